@@ -1,0 +1,180 @@
+"""Events: what the world told us. They may be late, doubled, or a lie; `engine.decide` believes none of them blindly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.faults import Failure, Fault
+from jada_orchestrator.domain.ids import OutcomeId, RequestId, TaskId, Tenant
+from jada_orchestrator.domain.request import BookingRequest, Message
+from jada_orchestrator.domain.usage import Usage
+
+Side: TypeAlias = Literal["do", "undo"]
+"""A task is done, and perhaps undone: two calls of two actions, each with its own attempts."""
+Purpose: TypeAlias = Literal["call", "lookup"]
+"""An attempt either makes the call or asks what became of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestArrived:
+    """A valid request was received; `digest` is the SHA-256 of its content."""
+
+    request: BookingRequest
+    digest: str
+    message: Message
+    model: str
+    """The model that a workflow begun now would plan with."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefused:
+    """A message that is not a valid request was received, or one that conflicts with an earlier request."""
+
+    request_id: RequestId | None
+    tenant: Tenant
+    reply_to: str | None
+    code: str
+    faults: tuple[Fault, ...]
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class ControlArrived:
+    """A person, or a program for one, wants something of a running workflow."""
+
+    command: Literal["cancel", "approve", "deny", "answer", "retry", "release"]
+    by: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCame:
+    """No earlier workflow with the same ordering key is unfinished."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalReceived:
+    """The model answered the `call`-th question completely; `text` is what it said, unchecked."""
+
+    call: int
+    text: str
+    model: str
+    usage: Usage
+    latency_ms: int
+    first_token_ms: int
+
+
+PlannerFailureKind: TypeAlias = Literal["wait", "stopped", "bad_answer", "permanent"]
+"""`wait`: passing trouble, try again; `stopped`: nobody's plans can be made until a person or the calendar acts (spend limit, key);
+`bad_answer`: billed but unusable (cut, truncated, unreadable); `permanent`: this request can never be planned so."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerFailed:
+    """The `call`-th question brought no answer. `retry_after_ms` is what the service asked for, if it did."""
+
+    call: int
+    kind: PlannerFailureKind
+    failure: Failure
+    retry_after_ms: int | None
+    model: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The agent did it, and answered `output` (already checked against the action's output schema)."""
+
+    output: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It is certain that this attempt changed nothing.
+
+    `answered` tells whether the agent itself said so (then, by its idempotency, also of earlier attempts under the
+    same key, unless it is retryable), or whether the call never reached it.
+    """
+
+    failure: Failure
+    retryable: bool
+    answered: bool
+    retry_after_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Nobody knows what became of the attempt: cut off, timed out, crashed. An effect may have happened."""
+
+    failure: Failure
+
+
+AttemptResult: TypeAlias = Succeeded | Failed | Lost
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """An attempt came to its end, or is said to have."""
+
+    task_id: TaskId
+    side: Side
+    purpose: Purpose
+    number: int
+    result: AttemptResult
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlotGranted:
+    """Capacity lets one ready call of this task go now."""
+
+    task_id: TaskId
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """An instant that the workflow waited for may have come; what is due is read from the state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The process began anew with what is durable: whatever was in flight is not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomePublished:
+    """The queue took an outcome."""
+
+    outcome_id: OutcomeId
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLettered:
+    """The dead-letter queue took the request, whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class LawBroken:
+    """Our own audit found the workflow in a state that cannot be: it is to be set aside."""
+
+    story: str
+
+
+Event: TypeAlias = (
+    RequestArrived
+    | RequestRefused
+    | ControlArrived
+    | TurnCame
+    | ProposalReceived
+    | PlannerFailed
+    | AttemptEnded
+    | SlotGranted
+    | TimerFired
+    | Resumed
+    | OutcomePublished
+    | DeadLettered
+    | LawBroken
+)

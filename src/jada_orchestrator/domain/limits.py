@@ -1,0 +1,77 @@
+"""Every limit of the house, in one place, each with its reason (law 7: everything has a limit).
+
+Sizes are in bytes, times in milliseconds, unless the name says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- Requests -----------------------------------------------------------------------------------------------------
+REQUEST_TEXT_BYTES_MAX: Final = 16 * 1024
+"""The contract's limit on a request's text: four pages, more than any traveller writes."""
+REQUEST_BODY_BYTES_MAX: Final = 256 * 1024
+"""Four times below what SQS carries (1 MiB): a request is stored whole in the journal and given to the model whole."""
+METADATA_ENTRIES_MAX: Final = 64
+"""Metadata is carried, not used; this many is a label, more is a payload."""
+PRIORITY_MAX: Final = 9
+
+# --- Plans --------------------------------------------------------------------------------------------------------
+PLAN_TASKS_MAX: Final = 100
+"""Twice the widest booking that the product promises (50 agents at once); more is a runaway plan."""
+PLAN_DEPTH_MAX: Final = 25
+"""Levels of the graph; the longest sensible booking chain has about twelve."""
+PROPOSAL_BYTES_MAX: Final = 512 * 1024
+"""A proposal of 100 tasks is about 60 KiB; ten times that is not a plan."""
+TASK_ARGUMENTS_MAX: Final = 64
+REFERENCE_CHARS_MAX: Final = 512
+"""A reference names a field; a program belongs in an agent."""
+QUESTIONS_MAX: Final = 10
+
+# --- Planning -----------------------------------------------------------------------------------------------------
+CORRECTIONS_MAX: Final = 2
+"""Published experience puts the use of re-asking at two or three tries; after that the faults are the answer."""
+PLANNER_BAD_ANSWERS_MAX: Final = 3
+"""Cut, truncated or unreadable answers before this request is given up; each one is billed."""
+PLANNER_RETRY_FIRST_MS: Final = 500
+PLANNER_RETRY_MAX_MS: Final = 60_000
+PLANNER_STOPPED_RETRY_MS: Final = 60_000
+"""How often a stopped planner (spend limit, bad key) is tried by one workflow: once a minute costs nothing and needs no person."""
+PLANNING_WAIT_MAX_MS: Final = 24 * 3_600_000
+"""A request whose planning could not even be tried for a day is told so: nobody waits longer for a booking."""
+CLARIFICATION_WAIT_MAX_MS: Final = 7 * 86_400_000
+APPROVAL_WAIT_MAX_MS: Final = 24 * 3_600_000
+"""Prices do not stand for longer than a day."""
+
+# --- Running ------------------------------------------------------------------------------------------------------
+ATTEMPTS_MAX: Final = 20
+"""The most attempts that a catalogue may ask for; a task that failed twenty times needs a person, not a twenty-first."""
+ACTION_TIMEOUT_MAX_MS: Final = 900_000
+"""AWS Lambda's own bound: 15 minutes."""
+RETRY_JITTER_PERCENT: Final = 25
+"""A backoff is shortened by up to this share, by a hash of key and attempt, so that a herd spreads and a replay agrees."""
+LOOKUPS_MAX: Final = 8
+"""Lookups of one unknown call while the workflow still wants to go forward: with backoff up to 30 s, about two minutes."""
+LOOKUP_RETRY_FIRST_MS: Final = 500
+LOOKUP_RETRY_MAX_MS: Final = 30_000
+LOOKUP_SAFETY_MS: Final = 1_000
+"""How long after a call's own deadline an answer "absent" is believed: the clocks of two hosts differ by less."""
+UNDO_ATTEMPTS_MAX: Final = 60
+"""Compensations are retried long and patiently: with backoff up to five minutes, about four and a half hours."""
+UNDO_RETRY_MAX_MS: Final = 300_000
+UNDO_LOOKUPS_MAX: Final = 60
+"""As patient as the compensation itself."""
+OUTPUT_BYTES_MAX: Final = 1024 * 1024
+"""One agent's answer: what SQS carries. Larger ones belong in a bucket."""
+WORKFLOW_RECORDS_MAX: Final = 10_000
+"""A booking has about forty records; one with ten thousand is going round in circles and is set aside."""
+OUTCOME_RETRY_FIRST_MS: Final = 500
+OUTCOME_RETRY_MAX_MS: Final = 30_000
+
+# --- Runtime ------------------------------------------------------------------------------------------------------
+INBOX_EVENTS_MAX: Final = 10_000
+"""Events that wait for a turn; receivers stop before this is reached."""
+TURN_EVENTS_MAX: Final = 2_000
+"""Events decided in one turn: bounds the size of a commit (a few megabytes) and the time the loop is held (tens of ms)."""
+WORKFLOWS_IN_FLIGHT_MAX: Final = 10_000
+"""Workflows held in memory; at 15 KiB each, 150 MiB."""

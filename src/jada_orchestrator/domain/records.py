@@ -1,0 +1,387 @@
+"""Records: what we decided. Immutable, numbered, versioned, and folded for ever: a record's meaning never changes.
+
+A record class is never edited once released, except by adding a field with a default; a new meaning is a new class.
+`tests/golden` holds journals of every released version and proves that they still fold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.events import Purpose, Side
+from jada_orchestrator.domain.faults import Failure, Fault
+from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, RequestId, TaskId, Tenant
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.plan import Plan
+from jada_orchestrator.domain.request import BookingRequest, Message
+from jada_orchestrator.domain.usage import Usage
+
+OutcomeType: TypeAlias = Literal[
+    "completed",
+    "failed",
+    "compensated",
+    "cancelled",
+    "rejected",
+    "needs_clarification",
+    "awaiting_approval",
+    "needs_attention",
+]
+TerminalStatus: TypeAlias = Literal["completed", "failed", "compensated", "cancelled", "rejected", "needs_attention"]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowAccepted:
+    """The request is ours now. First record of an accepted workflow."""
+
+    request: BookingRequest
+    digest: str
+    message: Message
+    model: str
+    catalogue_version: CatalogueVersion
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRejected:
+    """The message is no request that we can accept. First and decisive record of a workflow that never runs."""
+
+    request_id: RequestId | None
+    tenant: Tenant
+    reply_to: str | None
+    code: str
+    faults: tuple[Fault, ...]
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningStarted:
+    """The `call`-th question to the planner is open (from 1; each is asked once, and again after a restart)."""
+
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerAnswered:
+    """What the planner said, recorded once; replay reads it here and never asks again."""
+
+    call: int
+    text: str
+    model: str
+    usage: Usage
+    latency_ms: int
+    first_token_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalFaulted:
+    """The compiler found faults; they go back to the planner as the `call`-th question."""
+
+    faults: tuple[Fault, ...]
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerBackedOff:
+    """A question brought no answer; it is asked again, as question `call`, at `until`."""
+
+    call: int
+    kind: Literal["wait", "stopped", "bad_answer"]
+    failure: Failure
+    until: UtcMs
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerGaveUp:
+    """A question brought no answer and is not asked again; its usage is kept."""
+
+    call: int
+    failure: Failure
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAdopted:
+    """The compiled plan that is run from now on. Tasks that it shares with the plan before keep their state."""
+
+    revision: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class ClarificationAsked:
+    """Information is missing; the workflow waits for an answer until `expires_at`."""
+
+    questions: tuple[str, ...]
+    expires_at: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
+class ClarificationAnswered:
+    """Somebody answered the open questions; planning goes on as question `call`."""
+
+    answer: str
+    by: str
+    call: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """One dispatch. `input` stands on the first attempt of a call only (later attempts send the same), and on every lookup."""
+
+    task_id: TaskId
+    side: Side
+    purpose: Purpose
+    number: int
+    input: JsonObject | None
+    deadline: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
+class TaskBackedOff:
+    """An attempt certainly changed nothing and is made again at `until`."""
+
+    task_id: TaskId
+    side: Side
+    purpose: Purpose
+    number: int
+    failure: Failure
+    until: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptLost:
+    """Nobody knows what became of a call; at `until` its fate is looked up, or it is made again under the same key."""
+
+    task_id: TaskId
+    side: Side
+    number: int
+    failure: Failure
+    then: Purpose
+    until: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
+class LookupEnded:
+    """A lookup did not settle the matter by itself; at `until` comes what `then` says.
+
+    `cleared`: it is now certain that the call has had no effect so far.
+    """
+
+    task_id: TaskId
+    side: Side
+    number: int
+    failure: Failure
+    then: Purpose
+    until: UtcMs
+    cleared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallDue:
+    """A wait is over: the call or lookup may go as soon as there is a slot."""
+
+    task_id: TaskId
+    side: Side
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSucceeded:
+    """The task did what it should; by its own answer, or by what a lookup found."""
+
+    task_id: TaskId
+    purpose: Purpose
+    number: int
+    output: JsonObject
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFailed:
+    """The task failed for good, and certainly left nothing behind. `number` is 0 when it was never dispatched."""
+
+    task_id: TaskId
+    purpose: Purpose
+    number: int
+    failure: Failure
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskUnresolved:
+    """The task is given up without anybody knowing whether it had its effect; it counts as failed, and as one to undo."""
+
+    task_id: TaskId
+    purpose: Purpose
+    number: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSkipped:
+    """The task is not going to run."""
+
+    task_id: TaskId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompensationStarted:
+    """Nothing new is started from here on; what has an effect is undone, in reverse order of dependency."""
+
+    failure: Failure
+    cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCompensated:
+    """The task's effect is undone."""
+
+    task_id: TaskId
+    purpose: Purpose
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskStands:
+    """The task's effect (or what may be one) could not be undone and stands; a person must act."""
+
+    task_id: TaskId
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """Somebody wants the booking undone."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequested:
+    """The next commit would bring the total to `amount`, above what may be spent without a person."""
+
+    task_id: TaskId
+    amount: JsonObject
+    expires_at: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalDecided:
+    """A person decided; `granted` up to the amount that was asked for."""
+
+    granted: bool
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryStarted:
+    """An operator had the workflow go on from its failed tasks, as a new revision of the same plan."""
+
+    by: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """The workflow broke a law of ours and is set aside with its story; nothing is done for it until it is released."""
+
+    story: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A person let a quarantined workflow go on."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeDecided:
+    """The frontend is to be told; the message is built from the state as it is when this is folded."""
+
+    outcome_id: OutcomeId
+    type: OutcomeType
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeDelivered:
+    """The queue took the outcome."""
+
+    outcome_id: OutcomeId
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeReopened:
+    """The frontend asked again about a finished request: its outcome is published once more, under the same id."""
+
+    outcome_id: OutcomeId
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterDecided:
+    """The request is to be put into the dead-letter queue, whole, with this reason."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterDelivered:
+    """The dead-letter queue took it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowEnded:
+    """The end: no task moves any more."""
+
+    status: TerminalStatus
+    failure: Failure | None
+    result: Json
+
+
+Record: TypeAlias = (
+    WorkflowAccepted
+    | WorkflowRejected
+    | PlanningStarted
+    | PlannerAnswered
+    | ProposalFaulted
+    | PlannerBackedOff
+    | PlannerGaveUp
+    | PlanAdopted
+    | ClarificationAsked
+    | ClarificationAnswered
+    | AttemptStarted
+    | TaskBackedOff
+    | AttemptLost
+    | LookupEnded
+    | CallDue
+    | TaskSucceeded
+    | TaskFailed
+    | TaskUnresolved
+    | TaskSkipped
+    | CompensationStarted
+    | TaskCompensated
+    | TaskStands
+    | CancelRequested
+    | ApprovalRequested
+    | ApprovalDecided
+    | RetryStarted
+    | Quarantined
+    | Released
+    | OutcomeDecided
+    | OutcomeDelivered
+    | OutcomeReopened
+    | DeadLetterDecided
+    | DeadLetterDelivered
+    | WorkflowEnded
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record in its place: `seq` counts from 1 within the workflow; `at` never goes back within it."""
+
+    seq: int
+    at: UtcMs
+    record: Record

@@ -1,0 +1,310 @@
+"""State: the fold of a workflow's records. Changed only by `engine.apply`; everything else reads.
+
+A task has two `Call`s, the one that does and the one that undoes, and both are the same small machine (`Phase`).
+The status that people see (`TaskStatus`) is derived from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from typing import Literal, TypeAlias
+
+from jada_orchestrator.domain.catalogue import Effect
+from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.events import Purpose, Side
+from jada_orchestrator.domain.faults import Failure, Fault
+from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, TaskId, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.money import Money
+from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
+from jada_orchestrator.domain.records import OutcomeType, TerminalStatus
+from jada_orchestrator.domain.request import BookingRequest, Message
+from jada_orchestrator.domain.usage import Usage
+
+
+class Status(StrEnum):
+    """Where a workflow is, in the contract's words."""
+
+    ACCEPTED = "accepted"
+    PLANNING = "planning"
+    RUNNING = "running"
+    AWAITING_APPROVAL = "awaiting_approval"
+    NEEDS_CLARIFICATION = "needs_clarification"
+    COMPENSATING = "compensating"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    COMPENSATED = "compensated"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    NEEDS_ATTENTION = "needs_attention"
+
+
+TERMINAL: frozenset[Status] = frozenset(
+    {Status.COMPLETED, Status.FAILED, Status.COMPENSATED, Status.CANCELLED, Status.REJECTED, Status.NEEDS_ATTENTION}
+)
+
+
+class Phase(Enum):
+    """Where a call is. `engine.transitions` has the table of what may follow what."""
+
+    WAITING = "waiting"
+    """Not yet wanted: predecessors are missing (do), or nothing is to be undone yet (undo)."""
+    READY = "ready"
+    """May be called as soon as there is a slot."""
+    CALLING = "calling"
+    """An attempt is in flight."""
+    BACKING_OFF = "backing_off"
+    """Waits until `Call.until`, then is called (again)."""
+    LOST = "lost"
+    """Its fate is unknown; waits until `Call.until`, then is looked up."""
+    LOOKUP_READY = "lookup_ready"
+    LOOKING_UP = "looking_up"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """For good, and nothing is left behind."""
+    UNRESOLVED = "unresolved"
+    """Given up with its fate unknown."""
+    SKIPPED = "skipped"
+
+
+class TaskStatus(StrEnum):
+    """What people see of a task, in the contract's words."""
+
+    PENDING = "pending"
+    READY = "ready"
+    RUNNING = "running"
+    BACKING_OFF = "backing_off"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    COMPENSATING = "compensating"
+    COMPENSATED = "compensated"
+
+
+FINAL_PHASES: frozenset[Phase] = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.UNRESOLVED, Phase.SKIPPED})
+IN_FLIGHT_PHASES: frozenset[Phase] = frozenset({Phase.CALLING, Phase.LOOKING_UP})
+GRANTABLE_PHASES: frozenset[Phase] = frozenset({Phase.READY, Phase.LOOKUP_READY})
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of one action on behalf of a task, through all its attempts and lookups."""
+
+    phase: Phase = Phase.WAITING
+    attempts: int = 0
+    """Calls made so far; the number of the last one."""
+    lookups: int = 0
+    input: JsonObject | None = None
+    deadline: UtcMs = UtcMs(0)
+    """Of the last attempt or lookup in flight."""
+    until: UtcMs = UtcMs(0)
+    """When a wait ends (BACKING_OFF, LOST)."""
+    maybe: bool = False
+    """Some attempt's fate is unknown: the effect may have happened."""
+    settled_by: UtcMs = UtcMs(0)
+    """After this no lost attempt can still be running: an "absent" is then the truth."""
+    failure: Failure | None = None
+    """The last one; kept for stories."""
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the next or present attempt is."""
+        return "lookup" if self.phase in {Phase.LOST, Phase.LOOKUP_READY, Phase.LOOKING_UP} else "call"
+
+    @property
+    def number(self) -> int:
+        """The number of the last attempt of the present purpose."""
+        return self.lookups if self.purpose == "lookup" else self.attempts
+
+
+@dataclass(slots=True)
+class Task:
+    """A task of the adopted plan and what has become of it."""
+
+    planned: PlannedTask
+    terms: Terms
+    waits_for: int
+    """Direct predecessors that are not final yet."""
+    do: Call = field(default_factory=Call)
+    undo: Call = field(default_factory=Call)
+    output: JsonObject | None = None
+    stands: Failure | None = None
+    """Why its effect could not be undone, once that is certain."""
+    amount: Money | None = None
+    """What it commits, known once it was first dispatched."""
+
+    def call(self, side: Side) -> Call:
+        """Return one of the two calls."""
+        return self.do if side == "do" else self.undo
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether something in the world stands, or may stand, because of this task."""
+        return self.terms.effect is not Effect.READ and (self.do.phase is Phase.SUCCEEDED or self.do.maybe)
+
+    @property
+    def status(self) -> TaskStatus:
+        """The contract's word for where the task is."""
+        if self.undo.phase is Phase.SUCCEEDED:
+            return TaskStatus.COMPENSATED
+        if self.undo.phase not in {Phase.WAITING, Phase.FAILED, Phase.UNRESOLVED, Phase.SKIPPED}:
+            return TaskStatus.COMPENSATING
+        return _STATUS_OF_PHASE[self.do.phase]
+
+
+_STATUS_OF_PHASE: dict[Phase, TaskStatus] = {
+    Phase.WAITING: TaskStatus.PENDING,
+    Phase.READY: TaskStatus.READY,
+    Phase.CALLING: TaskStatus.RUNNING,
+    Phase.BACKING_OFF: TaskStatus.BACKING_OFF,
+    Phase.LOST: TaskStatus.UNKNOWN,
+    Phase.LOOKUP_READY: TaskStatus.UNKNOWN,
+    Phase.LOOKING_UP: TaskStatus.UNKNOWN,
+    Phase.SUCCEEDED: TaskStatus.SUCCEEDED,
+    Phase.FAILED: TaskStatus.FAILED,
+    Phase.UNRESOLVED: TaskStatus.UNKNOWN,
+    Phase.SKIPPED: TaskStatus.SKIPPED,
+}
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One finished exchange with the planner that the next question must show: its answer and what was wrong with it."""
+
+    answer: str
+    faults: tuple[Fault, ...]
+
+
+@dataclass(slots=True)
+class Clarification:
+    """Questions and, once it came, the answer."""
+
+    questions: tuple[str, ...]
+    expires_at: UtcMs
+    answer: str | None = None
+
+
+@dataclass(slots=True)
+class Planning:
+    """Where the conversation with the planner is."""
+
+    call: int = 0
+    """The open question's number; 0 before the first."""
+    asking: bool = False
+    until: UtcMs = UtcMs(0)
+    """When the open question may be asked again, while `asking` is false."""
+    bad_answers: int = 0
+    waits: int = 0
+    """Waits in a row, for the backoff."""
+    since: UtcMs = UtcMs(0)
+    exchanges: list[Exchange] = field(default_factory=list)
+    last_answer: str = ""
+    clarifications: list[Clarification] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class PendingOutcome:
+    """An outcome that was decided. `content` is the contract's `data` object, frozen when it was decided."""
+
+    outcome_id: OutcomeId
+    type: OutcomeType
+    at: UtcMs
+    content: JsonObject
+    delivered: bool = False
+
+
+@dataclass(slots=True)
+class Approval:
+    """A person's decision that is awaited, or was given."""
+
+    amount: Money
+    task_id: TaskId
+    expires_at: UtcMs
+    granted: bool | None = None
+
+
+CallRef: TypeAlias = tuple[TaskId, Side]
+DeadLetterState: TypeAlias = Literal["none", "wanted", "delivered"]
+
+
+@dataclass(slots=True)
+class Workflow:
+    """Everything that is known of one request's effort."""
+
+    workflow_id: WorkflowId
+    seq: int = 0
+    """Number of the last record folded."""
+    at: UtcMs = UtcMs(0)
+    """Its instant."""
+    status: Status = Status.ACCEPTED
+    request: BookingRequest | None = None
+    """None before the first record, and for a rejected message."""
+    digest: str = ""
+    message: Message | None = None
+    model: str = ""
+    catalogue_version: CatalogueVersion = CatalogueVersion("")
+    created_at: UtcMs = UtcMs(0)
+    finished_at: UtcMs | None = None
+    planning: Planning = field(default_factory=Planning)
+    plan: Plan | None = None
+    revision: int = 0
+    tasks: dict[TaskId, Task] = field(default_factory=dict)
+    dependents: dict[TaskId, list[TaskId]] = field(default_factory=dict)
+    grantable: dict[CallRef, None] = field(default_factory=dict)
+    """Calls that only wait for a slot, in the order in which they became ready."""
+    active: dict[CallRef, None] = field(default_factory=dict)
+    """Calls in flight."""
+    waiting: dict[CallRef, None] = field(default_factory=dict)
+    """Calls that wait for an instant."""
+    unfinished: int = 0
+    """Tasks whose forward call is not final."""
+    winding_up: Failure | None = None
+    """Why nothing new is started, once that is so."""
+    cancelled: bool = False
+    approval: Approval | None = None
+    approved_up_to: Money | None = None
+    usage: Usage = field(default_factory=Usage)
+    outcomes: list[PendingOutcome] = field(default_factory=list)
+    dead_letter: DeadLetterState = "none"
+    dead_letter_failure: Failure | None = None
+    quarantined: str | None = None
+    """The story, while it is set aside."""
+    failure: Failure | None = None
+    result: Json = None
+    terminal: TerminalStatus | None = None
+    rejected_faults: tuple[Fault, ...] = ()
+    rejected_reply_to: str | None = None
+    rejected_tenant: str = "default"
+    rejected_request_id: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether any record has been folded."""
+        return self.seq > 0
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether no task moves any more (an outcome may still have to be delivered)."""
+        return self.terminal is not None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing at all is left to do: it may leave the memory."""
+        return (
+            self.terminal is not None
+            and self.dead_letter != "wanted"
+            and all(outcome.delivered for outcome in self.outcomes)
+        )
+
+    @property
+    def request_id(self) -> str:
+        """The frontend's id, or what could be read of it from a rejected message."""
+        return self.request.request_id if self.request is not None else self.rejected_request_id
+
+    @property
+    def tenant(self) -> str:
+        """Whose request it is."""
+        return self.request.tenant if self.request is not None else self.rejected_tenant
