@@ -1,0 +1,161 @@
+"""The journal: where records become durable."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import Entry
+
+
+class JournalError(Exception):
+    """The journal did not do what was asked. Raised by every journal adapter, in one of the classes below.
+
+    Nothing of the batch is durable unless the class says otherwise; the message names the store and what to do.
+    """
+
+
+class JournalUnavailableError(JournalError):
+    """The store cannot be written or read now: disk full, I/O error, locked, connection lost.
+
+    Raised by the journal adapter. The runtime stops accepting, keeps the batch and tries again; the operator frees
+    space or repairs the store, and the daemon goes on by itself.
+    """
+
+
+class JournalAmbiguousError(JournalError):
+    """The commit may or may not have become durable (the connection was cut while it was under way).
+
+    Raised by the journal adapter. The runtime appends the same batch again: a batch that is already there, entry for
+    entry, counts as appended.
+    """
+
+
+class JournalSupersededError(JournalError):
+    """Another process has taken over (law 6: every append is conditional on the epoch).
+
+    Raised by the journal adapter. This process must stop writing at once and exit; the operator finds out why two ran.
+    """
+
+
+class JournalInUseError(JournalError):
+    """Another process holds this store. Raised when the journal is opened; the message names the process.
+
+    The operator stops one of the two, or gives each a store of its own.
+    """
+
+
+class JournalVersionError(JournalError):
+    """The store was written by a newer version, which this one cannot read.
+
+    Raised when the journal is opened, before anything is touched. The operator runs the newer version again.
+    """
+
+
+class JournalCorruptError(JournalError):
+    """The store is damaged, or holds what cannot be there.
+
+    Raised by the journal adapter. The daemon stops with exit status 1; the operator restores a backup
+    (docs/operations.md).
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What lists show of a workflow without folding it; stored beside its records, in the same commit."""
+
+    request_id: str
+    tenant: str
+    status: str
+    model: str
+    created_at: UtcMs
+    finished_at: UtcMs | None
+    ordering_key: str | None
+    catalogue_version: CatalogueVersion
+    done: bool
+    """Nothing at all is left to do: recovery does not load it."""
+    quarantined: bool
+    rejected: bool
+    """It stands for a message that was turned away, not for an accepted request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """The new entries of one workflow: `entries[0].seq` is one more than the last durable one (1 for a new workflow)."""
+
+    workflow_id: WorkflowId
+    entries: tuple[Entry, ...]
+    head: Head
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A workflow as the journal has it."""
+
+    workflow_id: WorkflowId
+    head: Head
+    entries: tuple[Entry, ...]
+
+
+class Journal(Protocol):
+    """The writer's side. One open journal per process; all methods may be called from one event loop only."""
+
+    async def open(self) -> None:
+        """Take the store over: check its version, migrate it, raise the epoch, so that whoever had it can write no more.
+
+        Raises: JournalInUseError, JournalVersionError, JournalCorruptError, JournalUnavailableError.
+        """
+
+    async def append(self, batch: Sequence[Append]) -> None:
+        """Make all entries of all workflows durable in one commit, or none.
+
+        Guarantees: when it returns, the batch survives power loss. A batch that is already there entry for entry
+        is accepted again without a second copy. When cancelled, the commit may or may not have happened.
+        Raises: JournalUnavailableError, JournalAmbiguousError, JournalSupersededError, JournalCorruptError.
+        """
+
+    async def load(self, workflow_ids: Iterable[WorkflowId]) -> dict[WorkflowId, Stored]:
+        """Return those of the workflows that exist, with all their entries in order.
+
+        Raises: JournalUnavailableError, JournalCorruptError.
+        """
+
+    def unfinished(self) -> AsyncIterator[Stored]:
+        """Yield every workflow whose head is not `done`, in order of acceptance; used once, at start.
+
+        Raises: JournalUnavailableError, JournalCorruptError.
+        """
+
+    async def put_catalogue(self, catalogue: Catalogue) -> None:
+        """Keep a catalogue under its version; one that is there already is left as it is."""
+
+    async def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
+        """Return a catalogue that was kept, or None."""
+
+    async def close(self) -> None:
+        """Release the store. May be called twice."""
+
+
+class JournalReader(Protocol):
+    """The reader's side: for the CLI, beside a running daemon or without one. Never blocks a writer."""
+
+    async def find(self, prefix: str) -> list[tuple[WorkflowId, Head]]:
+        """Return the workflows whose workflow id or request id is `prefix`, or else begins with it (at most 20).
+
+        An exact match wins over prefixes; among equals, accepted requests come before turned-away messages.
+        """
+
+    async def heads(
+        self, *, status: str | None = None, tenant: str | None = None, quarantined: bool = False, limit: int = 50
+    ) -> list[tuple[WorkflowId, Head]]:
+        """Return the newest workflows first."""
+
+    async def history(self, workflow_id: WorkflowId) -> Stored | None:
+        """Return one workflow with all its entries."""
+
+    async def close(self) -> None:
+        """Release the store. May be called twice."""
