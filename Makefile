@@ -1,0 +1,115 @@
+# Everything that this project does by hand. `make` alone explains; every target sets up what it needs.
+# Needs git, make and a Python >= 3.11 with venv; choose one with `make PYTHON=python3.12 ...`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SETUP_LOG := $(VENV)/setup.log
+UV_VERSION := 0.13.9
+
+PYTHON ?=
+JOBS ?= 2
+SEEDS ?= 1000
+IMAGE ?= jada-orchestrator
+
+# Folders that exist in this checkout, for tools that refuse names of missing ones.
+CODE := $(wildcard src tests tools benchmarks)
+FAST := $(wildcard $(addprefix tests/,architecture unit golden properties))
+
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --quiet
+
+.PHONY: help
+help: ## Say what can be made
+	@printf 'JADA orchestrator. The first two commands of a newcomer are `make demo` and `make test`.\n\n'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@printf '\nVariables: PYTHON=python3.12 (which interpreter), JOBS=2 (test workers), SEEDS=1000 (of storm), IMAGE=name[:tag].\n'
+
+.PHONY: setup
+setup: $(STAMP) ## Make .venv from the locked dependencies (again only when the locks change)
+
+# The interpreter is run, not only looked up: a version manager's shim may exist and yet start nothing.
+$(STAMP): requirements/dev.lock
+	@suitable='import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'; \
+	if [ -x $(BIN)/python ] && $(BIN)/python -c "$$suitable" 2>/dev/null; then :; else \
+	  chosen=; \
+	  for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14); do \
+	    if "$$candidate" -c "$$suitable" 2>/dev/null; then chosen=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$chosen" ]; then \
+	    echo 'setup: no Python >= 3.11 with the modules venv and ensurepip among: $(or $(PYTHON),python3 python3.11 ... python3.14).' >&2; \
+	    echo 'setup: install one (Debian and Ubuntu: python3 and python3-venv) or name it: make PYTHON=/path/to/python3.12 setup' >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "setup: making $(VENV) with $$("$$chosen" --version)"; \
+	  "$$chosen" -m venv --clear $(VENV); \
+	fi
+	@echo 'setup: installing the locked dependencies (about a minute, once)'
+	@{ $(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.lock && \
+	   $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e . ; } >$(SETUP_LOG) 2>&1 || \
+	  { tail -n 20 $(SETUP_LOG) >&2; echo 'setup: installing failed; the whole story is in $(SETUP_LOG)' >&2; exit 1; }
+	@touch $@
+
+.PHONY: demo
+demo: $(STAMP) ## Run several bookings at once on this machine alone: no account, no key
+	@$(BIN)/jada demo
+
+.PHONY: format
+format: $(STAMP) ## Format the code and fix what ruff can fix by itself
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+.PHONY: lint
+lint: $(STAMP) ## Check format, lint and types
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy $(CODE)
+
+.PHONY: check
+check: lint ## The fast loop: lint, floors, unit tests and properties (< 60 s)
+	$(PYTEST) $(FAST)
+
+.PHONY: test
+test: lint ## Everything: check, and conformance, simulation, integration, system (< 10 min)
+	$(PYTEST) tests
+
+.PHONY: bench
+bench: $(STAMP) ## Measure what the README claims, on this machine
+	$(BIN)/jada bench
+
+.PHONY: storm
+storm: $(STAMP) ## Simulate many seeded runs with faults and crashes: make storm SEEDS=100000
+	$(BIN)/jada simulate --seeds $(SEEDS)
+
+.PHONY: docs
+docs: $(STAMP) ## Generate again what is generated under docs/ (schemas, diagrams)
+	@if [ -f tools/generate_docs.py ]; then $(BIN)/python -m tools.generate_docs; \
+	else echo 'docs: nothing is generated in this checkout (tools/generate_docs.py is not here)'; fi
+
+# The image is built from the checkout alone, so what is tested is what is shipped.
+.PHONY: image
+image: ## Build the container image with docker, podman or buildah
+	@builder=; for candidate in docker podman buildah; do \
+	  if command -v "$$candidate" >/dev/null; then builder=$$candidate; break; fi; done; \
+	if [ -z "$$builder" ]; then echo 'image: needs docker, podman or buildah; none is installed' >&2; exit 1; fi; \
+	"$$builder" build -t $(IMAGE) .
+
+# One resolution for everything, so that the daemon runs on the very versions that were tested.
+RESOLVE := build/uv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header
+
+.PHONY: lock
+lock: $(STAMP) ## Resolve the dependencies again (maintainers; UPGRADE=1 takes newer versions)
+	@[ -x build/uv/bin/uv ] || { $(BIN)/python -m venv build/uv && build/uv/bin/pip install -q uv==$(UV_VERSION); }
+	$(RESOLVE) pyproject.toml --all-extras $(if $(UPGRADE),--upgrade) -o requirements/dev.lock
+	$(RESOLVE) pyproject.toml -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/run.lock
+
+.PHONY: clean
+clean: ## Remove everything that was made here, .venv included
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find $(CODE) -type d -name __pycache__ -prune -exec rm -rf {} +

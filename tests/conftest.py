@@ -1,0 +1,60 @@
+"""What every test shares: reproducible properties, and how the files are spread over the workers of `pytest -n`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+import hypothesis
+import pytest
+
+TESTS: Final = Path(__file__).parent
+
+ONE_AT_A_TIME: Final = frozenset({"system"})
+"""Folders whose tests start whole daemons: all of them run in one worker, one after another."""
+
+SLOW_FIRST: Final = ("system", "integration", "simulation", "conformance", "properties")
+"""Folders in the order in which they are handed out, so that the longest do not begin last."""
+
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None, print_blob=True)
+"""The same examples in every run: a failure means that the change broke something."""
+
+hypothesis.settings.register_profile(
+    "explore", max_examples=2_000, deadline=None, print_blob=True, suppress_health_check=list(hypothesis.HealthCheck)
+)
+"""New examples in every run, many of them: `JADA_HYPOTHESIS=explore make test`."""
+
+hypothesis.settings.load_profile(os.environ.get("JADA_HYPOTHESIS", "fixed"))
+
+
+def pytest_configure() -> None:
+    """Drops the settings, keys and endpoints of the developer's own shell, so that no test can reach a real account."""
+    for name in tuple(os.environ):
+        if name.startswith(("JADA_", "ANTHROPIC_", "AWS_")):
+            del os.environ[name]
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+def folder_of(path: Path) -> str:
+    """The first folder below `tests` that `path` lies in, for instance `unit`."""
+    return path.relative_to(TESTS).parts[0]
+
+
+def xdist_group_of(path: Path) -> str:
+    """The name of the group whose tests share one worker: a file, or a whole folder that may not run beside itself."""
+    folder = folder_of(path)
+    return folder if folder in ONE_AT_A_TIME else str(path.relative_to(TESTS))
+
+
+def rank_of(path: Path) -> int:
+    """The place of a test's folder in the order of handing out."""
+    folder = folder_of(path)
+    return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps a file's tests in one worker (they share fixtures that are dear to make) and starts with the slow folders."""
+    items.sort(key=lambda item: rank_of(item.path))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(xdist_group_of(item.path)))
