@@ -50,6 +50,14 @@ ACTION_TIMEOUT_MAX_MS: Final = 900_000
 """AWS Lambda's own bound: 15 minutes."""
 RETRY_JITTER_PERCENT: Final = 25
 """A backoff is shortened by up to this share, by a hash of key and attempt, so that a herd spreads and a replay agrees."""
+REFUSALS_MAX: Final = 60
+"""Attempts that never reached the agent (throttled, queue away): with backoff up to 15 s, about a quarter of an hour."""
+REFUSAL_RETRY_FIRST_MS: Final = 250
+REFUSAL_RETRY_MAX_MS: Final = 15_000
+ATTEMPT_GRACE_MS: Final = 1_000
+"""How long after an attempt's deadline it is given up as lost: time for the adapter's own timeout to speak first."""
+CLARIFICATIONS_MAX: Final = 5
+"""Rounds of questions; a planner that asks a sixth time does not know what it wants."""
 LOOKUPS_MAX: Final = 8
 """Lookups of one unknown call while the workflow still wants to go forward: with backoff up to 30 s, about two minutes."""
 LOOKUP_RETRY_FIRST_MS: Final = 500

@@ -148,6 +148,8 @@ class TaskBackedOff:
     number: int
     failure: Failure
     until: UtcMs
+    counted: bool = True
+    """False when the attempt never reached the agent: such refusals have a more patient budget of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,13 @@ class CompensationStarted:
 
     failure: Failure
     cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UndoStarted:
+    """What this task did, or may have done, is to be undone now: everything that was built on it is undone already."""
+
+    task_id: TaskId
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +370,7 @@ Record: TypeAlias = (
     | TaskUnresolved
     | TaskSkipped
     | CompensationStarted
+    | UndoStarted
     | TaskCompensated
     | TaskStands
     | CancelRequested

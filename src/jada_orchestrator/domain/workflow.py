@@ -95,6 +95,8 @@ class Call:
     phase: Phase = Phase.WAITING
     attempts: int = 0
     """Calls made so far; the number of the last one."""
+    refusals: int = 0
+    """Attempts among them that never reached the agent."""
     lookups: int = 0
     input: JsonObject | None = None
     deadline: UtcMs = UtcMs(0)
@@ -261,6 +263,10 @@ class Workflow:
     """Calls that wait for an instant."""
     unfinished: int = 0
     """Tasks whose forward call is not final."""
+    broken: Failure | None = None
+    """Why a required task failed for good, as long as nothing has been concluded from it."""
+    to_skip: dict[TaskId, str] = field(default_factory=dict)
+    """Tasks that can no longer run because an optional one that they read from failed, and why."""
     winding_up: Failure | None = None
     """Why nothing new is started, once that is so."""
     cancelled: bool = False
