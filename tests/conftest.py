@@ -54,7 +54,7 @@ def rank_of(path: Path) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps a file's tests in one worker (they share fixtures that are dear to make) and starts with the slow folders."""
+    """Keeps the tests of a file in one worker, since they share dear fixtures, and starts with the slow folders."""
     items.sort(key=lambda item: rank_of(item.path))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(xdist_group_of(item.path)))
