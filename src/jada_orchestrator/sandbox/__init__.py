@@ -1,0 +1,1 @@
+"""The embedded default: stand-ins that let everything run with no account and no key."""
