@@ -108,6 +108,7 @@ lock: $(STAMP) ## Resolve the dependencies again (maintainers; UPGRADE=1 takes n
 	@[ -x build/uv/bin/uv ] || { $(BIN)/python -m venv build/uv && build/uv/bin/pip install -q uv==$(UV_VERSION); }
 	$(RESOLVE) pyproject.toml --all-extras $(if $(UPGRADE),--upgrade) -o requirements/dev.lock
 	$(RESOLVE) pyproject.toml -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/run.lock
+	$(RESOLVE) - -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/build.lock <<<hatchling
 
 .PHONY: clean
 clean: ## Remove everything that was made here, .venv included

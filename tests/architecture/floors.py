@@ -81,10 +81,11 @@ class Floor:
 
 
 _CORE: Final = frozenset({"domain", "planning", "engine", "capacity"})
-_TOWER: Final = _CORE | {"ports", "runtime", "adapters"}
+_TOWER: Final = _CORE | {"wire", "ports", "runtime", "adapters"}
 
 FLOORS: Final[dict[str, Floor]] = {
     "domain": Floor(pure=True),
+    "wire": Floor(below=frozenset({"domain"}), third_party=frozenset({"msgspec", "pydantic"})),
     "planning": Floor(below=frozenset({"domain"}), third_party=frozenset({"jmespath", "jsonschema_rs"}), pure=True),
     "capacity": Floor(below=frozenset({"domain"}), pure=True),
     "engine": Floor(below=frozenset({"planning", "domain"}), pure=True),
@@ -93,11 +94,11 @@ FLOORS: Final[dict[str, Floor]] = {
         below=frozenset({"ports", "engine", "capacity", "domain"}),
         third_party=frozenset({"structlog"}),
     ),
-    "adapters": Floor(below=frozenset({"ports", "domain"}), third_party=None),
+    "adapters": Floor(below=frozenset({"ports", "wire", "domain"}), third_party=None),
     "service": Floor(below=_TOWER, third_party=None),
     # Beside the tower.
     "cli": Floor(
-        below=frozenset({"service", "sandbox", "ports"})
+        below=frozenset({"service", "sandbox", "ports", "wire"})
         | _CORE,  # the pure floors: the story of `why`, dry runs of `plan`
         third_party=None,
     ),
@@ -105,8 +106,8 @@ FLOORS: Final[dict[str, Floor]] = {
         third_party=frozenset({"fastjsonschema"}),
         lazy=frozenset({"aiobotocore", "boto3", "botocore", "uvloop"}),
     ),
-    "sandbox": Floor(below=frozenset({"agent", "service", "ports", "domain"}), third_party=None),
-    "testing": Floor(below=frozenset({"agent", "ports", "runtime"}) | _CORE, third_party=None),
+    "sandbox": Floor(below=frozenset({"agent", "service", "ports", "wire", "domain"}), third_party=None),
+    "testing": Floor(below=frozenset({"agent", "ports", "wire", "runtime"}) | _CORE, third_party=None),
     # The package itself: `__init__.py` imports nothing, `__main__.py` starts the commands.
     "__init__": Floor(),
     "__main__": Floor(below=frozenset({"cli"})),

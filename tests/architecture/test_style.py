@@ -145,12 +145,13 @@ def test_no_path_of_one_machine() -> None:
 def test_the_locks_name_no_server() -> None:
     """Locks hold names, versions and hashes; where packages come from is the matter of each machine's own pip."""
     locks = sorted((ROOT / "requirements").glob("*.lock"))
-    assert len(locks) == 2
+    assert [lock.stem for lock in locks] == ["build", "dev", "run"]
     assert not lines_with(re.compile(r"://|--(?:extra-)?index|--find-links|--trusted-host"), iter(locks))
 
 
-def test_the_daemon_runs_on_what_was_tested() -> None:
-    """Every pin of the daemon's lock is a pin of the lock that the tests run on, hashes included."""
+@pytest.mark.parametrize("lock", ["run.lock", "build.lock"])
+def test_what_is_shipped_is_what_was_tested(lock: str) -> None:
+    """Every pin of the daemon's lock and of the wheel's is a pin of the lock that the tests run on, hashes included."""
 
     def pins(name: str) -> dict[str, str]:
         text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
@@ -159,7 +160,7 @@ def test_the_daemon_runs_on_what_was_tested() -> None:
 
     tested = pins("dev.lock")
     assert {
-        name for name, pin in pins("run.lock").items() if _without_marker(tested.get(name)) != _without_marker(pin)
+        name for name, pin in pins(lock).items() if _without_marker(tested.get(name)) != _without_marker(pin)
     } == set()
 
 
