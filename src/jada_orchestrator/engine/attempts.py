@@ -1,0 +1,202 @@
+"""The life of a call: granted a slot, dispatched, ended, lost, looked up, made again, given up.
+
+The same decisions serve the call that does a task and the call that undoes it; where they differ, `side` says how:
+a task that cannot be done fails (and the workflow with it, unless it is optional), a task that cannot be undone stands
+(and a person is told).
+
+Unknown is not failed (law 4). A lost call with an effect is looked up when its action has a lookup; without one, it is
+made again under the same key when the agent honours keys; otherwise it is given up as unresolved.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from jada_orchestrator.domain import events as e
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.catalogue import Effect
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.events import Side
+from jada_orchestrator.domain.faults import Failure, Fault
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS
+from jada_orchestrator.domain.money import Money
+from jada_orchestrator.domain.records import Record
+from jada_orchestrator.domain.usage import Usage
+from jada_orchestrator.domain.workflow import IN_FLIGHT_PHASES, Phase, Task, Workflow
+from jada_orchestrator.engine.ending import tell
+from jada_orchestrator.engine.keys import call_key, compensation_of, terms_of_call, terms_of_side
+from jada_orchestrator.engine.lookups import look_up_or_give_up, lookup_ended
+from jada_orchestrator.engine.money import check_commit
+from jada_orchestrator.engine.retry import REFUSALS, backoff_ms, call_salt, may_call_again, policy_of
+from jada_orchestrator.planning import resolve_compensation, resolve_input
+
+INTERRUPTED = Failure("INTERRUPTED", "the orchestrator stopped while the call was under way")
+TIMED_OUT = Failure("TIMEOUT", "no answer came before the attempt's deadline")
+
+
+# --- Granted a slot ------------------------------------------------------------------------------------------------
+
+
+def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs) -> list[Record]:
+    """Start the attempt or lookup that waits for a slot, if it still does and may go."""
+    task = workflow.tasks.get(event.task_id)
+    if task is None or (event.task_id, event.side) not in workflow.grantable:
+        return []
+    call = task.call(event.side)
+    if call.phase is Phase.LOOKUP_READY:
+        key = call_key(workflow, task, event.side)
+        return [_started(workflow, task, event.side, {"idempotency_key": key}, now)]
+    if call.input is not None:  # made before: every attempt sends the same
+        return [_started(workflow, task, event.side, None, now)]
+    call_input = _resolve(workflow, task, event.side)
+    if isinstance(call_input, tuple):
+        return [_unresolvable(task, event.side, call_input)]
+    if event.side == "do":
+        held = _hold_commit(workflow, task, call_input, now)
+        if held is not None:
+            return held
+    return [_started(workflow, task, event.side, call_input, now)]
+
+
+def _resolve(workflow: Workflow, task: Task, side: Side) -> JsonObject | tuple[Fault, ...]:
+    assert workflow.request is not None, "a workflow with tasks has a request"
+    if side == "do":
+        outputs = {
+            needed: output
+            for needed in task.planned.needs
+            if (output := workflow.tasks[needed].output) is not None
+        }
+        return resolve_input(task.planned, outputs, workflow.request)
+    key = call_key(workflow, task, "do")
+    return resolve_compensation(compensation_of(task), input=task.do.input or {}, output=task.output, key=key)
+
+
+def _unresolvable(task: Task, side: Side, faults: tuple[Fault, ...]) -> Record:
+    failure = Failure("INPUT_UNRESOLVED", "; ".join(str(fault) for fault in faults))
+    if side == "undo":
+        return r.TaskStands(task.planned.id, failure)
+    return r.TaskFailed(task.planned.id, "call", 0, failure)
+
+
+def _hold_commit(workflow: Workflow, task: Task, call_input: JsonObject, now: UtcMs) -> list[Record] | None:
+    """Return what stops a commit that the request's bounds do not allow (yet); None when it may go."""
+    checked = check_commit(workflow, task, call_input)
+    if checked is None:
+        return None
+    if isinstance(checked, Money):
+        if workflow.approval is not None:
+            return []  # one question at a time; this commit asks again once that one is answered
+        expires_at = UtcMs(now + APPROVAL_WAIT_MAX_MS)
+        return [r.ApprovalRequested(task.planned.id, checked.to_json(), expires_at), tell(workflow, "awaiting_approval")]
+    return [r.TaskFailed(task.planned.id, "call", 0, checked)]
+
+
+def _started(workflow: Workflow, task: Task, side: Side, call_input: JsonObject | None, now: UtcMs) -> Record:
+    call = task.call(side)
+    deadline = UtcMs(now + terms_of_call(workflow, task, side, call.purpose).timeout_ms)
+    bound = workflow.request.constraints.deadline if workflow.request is not None else None
+    if bound is not None and side == "do" and call.purpose == "call" and workflow.winding_up is None:
+        deadline = min(deadline, bound)
+    return r.AttemptStarted(task.planned.id, side, call.purpose, call.number + 1, call_input, deadline)
+
+
+# --- Ended ---------------------------------------------------------------------------------------------------------
+
+
+def attempt_ended(workflow: Workflow, event: e.AttemptEnded, now: UtcMs) -> list[Record]:
+    """Decide what the end of an attempt means; a straggler that is not the one in flight means nothing."""
+    task = workflow.tasks.get(event.task_id)
+    if task is None or workflow.is_terminal or not _is_current(task, event):
+        return []
+    if event.purpose == "lookup":
+        return [lookup_ended(workflow, task, event.side, event.result, now)]
+    match event.result:
+        case e.Succeeded(output):
+            return [_succeeded(task, event.side, event.number, output, event.usage)]
+        case e.Failed():
+            return [_failed(workflow, task, event.side, event.result, event.usage, now)]
+        case e.Lost(failure):
+            return [_lost(workflow, task, event.side, failure, now)]
+        case _:
+            assert_never(event.result)
+
+
+def _is_current(task: Task, event: e.AttemptEnded) -> bool:
+    """Fence stragglers by attempt number (law 5). An answer that comes late to a call whose fate is unknown is welcome."""
+    call = task.call(event.side)
+    if event.purpose == "lookup":
+        return call.phase is Phase.LOOKING_UP and event.number == call.lookups
+    if event.number != call.attempts:
+        return False
+    if call.phase is Phase.CALLING:
+        return True
+    return call.maybe and call.phase in _AWAITS_TRUTH and not isinstance(event.result, e.Lost)
+
+
+_AWAITS_TRUTH = frozenset({Phase.LOST, Phase.LOOKUP_READY, Phase.LOOKING_UP, Phase.BACKING_OFF, Phase.READY})
+
+
+def _succeeded(task: Task, side: Side, number: int, output: JsonObject, usage: Usage | None) -> Record:
+    if side == "undo":
+        return r.TaskCompensated(task.planned.id, "call", number)
+    return r.TaskSucceeded(task.planned.id, "call", number, output, usage)
+
+
+def _failed(
+    workflow: Workflow, task: Task, side: Side, result: e.Failed, usage: Usage | None, now: UtcMs
+) -> Record:
+    """A known failure: try again, or be done with it."""
+    task_id, call = task.planned.id, task.call(side)
+    final = not result.retryable
+    goes_on = side == "undo" or (workflow.winding_up is None and not task.undoing)
+    if not final and goes_on and may_call_again(task, side):
+        policy = policy_of(task, side) if result.answered else REFUSALS
+        tries = (call.attempts - call.refusals) if result.answered else call.refusals + 1
+        salt = call_salt(workflow.workflow_id, task_id, side, call)
+        wait_ms = backoff_ms(policy, max(tries, 1), salt, at_least_ms=result.retry_after_ms or 0)
+        until = UtcMs(now + wait_ms)
+        return r.TaskBackedOff(task_id, side, "call", call.attempts, result.failure, until, counted=result.answered)
+    told = final and result.answered  # by its idempotency, the agent speaks for earlier attempts, too
+    if side == "undo":
+        return r.TaskStands(task_id, result.failure)
+    if call.maybe and not told:
+        return look_up_or_give_up(workflow, task, side, result.failure, now)
+    return r.TaskFailed(task_id, "call", call.attempts, result.failure, usage)
+
+
+def _lost(workflow: Workflow, task: Task, side: Side, failure: Failure, now: UtcMs) -> Record:
+    """Nobody knows. Reads are simply made again; anything else is found out first."""
+    if terms_of_side(workflow, task, side).effect is Effect.READ:
+        return _failed(workflow, task, side, e.Failed(failure, retryable=True, answered=True), None, now)
+    return look_up_or_give_up(workflow, task, side, failure, now)
+
+
+# --- The process began anew ----------------------------------------------------------------------------------------
+
+
+def resumed(workflow: Workflow, now: UtcMs) -> list[Record]:
+    """Everything that was in flight when the process ended is lost, except what is safe to put into a queue again.
+
+    A task for an SQS worker that honours keys keeps its attempt: it is sent once more, with the same number and key
+    (the queue may double messages anyway), and an answer to the first sending is as good as one to the second.
+    """
+    records: list[Record] = []
+    for task_id, side in workflow.active:
+        task = workflow.tasks[task_id]
+        call = task.call(side)
+        terms = terms_of_call(workflow, task, side, call.purpose)
+        if call.phase is Phase.LOOKING_UP:
+            records.append(lookup_ended(workflow, task, side, e.Lost(INTERRUPTED), now))
+        elif not (terms.via == "sqs" and terms.idempotent and now < call.deadline):
+            records.append(_lost(workflow, task, side, INTERRUPTED, now))
+    return records
+
+
+def overdue(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> Record:
+    """An attempt's deadline passed without any answer."""
+    call = task.call(side)
+    assert call.phase in IN_FLIGHT_PHASES, f"{task.planned.id} is not in flight"
+    if call.phase is Phase.LOOKING_UP:
+        return lookup_ended(workflow, task, side, e.Lost(TIMED_OUT), now)
+    return _lost(workflow, task, side, TIMED_OUT, now)

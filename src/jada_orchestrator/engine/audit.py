@@ -1,0 +1,122 @@
+"""The laws that hold across the fields of a workflow, whatever happened to it.
+
+Run after every step in the tests and the simulator, and by the runtime on every workflow that it touched: a breach
+sets that one workflow aside with its story, and the rest go on (law 10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jada_orchestrator.domain.catalogue import Effect
+from jada_orchestrator.domain.limits import WORKFLOW_RECORDS_MAX
+from jada_orchestrator.domain.money import CurrencyMismatchError
+from jada_orchestrator.domain.workflow import (
+    FINAL_PHASES,
+    GRANTABLE_PHASES,
+    IN_FLIGHT_PHASES,
+    TERMINAL,
+    Phase,
+    Status,
+    Task,
+    Workflow,
+)
+from jada_orchestrator.engine.money import committed_total
+
+
+def breaches(workflow: Workflow) -> list[str]:
+    """Return a sentence for every law that the workflow breaks; empty when it is sound."""
+    if not workflow.exists:
+        return []
+    return [*_life(workflow), *_indexes(workflow), *_graph(workflow), *_effects(workflow), *_bounds(workflow)]
+
+
+def _life(workflow: Workflow) -> Iterator[str]:
+    if (workflow.terminal is not None) is not (workflow.status in TERMINAL):
+        yield f"the status is {workflow.status.value}, but terminal is {workflow.terminal}"
+    if workflow.terminal is not None and not workflow.outcomes:
+        yield f"it ended as {workflow.terminal}, and nobody is told"
+    if workflow.terminal is not None and (workflow.active or workflow.approval is not None):
+        yield f"it ended as {workflow.terminal}, but something is still under way"
+    if (workflow.status is Status.COMPENSATING) and workflow.winding_up is None:
+        yield "it is compensating without a reason"
+    if (workflow.status is Status.AWAITING_APPROVAL) is not (workflow.approval is not None):
+        yield f"the status is {workflow.status.value}, but the approval is {workflow.approval}"
+    if workflow.seq > WORKFLOW_RECORDS_MAX:
+        yield f"it has {workflow.seq} records; the limit is {WORKFLOW_RECORDS_MAX}: it goes round in circles"
+
+
+def _indexes(workflow: Workflow) -> Iterator[str]:
+    unfinished = 0
+    for task in workflow.tasks.values():
+        unfinished += task.do.phase not in FINAL_PHASES
+        for side in ("do", "undo"):
+            phase = task.call(side).phase
+            ref = (task.planned.id, side)
+            for name, index, phases in (
+                ("grantable", workflow.grantable, GRANTABLE_PHASES),
+                ("active", workflow.active, IN_FLIGHT_PHASES),
+                ("waiting", workflow.waiting, frozenset({Phase.BACKING_OFF, Phase.LOST})),
+            ):
+                if (ref in index) is not (phase in phases):
+                    yield f"{ref} is {phase.value}, but that is not what the index {name!r} says"
+    if unfinished != workflow.unfinished:
+        yield f"{unfinished} tasks are unfinished, but the count says {workflow.unfinished}"
+
+
+def _graph(workflow: Workflow) -> Iterator[str]:
+    for task in workflow.tasks.values():
+        if task.do.attempts == 0 or workflow.winding_up is not None:
+            continue
+        for before_id in task.planned.after:
+            before = workflow.tasks[before_id]
+            done = before.do.phase is Phase.SUCCEEDED
+            given_up = before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
+            reopened = before.undoing and before_id not in task.planned.needs
+            if not (done or given_up or reopened):
+                yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
+
+
+def _effects(workflow: Workflow) -> Iterator[str]:
+    for task in workflow.tasks.values():
+        name = task.planned.id
+        if task.do.phase is Phase.SUCCEEDED and task.output is None:
+            yield f"{name} succeeded without an output"
+        if task.terms.effect is Effect.READ and (task.undo.phase is not Phase.WAITING or task.do.phase is Phase.UNRESOLVED):
+            yield f"{name} only reads, but is undone or unresolved"
+        if task.undo.phase is not Phase.WAITING and not task.undoing and task.stands is None:
+            yield f"{name} is being undone, but nobody started that"
+        if workflow.terminal is not None and _is_left_over(workflow, task):
+            yield f"it ended as {workflow.terminal}, but {name} stands and nobody says so"
+        if task.undoing:
+            yield from (
+                f"{name} is being undone before {dependent}, which was built on it"
+                for dependent in workflow.dependents.get(name, ())
+                if _stands_on(workflow, dependent)
+            )
+
+
+def _stands_on(workflow: Workflow, dependent_id: str) -> bool:
+    dependent = next(task for task_id, task in workflow.tasks.items() if task_id == dependent_id)
+    if workflow.winding_up is None:
+        return False
+    undone = dependent.undo.phase is Phase.SUCCEEDED or dependent.stands is not None
+    return dependent.has_effect and dependent.do.phase in FINAL_PHASES and not undone
+
+
+def _is_left_over(workflow: Workflow, task: Task) -> bool:
+    if not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.stands is not None:
+        return False
+    return workflow.terminal != "completed" or task.do.phase is not Phase.SUCCEEDED
+
+
+def _bounds(workflow: Workflow) -> Iterator[str]:
+    request = workflow.request
+    if request is None or request.constraints.max_total is None:
+        return
+    try:
+        total = committed_total(workflow)
+        if total is not None and total.exceeds(request.constraints.max_total):
+            yield f"{total} is committed; the request allows {request.constraints.max_total}"
+    except CurrencyMismatchError as error:
+        yield str(error)

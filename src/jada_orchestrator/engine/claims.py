@@ -1,0 +1,30 @@
+"""Which calls may be granted a slot now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jada_orchestrator.domain.ids import AgentName
+from jada_orchestrator.domain.workflow import CallRef, Workflow
+from jada_orchestrator.engine.keys import terms_of_call
+
+
+def claimable(workflow: Workflow) -> Iterator[tuple[CallRef, AgentName]]:
+    """Yield the calls that only wait for a slot, with the agent whose slot it is.
+
+    While a person is asked to approve a sum, no call that commits money is among them.
+    """
+    if workflow.quarantined is not None or workflow.is_terminal:
+        return
+    for task_id, side in workflow.grantable:
+        task = workflow.tasks[task_id]
+        if workflow.approval is not None and side == "do" and task.terms.amount is not None:
+            continue
+        yield (task_id, side), agent_of(workflow, (task_id, side))
+
+
+def agent_of(workflow: Workflow, ref: CallRef) -> AgentName:
+    """Return the agent that a call's next or present attempt goes to."""
+    task_id, side = ref
+    task = workflow.tasks[task_id]
+    return terms_of_call(workflow, task, side, task.call(side).purpose).agent

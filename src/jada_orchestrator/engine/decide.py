@@ -1,0 +1,84 @@
+"""What an event leads to. Reads the state, returns records, changes nothing.
+
+One arm per event; the arms live beside each other by what they are about: `planning_events`, `attempts`, `due`,
+`people`. An event that comes too late, twice, or for something that is not so (any more) leads to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from jada_orchestrator.domain import events as e
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import Record
+from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.engine.attempts import attempt_ended, resumed, slot_granted
+from jada_orchestrator.engine.due import timer_fired
+from jada_orchestrator.engine.ending import tell
+from jada_orchestrator.engine.people import control_arrived
+from jada_orchestrator.engine.planning_events import planner_failed, proposal_received
+
+
+def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue) -> list[Record]:  # noqa: C901, PLR0911, PLR0912 - one flat arm per event is the clearest shape that a dispatch can have
+    """Return the records that an event leads to; `settle` adds what follows from them."""
+    if isinstance(event, e.RequestArrived):
+        return _request_arrived(workflow, event, catalogue)
+    if isinstance(event, e.RequestRefused):
+        return _request_refused(workflow, event)
+    if not workflow.exists:
+        return []
+    if workflow.quarantined is not None and not _is_heard_in_quarantine(event):
+        return []
+    match event:
+        case e.ControlArrived():
+            return control_arrived(workflow, event)
+        case e.TurnCame():
+            return [r.PlanningStarted(1)] if workflow.status is Status.ACCEPTED else []
+        case e.ProposalReceived():
+            return proposal_received(workflow, event, now, catalogue)
+        case e.PlannerFailed():
+            return planner_failed(workflow, event, now)
+        case e.AttemptEnded():
+            return attempt_ended(workflow, event, now)
+        case e.SlotGranted():
+            return slot_granted(workflow, event, now)
+        case e.TimerFired():
+            return timer_fired(workflow, now)
+        case e.Resumed():
+            return resumed(workflow, now)
+        case e.OutcomePublished():
+            pending = any(o.outcome_id == event.outcome_id and not o.delivered for o in workflow.outcomes)
+            return [r.OutcomeDelivered(event.outcome_id)] if pending else []
+        case e.DeadLettered():
+            return [r.DeadLetterDelivered()] if workflow.dead_letter == "wanted" else []
+        case e.LawBroken():
+            return [r.Quarantined(event.story)]
+        case _:
+            assert_never(event)
+
+
+def _is_heard_in_quarantine(event: e.Event) -> bool:
+    return isinstance(event, e.ControlArrived) and event.command == "release"
+
+
+def _request_arrived(workflow: Workflow, event: e.RequestArrived, catalogue: Catalogue) -> list[Record]:
+    if not workflow.exists:
+        accepted = r.WorkflowAccepted(event.request, event.digest, event.message, event.model, catalogue.version)
+        # A request with an ordering key waits for `TurnCame`; the others need wait for nobody.
+        return [accepted] if event.request.ordering_key is not None else [accepted, r.PlanningStarted(1)]
+    if event.digest == workflow.digest and workflow.is_terminal and workflow.outcomes and workflow.outcomes[-1].delivered:
+        return [r.OutcomeReopened(workflow.outcomes[-1].outcome_id)]
+    return []
+
+
+def _request_refused(workflow: Workflow, event: e.RequestRefused) -> list[Record]:
+    if workflow.exists:
+        return []
+    rejected = r.WorkflowRejected(
+        event.request_id, event.tenant, event.reply_to, event.code, event.faults, event.message
+    )
+    reason = Failure(event.code, "; ".join(str(fault) for fault in event.faults) or event.code)
+    return [rejected, tell(workflow, "rejected"), r.DeadLetterDecided(reason)]

@@ -1,0 +1,75 @@
+"""What the frontend is told: the ``data`` object of an outcome, as the contract's section 4 has it."""
+
+from __future__ import annotations
+
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.records import OutcomeType
+from jada_orchestrator.domain.workflow import Status, Workflow
+
+
+def outcome_content(workflow: Workflow, outcome_type: OutcomeType) -> JsonObject:
+    """Return the content of an outcome decided now, from the state as it is now."""
+    failure = workflow.failure
+    content: JsonObject = {
+        "request_id": workflow.request_id,
+        "workflow_id": workflow.workflow_id,
+        "tenant": workflow.tenant,
+        "status": outcome_type,
+        "result": workflow.result,
+        "error": _error(workflow, failure),
+        "questions": _questions(workflow),
+        "tasks": [
+            {
+                "id": task.planned.id,
+                "action": task.planned.action,
+                "status": task.status.value,
+                "attempts": task.do.attempts + task.undo.attempts,
+            }
+            for task in workflow.tasks.values()
+        ],
+        "cost": workflow.usage.to_json(),
+        "plan_revision": workflow.revision,
+        "model": workflow.model,
+    }
+    if outcome_type == "awaiting_approval" and workflow.approval is not None:
+        content["approval"] = {
+            "amount": workflow.approval.amount.to_json(),
+            "task_id": workflow.approval.task_id,
+        }
+    return content
+
+
+def _error(workflow: Workflow, failure: Failure | None) -> JsonObject | None:
+    if failure is None:
+        return None
+    error: JsonObject = dict(failure.to_json())
+    if workflow.rejected_faults:
+        error["faults"] = [
+            {"code": fault.code, "where": fault.where, "message": fault.message} for fault in workflow.rejected_faults
+        ]
+    standing = standing_effects(workflow)
+    if standing:
+        error["standing"] = standing
+    return error
+
+
+def standing_effects(workflow: Workflow) -> list[JsonObject]:
+    """Return what could not be undone and stands, or may stand: what a person must see to."""
+    return [
+        {
+            "task_id": task.planned.id,
+            "action": task.planned.action,
+            "certain": not task.do.maybe,
+            "output": task.output,
+            "reason": task.stands.to_json(),
+        }
+        for task in workflow.tasks.values()
+        if task.stands is not None
+    ]
+
+
+def _questions(workflow: Workflow) -> list[str]:
+    if workflow.status is not Status.NEEDS_CLARIFICATION or not workflow.planning.clarifications:
+        return []
+    return list(workflow.planning.clarifications[-1].questions)

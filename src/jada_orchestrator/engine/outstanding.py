@@ -1,0 +1,56 @@
+"""What should be in flight, derived from the state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jada_orchestrator.domain.commands import (
+    AskPlanner,
+    Command,
+    Dispatch,
+    PublishOutcome,
+    SendToDeadLetter,
+    WaitUntil,
+)
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS, PLANNING_WAIT_MAX_MS
+from jada_orchestrator.domain.workflow import Status, Workflow
+
+
+def outstanding(workflow: Workflow) -> Iterator[Command]:
+    """Yield every command that must be in flight; nothing while the workflow is quarantined. Reads only."""
+    if workflow.quarantined is not None:
+        return
+    workflow_id = workflow.workflow_id
+    for outcome in workflow.outcomes:
+        if not outcome.delivered:
+            yield PublishOutcome(workflow_id, outcome.outcome_id)
+    if workflow.dead_letter == "wanted":
+        yield SendToDeadLetter(workflow_id)
+    if workflow.is_terminal:
+        return
+    if workflow.status is Status.PLANNING and workflow.planning.asking:
+        yield AskPlanner(workflow_id, workflow.planning.call)
+    for task_id, side in workflow.active:
+        call = workflow.tasks[task_id].call(side)
+        yield Dispatch(workflow_id, task_id, side, call.purpose, call.number)
+    instant = next_instant(workflow)
+    if instant is not None:
+        yield WaitUntil(workflow_id, instant)
+
+
+def next_instant(workflow: Workflow) -> UtcMs | None:
+    """Return the earliest instant at which the workflow has something to decide by itself."""
+    instants = [workflow.tasks[task_id].call(side).until for task_id, side in workflow.waiting]
+    instants += [UtcMs(workflow.tasks[task_id].call(side).deadline + ATTEMPT_GRACE_MS) for task_id, side in workflow.active]
+    if workflow.winding_up is None and workflow.request is not None and workflow.request.constraints.deadline is not None:
+        instants.append(workflow.request.constraints.deadline)
+    if workflow.approval is not None:
+        instants.append(workflow.approval.expires_at)
+    if workflow.status is Status.NEEDS_CLARIFICATION:
+        instants.append(workflow.planning.clarifications[-1].expires_at)
+    if workflow.status is Status.PLANNING:
+        instants.append(UtcMs(workflow.planning.since + PLANNING_WAIT_MAX_MS))
+        if not workflow.planning.asking:
+            instants.append(workflow.planning.until)
+    return min(instants, default=None)

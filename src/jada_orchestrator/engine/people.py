@@ -1,0 +1,58 @@
+"""What people want: cancel, approve, deny, answer, retry, release. A command that does not apply leads to nothing."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from jada_orchestrator.domain import events as e
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.records import Record
+from jada_orchestrator.domain.workflow import Phase, Status, Workflow
+from jada_orchestrator.engine.ending import abandon
+
+
+def control_arrived(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
+    """Return what a person's command leads to."""
+    match event.command:
+        case "cancel":
+            return _cancel(workflow, event)
+        case "approve":
+            return [r.ApprovalDecided(granted=True, by=event.by)] if workflow.approval is not None else []
+        case "deny":
+            return _deny(workflow, event)
+        case "answer":
+            if workflow.status is not Status.NEEDS_CLARIFICATION:
+                return []
+            return [r.ClarificationAnswered(event.text, event.by, workflow.planning.call + 1)]
+        case "retry":
+            return [r.RetryStarted(event.by, workflow.revision + 1)] if may_retry(workflow) is None else []
+        case "release":
+            return [r.Released(event.by)] if workflow.quarantined is not None else []
+        case _:
+            assert_never(event.command)
+
+
+def _cancel(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
+    if workflow.is_terminal or workflow.cancelled:
+        return []
+    why = f": {event.text}" if event.text else ""
+    failure = Failure("CANCELLED", f"cancelled by {event.by}{why}")
+    return [r.CancelRequested(event.by), *abandon(workflow, failure, cancelled=True)]
+
+
+def _deny(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
+    if workflow.approval is None:
+        return []
+    failure = Failure("APPROVAL_DENIED", f"{event.by} denied {workflow.approval.amount}")
+    return [r.ApprovalDecided(granted=False, by=event.by), *abandon(workflow, failure)]
+
+
+def may_retry(workflow: Workflow) -> str | None:
+    """Return why a workflow cannot be retried from its failed tasks; None when it can."""
+    if workflow.terminal not in {"failed", "compensated", "cancelled", "needs_attention"} or workflow.request is None:
+        return f"it is {workflow.status.value}; only what failed, was compensated, cancelled or needs attention can be retried"
+    for task in workflow.tasks.values():
+        if task.do.maybe and task.do.phase is not Phase.SUCCEEDED and not task.terms.idempotent:
+            return f"{task.planned.id} ({task.planned.action}) may have been done, and its agent does not honour idempotency keys"
+    return None

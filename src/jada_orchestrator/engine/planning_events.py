@@ -1,0 +1,87 @@
+"""What the planner's answers and failures lead to."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from jada_orchestrator.domain import events as e
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.faults import Failure, Fault
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import (
+    CLARIFICATION_WAIT_MAX_MS,
+    CLARIFICATIONS_MAX,
+    CORRECTIONS_MAX,
+    PLANNER_BAD_ANSWERS_MAX,
+    PLANNER_STOPPED_RETRY_MS,
+    PLANNING_WAIT_MAX_MS,
+)
+from jada_orchestrator.domain.records import Record
+from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.engine.ending import end, end_unplanned, tell
+from jada_orchestrator.engine.retry import PLANNER, backoff_ms
+from jada_orchestrator.planning import Adopted, Clarify, Faulted, Refuse, compile_proposal
+
+
+def proposal_received(workflow: Workflow, event: e.ProposalReceived, now: UtcMs, catalogue: Catalogue) -> list[Record]:
+    """Record what the model said, and adopt it, ask, refuse, or send its faults back."""
+    if not _is_open(workflow, event.call) or workflow.request is None:
+        return []
+    answered = r.PlannerAnswered(
+        event.call, event.text, event.model, event.usage, event.latency_ms, event.first_token_ms
+    )
+    compiled = compile_proposal(event.text, catalogue, workflow.request, revision=workflow.revision + 1)
+    match compiled:
+        case Adopted(plan):
+            return [answered, r.PlanAdopted(workflow.revision + 1, plan)]
+        case Clarify(questions):
+            return [answered, *_clarify(workflow, tuple(questions), now)]
+        case Refuse(reason):
+            return [answered, *end(workflow, "failed", Failure("REQUEST_REFUSED", reason))]
+        case Faulted(faults):
+            return [answered, *_correct(workflow, event.call, faults)]
+        case _:
+            assert_never(compiled)
+
+
+def _is_open(workflow: Workflow, call: int) -> bool:
+    planning = workflow.planning
+    return workflow.status is Status.PLANNING and planning.asking and planning.call == call
+
+
+def _clarify(workflow: Workflow, questions: tuple[str, ...], now: UtcMs) -> list[Record]:
+    if len(workflow.planning.clarifications) >= CLARIFICATIONS_MAX:
+        message = f"after {CLARIFICATIONS_MAX} rounds of questions there are still some: {'; '.join(questions)}"
+        return end_unplanned(workflow, Failure("TOO_MANY_QUESTIONS", message))
+    return [
+        r.ClarificationAsked(questions, UtcMs(now + CLARIFICATION_WAIT_MAX_MS)),
+        tell(workflow, "needs_clarification"),
+    ]
+
+
+def _correct(workflow: Workflow, call: int, faults: tuple[Fault, ...]) -> list[Record]:
+    if len(workflow.planning.exchanges) >= CORRECTIONS_MAX:
+        listed = "; ".join(str(fault) for fault in faults)
+        message = f"no valid plan after {CORRECTIONS_MAX} corrections; the last one's faults: {listed}"
+        return end_unplanned(workflow, Failure("PLAN_FAULTED", message))
+    return [r.ProposalFaulted(faults, call + 1)]
+
+
+def planner_failed(workflow: Workflow, event: e.PlannerFailed, now: UtcMs) -> list[Record]:
+    """Ask again later, or give up; never because the service was away, until a day has gone by."""
+    if not _is_open(workflow, event.call):
+        return []
+    planning = workflow.planning
+    kind = event.kind
+    gave_up = r.PlannerGaveUp(event.call, event.failure, event.usage)
+    if kind == "permanent" or (kind == "bad_answer" and planning.bad_answers + 1 >= PLANNER_BAD_ANSWERS_MAX):
+        return [gave_up, *end_unplanned(workflow, event.failure)]
+    salt = f"{workflow.workflow_id}/plan"
+    wait_ms = backoff_ms(PLANNER, planning.waits + 1, salt, at_least_ms=event.retry_after_ms or 0)
+    if kind == "stopped":
+        wait_ms = max(wait_ms, PLANNER_STOPPED_RETRY_MS)
+    if now + wait_ms > planning.since + PLANNING_WAIT_MAX_MS:
+        failure = Failure("PLANNER_UNAVAILABLE", f"no plan could be made for a day; at last: {event.failure.message}")
+        return [gave_up, *end_unplanned(workflow, failure)]
+    return [r.PlannerBackedOff(event.call + 1, kind, event.failure, UtcMs(now + wait_ms), event.usage)]

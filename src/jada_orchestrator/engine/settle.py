@@ -1,0 +1,110 @@
+"""What follows from the state by itself, without any event: skips, failures, undoing, endings.
+
+`settle` is called after every batch of records until it has nothing more to say. It looks only at what `apply` has
+marked (`broken`, `to_skip`, `unfinished`), so that a turn over a large graph stays cheap.
+"""
+
+from __future__ import annotations
+
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.plan import Plan
+from jada_orchestrator.domain.records import Record, TerminalStatus
+from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Status, Task, Workflow
+from jada_orchestrator.engine.ending import end
+from jada_orchestrator.engine.keys import adopted_plan
+from jada_orchestrator.planning import resolve_result
+
+
+def settle(workflow: Workflow) -> list[Record]:
+    """Return what is to be recorded because the state is what it is; empty when it is at rest. Reads only."""
+    if workflow.plan is None or workflow.is_terminal or workflow.quarantined is not None:
+        return []
+    if workflow.winding_up is not None:
+        return _settle_undoing(workflow, workflow.winding_up)
+    if workflow.broken is not None:
+        return [r.CompensationStarted(workflow.broken, cancelled=False)]
+    if workflow.to_skip:
+        return [r.TaskSkipped(task_id, reason) for task_id, reason in workflow.to_skip.items()]
+    if workflow.unfinished == 0 and workflow.status in {Status.RUNNING, Status.AWAITING_APPROVAL}:
+        return _settle_complete(workflow, workflow.plan)
+    return []
+
+
+def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
+    """All tasks are final and no required one failed. What an optional one may have left behind is seen to first."""
+    strays = [task for task in workflow.tasks.values() if task.undoing or task.do.phase is Phase.UNRESOLVED]
+    records = [_undo(task) for task in strays if _wants_undo(task)]
+    if records or not all(_is_settled(task) for task in strays):
+        return records
+    request = workflow.request
+    assert request is not None, "a workflow with a plan has a request"
+    outputs = {task_id: task.output for task_id, task in workflow.tasks.items() if task.output is not None}
+    result = resolve_result(plan, outputs, request)
+    standing = [task for task in workflow.tasks.values() if task.stands is not None]
+    if standing:
+        return end(workflow, "needs_attention", _standing_failure(None, standing), result)
+    return end(workflow, "completed", None, result)
+
+
+def _settle_undoing(workflow: Workflow, why: Failure) -> list[Record]:
+    """Start every undo whose turn has come, or end when all is settled."""
+    settled: dict[str, bool] = {}
+    records: list[Record] = []
+    for planned in reversed(adopted_plan(workflow).tasks):
+        task = workflow.tasks[planned.id]
+        built_on_it = all(settled[dependent] for dependent in workflow.dependents.get(planned.id, ()))
+        settled[planned.id] = built_on_it and _is_settled(task)
+        if built_on_it and not settled[planned.id] and _wants_undo(task):
+            records.append(_undo(task))
+    if records or not all(settled.values()):
+        return records
+    return end(workflow, *_verdict(workflow, why))
+
+
+def _is_settled(task: Task) -> bool:
+    """Tell whether nothing in the world is left of a task, or it is certain that what is left stays."""
+    if task.do.phase not in FINAL_PHASES:
+        return False
+    return not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.stands is not None
+
+
+def _wants_undo(task: Task) -> bool:
+    return task.do.phase in FINAL_PHASES and task.has_effect and task.undo.phase is Phase.WAITING and task.stands is None
+
+
+def _undo(task: Task) -> Record:
+    """Return how to begin undoing a task: undo it, find out first, or say that it stands."""
+    task_id, terms = task.planned.id, task.terms
+    certain = task.do.phase is Phase.SUCCEEDED
+    if not certain and terms.lookup is not None:
+        return r.UndoStarted(task_id)  # asks first what became of it
+    if terms.compensate is None:
+        known = "was done" if certain else "may have been done"
+        return r.TaskStands(task_id, Failure("IRREVERSIBLE", f"{terms.action} {known}, and nothing undoes it"))
+    if not certain and any("output" in binding.expression for binding in terms.compensate.bindings.values()):
+        message = f"{terms.action} may have been done; undoing it needs its answer, which never came"
+        return r.TaskStands(task_id, Failure("UNRESOLVED", message))
+    return r.UndoStarted(task_id)
+
+
+def _verdict(workflow: Workflow, why: Failure) -> tuple[TerminalStatus, Failure]:
+    standing = [task for task in workflow.tasks.values() if task.stands is not None]
+    if standing:
+        return "needs_attention", _standing_failure(why, standing)
+    if workflow.cancelled:
+        return "cancelled", why
+    if any(task.undo.phase is Phase.SUCCEEDED for task in workflow.tasks.values()):
+        return "compensated", why
+    return "failed", why
+
+
+def _standing_failure(why: Failure | None, standing: list[Task]) -> Failure:
+    """Name exactly what stands, so that a person knows what to do."""
+    named = "; ".join(
+        f"{task.planned.id} ({task.planned.action}) {'may stand' if task.do.maybe else 'stands'}: {task.stands.message}"
+        for task in standing
+        if task.stands is not None
+    )
+    cause = f"{why.message}. " if why is not None else ""
+    return Failure("EFFECTS_STAND", f"{cause}Could not be undone: {named}")

@@ -1,0 +1,81 @@
+"""The two state machines as tables: what may follow what, and because of which record.
+
+The tables are checked against the engine by property tests (every move that `apply` makes is in them) and drawn into
+`docs/states/` by `tools/generate_docs.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from jada_orchestrator.domain.workflow import Phase, Status
+
+
+class Arrow(NamedTuple):
+    """One legal move: from a state, by a record, to a state."""
+
+    source: str
+    record: str
+    target: str
+
+
+def _arrows(*rows: tuple[tuple[Phase, ...] | tuple[Status, ...], str, Phase | Status]) -> frozenset[Arrow]:
+    return frozenset(Arrow(source.value, record, target.value) for sources, record, target in rows for source in sources)
+
+
+_P = Phase
+_ASKED: Final = (_P.CALLING, _P.LOOKING_UP)
+_UNSURE: Final = (_P.CALLING, _P.LOST, _P.LOOKUP_READY, _P.LOOKING_UP, _P.BACKING_OFF, _P.READY)
+_UNDONE: Final = (*_UNSURE, _P.WAITING, _P.SUCCEEDED, _P.UNRESOLVED)
+
+CALL_ARROWS: Final = _arrows(
+    ((_P.WAITING,), "predecessors done", _P.READY),
+    ((_P.WAITING,), "UndoStarted", _P.READY),
+    ((_P.UNRESOLVED,), "UndoStarted", _P.LOST),
+    ((_P.READY,), "AttemptStarted", _P.CALLING),
+    ((_P.LOOKUP_READY,), "AttemptStarted", _P.LOOKING_UP),
+    (_UNSURE, "TaskBackedOff", _P.BACKING_OFF),
+    (_UNSURE, "AttemptLost", _P.LOST),
+    (_UNSURE, "AttemptLost", _P.BACKING_OFF),
+    ((_P.LOOKING_UP,), "LookupEnded", _P.LOST),
+    ((_P.LOOKING_UP,), "LookupEnded", _P.BACKING_OFF),
+    ((_P.LOST,), "CallDue", _P.LOOKUP_READY),
+    ((_P.BACKING_OFF,), "CallDue", _P.READY),
+    (_UNSURE, "TaskSucceeded", _P.SUCCEEDED),
+    (_UNSURE, "TaskCompensated", _P.SUCCEEDED),
+    (_UNSURE, "TaskFailed", _P.FAILED),
+    (_UNSURE, "TaskUnresolved", _P.UNRESOLVED),
+    ((_P.WAITING,), "TaskSkipped", _P.SKIPPED),
+    ((_P.WAITING, _P.READY, _P.CALLING), "CompensationStarted", _P.SKIPPED),
+    ((_P.READY, _P.BACKING_OFF), "CompensationStarted", _P.FAILED),
+    ((_P.READY, _P.BACKING_OFF), "CompensationStarted", _P.UNRESOLVED),
+    ((*_UNSURE, _P.WAITING), "TaskStands", _P.FAILED),
+    ((*_UNSURE, _P.WAITING), "TaskStands", _P.UNRESOLVED),
+)
+"""A call, doing or undoing: `predecessors done` is not a record of its own, it happens with the last predecessor's."""
+
+_S = Status
+_PLANNED: Final = (_S.RUNNING, _S.AWAITING_APPROVAL)
+_OPEN: Final = (_S.ACCEPTED, _S.PLANNING, _S.NEEDS_CLARIFICATION)
+_ENDED: Final = (_S.FAILED, _S.COMPENSATED, _S.CANCELLED, _S.NEEDS_ATTENTION)
+
+WORKFLOW_ARROWS: Final = _arrows(
+    ((_S.ACCEPTED, _S.PLANNING), "PlanningStarted", _S.PLANNING),
+    ((_S.PLANNING,), "PlanAdopted", _S.RUNNING),
+    ((_S.PLANNING,), "ClarificationAsked", _S.NEEDS_CLARIFICATION),
+    ((_S.NEEDS_CLARIFICATION,), "ClarificationAnswered", _S.PLANNING),
+    ((_S.RUNNING,), "ApprovalRequested", _S.AWAITING_APPROVAL),
+    ((_S.AWAITING_APPROVAL,), "ApprovalDecided", _S.RUNNING),
+    (_PLANNED, "CompensationStarted", _S.COMPENSATING),
+    (_PLANNED, "WorkflowEnded", _S.COMPLETED),
+    (_PLANNED, "WorkflowEnded", _S.NEEDS_ATTENTION),
+    (_OPEN, "WorkflowEnded", _S.FAILED),
+    (_OPEN, "WorkflowEnded", _S.CANCELLED),
+    ((_S.COMPENSATING,), "WorkflowEnded", _S.FAILED),
+    ((_S.COMPENSATING,), "WorkflowEnded", _S.COMPENSATED),
+    ((_S.COMPENSATING,), "WorkflowEnded", _S.CANCELLED),
+    ((_S.COMPENSATING,), "WorkflowEnded", _S.NEEDS_ATTENTION),
+    (_ENDED, "RetryStarted", _S.RUNNING),
+    (_ENDED, "RetryStarted", _S.PLANNING),
+)
+"""A workflow. `rejected` is where a message that is no request begins and ends (`WorkflowRejected`)."""
