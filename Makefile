@@ -66,9 +66,11 @@ format: $(STAMP) ## Format the code and fix what ruff can fix by itself
 
 .PHONY: lint
 lint: $(STAMP) ## Check format, lint and types
-	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/ruff check $(CODE)
-	$(BIN)/mypy $(CODE)
+	@failed=; \
+	$(BIN)/ruff format --check --quiet $(CODE) || failed+=' format'; \
+	$(BIN)/ruff check $(CODE) || failed+=' ruff'; \
+	$(BIN)/mypy $(CODE) || failed+=' mypy'; \
+	if [ -n "$$failed" ]; then echo "lint: failed:$$failed (\`make format\` repairs what can be repaired by itself)" >&2; exit 1; fi
 
 .PHONY: check
 check: lint ## The fast loop: lint, floors, unit tests and properties (< 60 s)
