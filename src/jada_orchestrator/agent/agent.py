@@ -211,7 +211,7 @@ class Agent:
         """As `handle`, for a caller with a running loop: async functions run on it, plain ones in a thread.
 
         When cancelled, an async function is cancelled and its key is free again; a plain one runs on to its end
-        unheard.
+        unheard, and its key stays claimed until the lease ends.
         """
         import asyncio
 
@@ -225,10 +225,22 @@ class Agent:
                 result = cast("Output", await asyncio.to_thread(begun.action.function, begun.task))
         except AgentError as error:
             return await asyncio.to_thread(self._refused, begun, error)
+        except asyncio.CancelledError:
+            if begun.action.is_async:
+                self._release(begun)
+            raise
         except BaseException:
             self._release(begun)
             raise
         return await asyncio.to_thread(self._answered, begun, result)
+
+    def close(self) -> None:
+        """Ends the event loop kept for async functions and closes the memory's file; for workers and tests."""
+        if self._runner is not None:
+            self._runner.close()
+            self._runner = None
+        if isinstance(self._store, SqliteIdempotency):
+            self._store.close()
 
     def _begin(self, body: object, traceparent: str | None, lease_s: float | None) -> _Begun | JsonObject:
         """Everything before the function: who is called, was it answered before, may it begin. A dict is a reply."""
