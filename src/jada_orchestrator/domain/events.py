@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure, Fault
-from jada_orchestrator.domain.ids import OutcomeId, RequestId, TaskId, Tenant
+from jada_orchestrator.domain.ids import IdempotencyKey, OutcomeId, RequestId, TaskId, Tenant
 from jada_orchestrator.domain.request import BookingRequest, Message
 from jada_orchestrator.domain.usage import Usage
 
@@ -127,6 +127,17 @@ class AttemptEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyArrived:
+    """A worker answered on the reply queue; which call it answers is told by its key and attempt."""
+
+    task_id: TaskId
+    attempt: int
+    idempotency_key: IdempotencyKey
+    result: AttemptResult
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SlotGranted:
     """Capacity lets one ready call of this task go now."""
 
@@ -171,6 +182,7 @@ Event: TypeAlias = (
     | ProposalReceived
     | PlannerFailed
     | AttemptEnded
+    | ReplyArrived
     | SlotGranted
     | TimerFired
     | Resumed

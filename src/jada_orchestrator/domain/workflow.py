@@ -132,6 +132,10 @@ class Task:
     do: Call = field(default_factory=Call)
     undo: Call = field(default_factory=Call)
     output: JsonObject | None = None
+    released: bool = False
+    """Its successors have been told that it is final; that happens once."""
+    undoing: bool = False
+    """Undoing it was started (perhaps with asking first what became of it)."""
     stands: Failure | None = None
     """Why its effect could not be undone, once that is certain."""
     amount: Money | None = None

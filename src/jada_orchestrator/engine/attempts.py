@@ -14,7 +14,7 @@ from typing import assert_never
 
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.catalogue import Effect
+from jada_orchestrator.domain.catalogue import Catalogue, Effect
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import Side
 from jada_orchestrator.domain.faults import Failure, Fault
@@ -25,11 +25,11 @@ from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import IN_FLIGHT_PHASES, Phase, Task, Workflow
 from jada_orchestrator.engine.ending import tell
-from jada_orchestrator.engine.keys import call_key, compensation_of, terms_of_call, terms_of_side
+from jada_orchestrator.engine.keys import attempt_key, call_key, compensation_of, terms_of_call, terms_of_side
 from jada_orchestrator.engine.lookups import look_up_or_give_up, lookup_ended
 from jada_orchestrator.engine.money import check_commit
 from jada_orchestrator.engine.retry import REFUSALS, backoff_ms, call_salt, may_call_again, policy_of
-from jada_orchestrator.planning import resolve_compensation, resolve_input
+from jada_orchestrator.planning import faults_in, resolve_compensation, resolve_input
 
 INTERRUPTED = Failure("INTERRUPTED", "the orchestrator stopped while the call was under way")
 TIMED_OUT = Failure("TIMEOUT", "no answer came before the attempt's deadline")
@@ -104,22 +104,59 @@ def _started(workflow: Workflow, task: Task, side: Side, call_input: JsonObject 
 # --- Ended ---------------------------------------------------------------------------------------------------------
 
 
-def attempt_ended(workflow: Workflow, event: e.AttemptEnded, now: UtcMs) -> list[Record]:
+def attempt_ended(workflow: Workflow, event: e.AttemptEnded, now: UtcMs, catalogue: Catalogue) -> list[Record]:
     """Decide what the end of an attempt means; a straggler that is not the one in flight means nothing."""
     task = workflow.tasks.get(event.task_id)
     if task is None or workflow.is_terminal or not _is_current(task, event):
         return []
+    result = _checked(workflow, task, event, catalogue)
     if event.purpose == "lookup":
-        return [lookup_ended(workflow, task, event.side, event.result, now)]
-    match event.result:
+        return [lookup_ended(workflow, task, event.side, result, now)]
+    match result:
         case e.Succeeded(output):
             return [_succeeded(task, event.side, event.number, output, event.usage)]
         case e.Failed():
-            return [_failed(workflow, task, event.side, event.result, event.usage, now)]
+            return [_failed(workflow, task, event.side, result, event.usage, now)]
         case e.Lost(failure):
             return [_lost(workflow, task, event.side, failure, now)]
         case _:
-            assert_never(event.result)
+            assert_never(result)
+
+
+def reply_arrived(workflow: Workflow, event: e.ReplyArrived, now: UtcMs, catalogue: Catalogue) -> list[Record]:
+    """Match a worker's reply to the call that it answers; a reply under an unknown key means nothing."""
+    task = workflow.tasks.get(event.task_id)
+    if task is None:
+        return []
+    for side in _SIDES:
+        call = task.call(side)
+        if event.idempotency_key == call_key(workflow, task, side):
+            ended = e.AttemptEnded(event.task_id, side, "call", event.attempt, event.result, event.usage)
+            return attempt_ended(workflow, ended, now, catalogue)
+        if call.lookups and event.idempotency_key == attempt_key(workflow, task, side, "lookup", call.lookups):
+            # Each lookup has a key of its own and goes out as attempt 1 of it.
+            ended = e.AttemptEnded(event.task_id, side, "lookup", call.lookups, event.result, event.usage)
+            return attempt_ended(workflow, ended, now, catalogue)
+    return []
+
+
+_SIDES: tuple[Side, ...] = ("do", "undo")
+
+
+def _checked(workflow: Workflow, task: Task, event: e.AttemptEnded, catalogue: Catalogue) -> e.AttemptResult:
+    """Return the result, or `Lost` when an answer breaks the schema: the effect stands, only nobody can read the answer."""
+    if not isinstance(event.result, e.Succeeded):
+        return event.result
+    terms = terms_of_side(workflow, task, event.side)
+    answer, action = event.result.output, catalogue.actions.get(terms.action)
+    if event.purpose == "lookup":
+        if answer.get("state") != "succeeded":
+            return event.result
+        answer = answer.get("output")  # type: ignore[assignment] # whatever it is, the schema says whether it will do
+    faults = faults_in(action.output_schema, answer, "output") if action is not None else ()
+    if not faults:
+        return event.result
+    return e.Lost(Failure("BAD_OUTPUT", "; ".join(str(fault) for fault in faults)))
 
 
 def _is_current(task: Task, event: e.AttemptEnded) -> bool:

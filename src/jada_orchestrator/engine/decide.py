@@ -15,7 +15,7 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Status, Workflow
-from jada_orchestrator.engine.attempts import attempt_ended, resumed, slot_granted
+from jada_orchestrator.engine.attempts import attempt_ended, reply_arrived, resumed, slot_granted
 from jada_orchestrator.engine.due import timer_fired
 from jada_orchestrator.engine.ending import tell
 from jada_orchestrator.engine.people import control_arrived
@@ -42,7 +42,9 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
         case e.PlannerFailed():
             return planner_failed(workflow, event, now)
         case e.AttemptEnded():
-            return attempt_ended(workflow, event, now)
+            return attempt_ended(workflow, event, now, catalogue)
+        case e.ReplyArrived():
+            return reply_arrived(workflow, event, now, catalogue)
         case e.SlotGranted():
             return slot_granted(workflow, event, now)
         case e.TimerFired():
