@@ -1,0 +1,111 @@
+"""The one client of the Messages API: made inside the running loop, bounded, without retries of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import anthropic
+import httpx2
+
+KEY_VARIABLE: Final = "ANTHROPIC_API_KEY"
+CREDENTIAL_NAME: Final = "anthropic_api_key"
+"""The file below `$CREDENTIALS_DIRECTORY` that systemd makes of ``LoadCredential=anthropic_api_key:...``."""
+DEFAULT_BASE_URL: Final = "https://api.anthropic.com"
+
+
+class ModelConfigurationError(Exception):
+    """The model's API cannot be used as things are set.
+
+    Raised by `create_client`, before anything is sent. It means that no key was found, or that the key's file or the
+    base URL is unusable; the operator does what the message says and starts again.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How many connections there may be and how long each step of a call may take.
+
+    `connections` comes from the budget of file descriptors. The read timeout is per chunk, and pings count: it
+    notices a dead connection, the deadline of the call notices a slow answer.
+    """
+
+    connections: int
+    connect_timeout_s: float = 5.0
+    read_timeout_s: float = 60.0
+    write_timeout_s: float = 30.0
+    pool_timeout_s: float = 2.0
+    """The planner admits no more calls than there are connections, so waiting for one is a mistake to be seen early."""
+    keepalive_s: float = 30.0
+    """Longer than the SDK's 5 s: planning comes in bursts, and a TLS handshake costs two round trips."""
+
+
+def create_client(settings: ClientSettings, environ: Mapping[str, str] | None = None) -> anthropic.AsyncAnthropic:
+    """Return the client of this process; call it inside the loop that will use it, and close it in `finally`.
+
+    Key and address come from the SDK's own names (`ANTHROPIC_API_KEY`, `ANTHROPIC_AUTH_TOKEN`, `ANTHROPIC_BASE_URL`,
+    its profiles), except that a systemd credential `anthropic_api_key` comes first. `environ` is for tests.
+
+    Raises:
+        ModelConfigurationError: there is no key, or key or address cannot be used.
+        RuntimeError: no loop is running; a client that crosses loops hangs for minutes.
+    """
+    asyncio.get_running_loop()
+    names = os.environ if environ is None else environ
+    timeout = httpx2.Timeout(
+        connect=settings.connect_timeout_s,
+        read=settings.read_timeout_s,
+        write=settings.write_timeout_s,
+        pool=settings.pool_timeout_s,
+    )
+    limits = httpx2.Limits(
+        max_connections=settings.connections,
+        max_keepalive_connections=settings.connections,
+        keepalive_expiry=settings.keepalive_s,
+    )
+    key = api_key(names)
+    client = anthropic.AsyncAnthropic(
+        api_key=key,
+        base_url=base_url(names),
+        timeout=timeout,
+        max_retries=0,  # retry policy is the engine's: two loops multiply
+        open_telemetry=False,
+        # The SDK's own class keeps its TCP keep-alive. No redirects: a POST with the key goes where it was sent.
+        http_client=anthropic.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, follow_redirects=False),
+    )
+    if client.api_key is None and client.auth_token is None and client.credentials is None:
+        raise ModelConfigurationError(
+            f"there is no key for the model's API: set {KEY_VARIABLE}, or give the service the systemd credential "
+            f"{CREDENTIAL_NAME}; without any key, `jada sandbox` and `jada demo` use a stand-in"
+        )
+    return client
+
+
+def api_key(names: Mapping[str, str]) -> str | None:
+    """Return the key from the systemd credential or the environment; None leaves it to the SDK's other ways.
+
+    Raises: ModelConfigurationError, when the credential is there and cannot be read or is empty.
+    """
+    folder = names.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder) / CREDENTIAL_NAME if folder else None
+    if path is not None and path.exists():
+        try:
+            key = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelConfigurationError(f"the systemd credential {path} cannot be read: {error}") from error
+        if not key:
+            raise ModelConfigurationError(f"the systemd credential {path} is empty: put the key into it")
+        return key
+    return names.get(KEY_VARIABLE, "").strip() or None
+
+
+def base_url(names: Mapping[str, str]) -> str:
+    """Return the address of the API; an empty variable counts as unset. Raises: ModelConfigurationError."""
+    url = names.get("ANTHROPIC_BASE_URL", "").strip() or DEFAULT_BASE_URL
+    if not url.startswith(("http://", "https://")):
+        raise ModelConfigurationError(f"ANTHROPIC_BASE_URL is {url!r}; it has to begin with http:// or https://")
+    return url

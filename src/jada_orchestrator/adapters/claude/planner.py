@@ -1,0 +1,256 @@
+"""Claude behind the planner's port: one streamed call for each question, measured, billed and classified."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import anthropic
+from anthropic.types import OutputConfigParam
+from anthropic.types import Usage as ApiUsage
+
+from jada_orchestrator.adapters.claude import errors
+from jada_orchestrator.adapters.claude.client import ClientSettings, create_client
+from jada_orchestrator.adapters.claude.models import Effort, KnownModels, ModelFacts, learn
+from jada_orchestrator.adapters.claude.prices import PriceList
+from jada_orchestrator.adapters.claude.prompt import estimate_tokens, messages_of, system_blocks, system_text
+from jada_orchestrator.adapters.claude.schema import PROPOSAL_SCHEMA
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.ids import CatalogueVersion
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import PROPOSAL_BYTES_MAX
+from jada_orchestrator.domain.usage import Usage
+from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion
+
+_PROMPTS_KEPT: Final = 4
+"""Prompts of catalogue versions held at once: the present one, and those of workflows that began before a reload."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerSettings:
+    """How a question is put.
+
+    `deadline_ms` bounds one call from its sending to its last byte, pings or no pings; waiting for a free connection
+    does not count. `max_tokens` bounds what one answer may cost (the largest plan has about 15,000 tokens); a model
+    that can do less is asked for less. `effort` None leaves the model its own default.
+    """
+
+    deadline_ms: int = 120_000
+    max_tokens: int = 16_000
+    effort: Effort | None = "medium"
+
+
+class _Stream:
+    """What has come of one streamed answer so far; complete or not, it can be billed."""
+
+    def __init__(self, started: float) -> None:
+        self.started = started
+        self.first_token_at: float | None = None
+        self.begun = False
+        self.message_model = ""
+        self.stop_reason: str | None = None
+        self.stop_detail = ""
+        self.usage: ApiUsage | None = None
+        self.parts: list[str] = []
+        self.size_bytes = 0
+
+    def take_text(self, text: str, at: float) -> None:
+        """Append a piece of the answer's text."""
+        if self.first_token_at is None:
+            self.first_token_at = at
+        self.parts.append(text)
+        self.size_bytes += len(text.encode("utf-8", "replace"))
+
+    def take_message(self, message: anthropic.types.Message) -> None:
+        """Take what the message says of itself by now; counts in it are cumulative."""
+        self.message_model = str(message.model or "")
+        self.stop_reason = message.stop_reason
+        self.usage = message.usage
+        details = message.stop_details
+        self.stop_detail = (getattr(details, "explanation", None) or "") if details is not None else ""
+
+    def tokens(self) -> Usage:
+        """Return what was used, without its price.
+
+        The final count of output comes with the stop reason. When the stream broke off before, what was received is
+        counted at four characters a token: nearer to the bill than the 1 of `message_start`.
+        """
+        if self.usage is None:
+            return Usage()
+        output = self.usage.output_tokens or 0
+        if self.stop_reason is None:
+            output = max(output, estimate_tokens("".join(self.parts)))
+        return Usage(
+            input_tokens=self.usage.input_tokens or 0,
+            output_tokens=output,
+            cache_read_tokens=self.usage.cache_read_input_tokens or 0,
+            cache_write_tokens=self.usage.cache_creation_input_tokens or 0,
+        )
+
+
+class ClaudePlanner:
+    """Asks Claude. Belongs to the loop in which its client was made.
+
+    At most `connections` calls are in flight; further ones wait their turn. Nothing is retried.
+    """
+
+    def __init__(
+        self,
+        client: anthropic.AsyncAnthropic,
+        *,
+        connections: int,
+        settings: PlannerSettings | None = None,
+        prices: PriceList | None = None,
+        known: KnownModels | None = None,
+    ) -> None:
+        """Take the client, which the planner then owns, and how many connections it has."""
+        self._client = client
+        self._free = asyncio.Semaphore(connections)
+        self._settings = settings or PlannerSettings()
+        self._prices = prices or PriceList.shipped()
+        self._known = known or KnownModels.shipped()
+        self._learnt: dict[str, ModelFacts] = {}
+        self._prompts: dict[CatalogueVersion, str] = {}
+
+    async def learn(self, model: str, now: UtcMs, catalogue: Catalogue | None = None) -> tuple[Fault, ...]:
+        """Ask the service about a model and keep what it says; return what the operator should be warned of.
+
+        With a catalogue, also warns when its prompt is too short for the model's prompt cache. Call it at start and
+        when another model is configured. Raises nothing but cancellation.
+        """
+        facts, warnings = await learn(self._client, model, self._known, now)
+        self._learnt[model] = facts
+        effort = self._settings.effort
+        if facts.efforts and effort is not None and effort not in facts.efforts:
+            warnings += (
+                Fault("EFFORT_UNSUPPORTED", "effort", f"{model} has no effort {effort!r}; its default is used"),
+            )
+        minimum = facts.cache_minimum_tokens
+        if catalogue is not None and minimum is not None:
+            tokens = estimate_tokens(self._prompt(catalogue))
+            if tokens < minimum:
+                message = f"the prompt has about {tokens} tokens; {model} caches prompts of {minimum} or more only"
+                warnings += (Fault("PROMPT_NOT_CACHED", "catalogue", message),)
+        return warnings
+
+    def facts_of(self, model: str) -> ModelFacts:
+        """Return what is known of a model: what the service said, else the shipped table."""
+        return self._learnt.get(model) or self._known.facts_of(model)
+
+    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
+        """Return the model's complete answer; see `ports.planner.Planner`.
+
+        Raises: PlannerError, classified by `errors`. When cancelled, the connection is closed and the answer, which
+        may still be billed, is lost.
+        """
+        async with self._free:
+            loop = asyncio.get_running_loop()
+            stream = _Stream(loop.time())
+            try:
+                async with asyncio.timeout(self._settings.deadline_ms / 1_000):
+                    await self._receive(question, stream)
+            except PlannerError:
+                raise
+            except Exception as error:
+                # Broad, because the SDK checks little of what a server sends and then raises whatever breaks first;
+                # the port promises that callers meet PlannerError only.
+                raise errors.classify(error, begun=stream.begun, usage=self._bill(question, stream)) from error
+            return self._finish(question, stream, loop.time())
+
+    async def close(self) -> None:
+        """Release connections. May be called twice."""
+        await self._client.close()
+
+    async def _receive(self, question: PlannerQuestion, stream: _Stream) -> None:
+        """Make the call and read the answer to its end into `stream`."""
+        loop = asyncio.get_running_loop()
+        facts = self.facts_of(question.model)
+        async with self._client.messages.stream(
+            model=question.model,
+            max_tokens=min(self._settings.max_tokens, facts.max_tokens or self._settings.max_tokens),
+            system=system_blocks(self._prompt(question.catalogue)),
+            messages=messages_of(question),
+            output_config=self._output_config(facts),
+        ) as events:
+            async for event in events:
+                match event.type:
+                    case "text":
+                        stream.take_text(event.text, loop.time())
+                        if stream.size_bytes > PROPOSAL_BYTES_MAX:
+                            message = f"the answer has more than {PROPOSAL_BYTES_MAX} bytes"
+                            raise errors.unusable("MODEL_ANSWER_TOO_LARGE", message, self._bill(question, stream))
+                    case "message_start":
+                        stream.begun = True
+                        stream.take_message(events.current_message_snapshot)
+                    case "message_delta" | "message_stop" if stream.begun:
+                        stream.take_message(events.current_message_snapshot)
+                    case _:
+                        pass  # unknown kinds of events are to be expected; blocks other than text are no proposal
+
+    def _finish(self, question: PlannerQuestion, stream: _Stream, ended: float) -> PlannerAnswer:
+        """Return the answer if it is complete. Raises: PlannerError."""
+        usage = self._bill(question, stream)
+        if stream.stop_reason is None:
+            what = "the stream ended before the answer did"
+            raise errors.broke_off(errors.NO_END, what, begun=stream.begun, usage=usage)
+        if stream.stop_reason != "end_turn":
+            raise errors.stopped_by(stream.stop_reason, stream.stop_detail, usage)
+        text = "".join(stream.parts)
+        if not text.strip():
+            raise errors.unusable("MODEL_EMPTY_ANSWER", "the answer has no text", usage)
+        first_token_at = stream.started if stream.first_token_at is None else stream.first_token_at
+        return PlannerAnswer(
+            # Lone surrogates would stop the journal, which is UTF-8.
+            text=text.encode("utf-8", "replace").decode("utf-8"),
+            model=stream.message_model or question.model,
+            usage=usage,
+            latency_ms=round((ended - stream.started) * 1_000),
+            first_token_ms=round((first_token_at - stream.started) * 1_000),
+        )
+
+    def _bill(self, question: PlannerQuestion, stream: _Stream) -> Usage:
+        """Return what the call used, with its price on the day of the question."""
+        usage = stream.tokens()
+        if usage == Usage():
+            return usage
+        day = datetime.fromtimestamp(question.now / 1_000, UTC).date()
+        return replace(usage, usd=self._prices.cost_of(question.model, usage, day))
+
+    def _output_config(self, facts: ModelFacts) -> OutputConfigParam:
+        config: OutputConfigParam = {"format": {"type": "json_schema", "schema": PROPOSAL_SCHEMA}}
+        if self._settings.effort in facts.efforts:
+            config["effort"] = self._settings.effort
+        return config
+
+    def _prompt(self, catalogue: Catalogue) -> str:
+        """Return the system prompt of a catalogue, made once for each version."""
+        text = self._prompts.get(catalogue.version)
+        if text is None:
+            text = system_text(catalogue)
+            while len(self._prompts) >= _PROMPTS_KEPT:
+                del self._prompts[next(iter(self._prompts))]
+            self._prompts[catalogue.version] = text
+        return text
+
+
+@asynccontextmanager
+async def open_planner(
+    client_settings: ClientSettings,
+    settings: PlannerSettings | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncIterator[ClaudePlanner]:
+    """Make the client and the planner inside the running loop, and close them in every case.
+
+    Raises: ModelConfigurationError, before anything is sent.
+    """
+    client = create_client(client_settings, environ)
+    planner = ClaudePlanner(client, connections=client_settings.connections, settings=settings)
+    try:
+        yield planner
+    finally:
+        await planner.close()
