@@ -1,0 +1,137 @@
+"""Agents that are Lambda functions: `Invoke` with `RequestResponse`, one request for one attempt.
+
+What each way to end means stands in `errors`; what an answer says is read by the wire's parser, which is given in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from jada_orchestrator.adapters.aws.errors import (
+    ANSWER_TOO_LARGE,
+    BAD_CALL,
+    CALL_TIMEOUT,
+    FUNCTION_ERROR,
+    LAMBDA_CODES,
+    NO_TIME_TO_SEND,
+    TOO_LARGE,
+    clip,
+    result_of,
+    result_of_error,
+)
+from jada_orchestrator.domain.catalogue import LambdaTransport
+from jada_orchestrator.domain.events import Failed, Lost
+from jada_orchestrator.domain.limits import OUTPUT_BYTES_MAX
+from jada_orchestrator.ports.agents import AgentCall, CallEnded
+
+if TYPE_CHECKING:
+    from types_aiobotocore_lambda import LambdaClient
+    from types_aiobotocore_lambda.type_defs import InvocationRequestTypeDef, InvocationResponseTypeDef
+
+INVOKE_PAYLOAD_BYTES_MAX: Final = 6 * 1024 * 1024
+"""What Lambda takes in a synchronous call."""
+ANSWER_BYTES_MAX: Final = OUTPUT_BYTES_MAX + 64 * 1024
+"""The largest output, and room for the reply around it."""
+_CHUNK_BYTES: Final = 64 * 1024
+
+EncodeTask: TypeAlias = Callable[[AgentCall], str]
+"""Makes the ``jada.task/1`` text of a call."""
+ReadPayload: TypeAlias = Callable[[bytes, AgentCall], CallEnded]
+"""Says what a function's answer came to; total, since a function may answer anything."""
+
+
+class LambdaFunctions:
+    """The port `FunctionCaller` on AWS Lambda; the client belongs to whoever opened it.
+
+    A call waits here for one of the pool's connections, within its own time: aiohttp's pool would let it wait for ever.
+    """
+
+    def __init__(self, client: LambdaClient, *, connections: int, encode: EncodeTask, read: ReadPayload) -> None:
+        """Take the process's client; `connections` is the size of its pool."""
+        self._client = client
+        self._admission = asyncio.Semaphore(connections)
+        self._encode = encode
+        self._read = read
+
+    async def call(self, target: LambdaTransport, call: AgentCall) -> CallEnded:
+        """Make one attempt; see the port."""
+        subject = _subject(target)
+        try:
+            payload = self._encode(call).encode()
+        except (TypeError, ValueError) as error:
+            return CallEnded(result_of(BAD_CALL, subject, f"the task cannot be written as JSON: {error}."))
+        if len(payload) > INVOKE_PAYLOAD_BYTES_MAX:
+            what = f"the task has {len(payload)} bytes; Lambda takes {INVOKE_PAYLOAD_BYTES_MAX}."
+            return CallEnded(result_of(TOO_LARGE, subject, what))
+        return await self._call_in_time(target, call, payload)
+
+    async def close(self) -> None:
+        """Do nothing: the connections are the client's."""
+
+    async def _call_in_time(self, target: LambdaTransport, call: AgentCall, payload: bytes) -> CallEnded:
+        """Wait for a connection and invoke, both within the call's time."""
+        subject = _subject(target)
+        begun = False
+        if call.timeout_ms <= 0:
+            return CallEnded(result_of(NO_TIME_TO_SEND, subject, "the deadline passed before the call."))
+        try:
+            async with asyncio.timeout(call.timeout_ms / 1000), self._admission:
+                begun = True
+                return await self._invoke(target, call, payload)
+        except TimeoutError:
+            if not begun:
+                what = f"no connection was free within {call.timeout_ms} ms."
+                return CallEnded(result_of(NO_TIME_TO_SEND, subject, what))
+            return CallEnded(result_of(CALL_TIMEOUT, subject, f"no answer within {call.timeout_ms} ms."))
+        except Exception as error:  # noqa: BLE001 - the port raises nothing; `judge` calls what it does not know `Lost`
+            return CallEnded(result_of_error(error, LAMBDA_CODES, subject))
+
+    async def _invoke(self, target: LambdaTransport, call: AgentCall, payload: bytes) -> CallEnded:
+        """Send the one request and read its answer whole."""
+        request: InvocationRequestTypeDef = {
+            "FunctionName": target.function,
+            "InvocationType": "RequestResponse",
+            "Payload": payload,
+        }
+        if target.qualifier:
+            request["Qualifier"] = target.qualifier
+        response = await self._client.invoke(**request)
+        answer = await _read_bounded(response)
+        kind = response.get("FunctionError")
+        if kind:
+            return CallEnded(_crashed(_subject(target), str(kind), answer or b""))
+        if answer is None:
+            return CallEnded(result_of(ANSWER_TOO_LARGE, _subject(target), f"more than {ANSWER_BYTES_MAX} bytes."))
+        return self._read(answer, call)
+
+
+def _subject(target: LambdaTransport) -> str:
+    return f"function {target.function}" + (f":{target.qualifier}" if target.qualifier else "")
+
+
+async def _read_bounded(response: InvocationResponseTypeDef) -> bytes | None:
+    """Return the payload, or None as soon as it is larger than an answer may be; the connection is then dropped."""
+    parts: list[bytes] = []
+    size = 0
+    async with response["Payload"] as stream:
+        while chunk := await stream.read(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > ANSWER_BYTES_MAX:
+                return None
+            parts.append(chunk)
+    return b"".join(parts)
+
+
+def _crashed(subject: str, kind: str, answer: bytes) -> Failed | Lost:
+    """The function ran and raised, ran out of time or died: classified by `FunctionError` alone, never by its text."""
+    try:
+        details: Any = json.loads(answer)
+    except ValueError:
+        details = None
+    what = "no details."
+    if isinstance(details, dict):
+        what = clip(f"{details.get('errorType', 'error')}: {details.get('errorMessage', '')}")
+    return result_of(FUNCTION_ERROR, subject, f"{kind}: {what}")

@@ -1,0 +1,58 @@
+"""Agents that are workers on SQS queues: a task is put on the queue, the answer comes later on the reply queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from jada_orchestrator.adapters.aws.errors import BAD_CALL, CALL_TIMEOUT, NO_TIME_TO_SEND, result_of
+from jada_orchestrator.adapters.aws.sending import Outgoing, SqsSender, json_for_sqs, text_for_sqs
+from jada_orchestrator.domain.catalogue import SqsTransport
+from jada_orchestrator.ports.agents import AgentCall, CallEnded
+
+WORKFLOW_ID: Final = "jada-workflow-id"
+TASK_ID: Final = "jada-task-id"
+ATTEMPT: Final = "jada-attempt"
+TRACEPARENT: Final = "traceparent"
+
+EncodeTask: TypeAlias = Callable[[AgentCall], str]
+"""Makes the ``jada.task/1`` text of a call, with ``reply_to``."""
+
+
+class SqsWorkers:
+    """The port `WorkerSender` on SQS."""
+
+    def __init__(self, sender: SqsSender, *, encode: EncodeTask) -> None:
+        """Send through the process's sender; `encode` writes the reply queue's name into the task."""
+        self._sender = sender
+        self._encode = encode
+
+    async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
+        """Put one attempt on the worker's queue; see the port."""
+        subject = f"queue {target.queue}"
+        try:
+            body = json_for_sqs(self._encode(call))
+        except (TypeError, ValueError) as error:
+            return CallEnded(result_of(BAD_CALL, subject, f"the task cannot be written as JSON: {error}."))
+        if call.timeout_ms <= 0:
+            return CallEnded(result_of(NO_TIME_TO_SEND, subject, "the deadline passed before the task was sent."))
+        entry = self._sender.add(target.queue, _message(call, body))
+        try:
+            async with asyncio.timeout(call.timeout_ms / 1000):
+                result = await entry.answer
+        except TimeoutError:
+            verdict = CALL_TIMEOUT if entry.begun else NO_TIME_TO_SEND
+            return CallEnded(result_of(verdict, subject, f"the queue had not answered after {call.timeout_ms} ms."))
+        return None if result is None else CallEnded(result)
+
+    async def close(self) -> None:
+        """Wait for what is being sent."""
+        await self._sender.close()
+
+
+def _message(call: AgentCall, body: str) -> Outgoing:
+    attributes = {WORKFLOW_ID: call.workflow_id, TASK_ID: call.task_id, ATTEMPT: str(call.attempt)}
+    if call.traceparent:
+        attributes[TRACEPARENT] = text_for_sqs(call.traceparent)
+    return Outgoing(body, attributes, group=call.tenant, once=f"{call.idempotency_key}.{call.attempt}")
