@@ -27,6 +27,16 @@ TASK_ARGUMENTS_MAX: Final = 64
 REFERENCE_CHARS_MAX: Final = 512
 """A reference names a field; a program belongs in an agent."""
 QUESTIONS_MAX: Final = 10
+PLAN_FAULTS_MAX: Final = 100
+"""Faults of one proposal that go back to the model; with more than these it is better written anew than mended."""
+SCHEMA_FAULTS_MAX: Final = 20
+"""Faults of one value against one schema: enough to mend it, few enough to read."""
+REFERENCE_NESTING_MAX: Final = 48
+"""Brackets and operators inside each other in one reference; keeps parsing and evaluation far from Python's own bound."""
+CONSTANT_NESTING_MAX: Final = 32
+"""Levels of one constant; the deepest input in sight has five."""
+COMPILED_CACHE_MAX: Final = 2_048
+"""Parsed references and schema validators kept (each): several catalogues' worth, at a few KiB each."""
 
 # --- Planning -----------------------------------------------------------------------------------------------------
 CORRECTIONS_MAX: Final = 2

@@ -1,0 +1,165 @@
+"""Inputs of calls at run time: bindings evaluated over what is there, when it is there.
+
+Every function returns what was asked for, or a tuple of faults; none raises, whatever agents answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from jada_orchestrator.domain.catalogue import Action, Binding, Compensation
+from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.ids import IdempotencyKey, TaskId
+from jada_orchestrator.domain.instants import format_instant
+from jada_orchestrator.domain.money import Money
+from jada_orchestrator.domain.plan import Plan, PlannedTask
+from jada_orchestrator.domain.request import BookingRequest
+from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate, evaluate_within
+from jada_orchestrator.planning.schemas import faults_in
+
+MISSING_AT_RUNTIME: Final = "MISSING_AT_RUNTIME"
+"""A value that a call needs is not in the output that was to hold it."""
+BAD_REFERENCE: Final = "BAD_REFERENCE"
+BAD_INPUT: Final = "BAD_INPUT"
+BAD_AMOUNT: Final = "BAD_AMOUNT"
+
+Faults = tuple[Fault, ...]
+
+
+def resolve_input(
+    task: PlannedTask, outputs: Mapping[TaskId, JsonObject], request: BookingRequest, action: Action | None = None
+) -> JsonObject | Faults:
+    """Return the input of a task's call, from the outputs of the tasks that it needs.
+
+    A reference that yields null leaves its field out. With `action`, a required field left out so is a fault
+    MISSING_AT_RUNTIME, and the whole is checked against the action's input schema (BAD_INPUT); without, the caller
+    does that by `check_input`.
+    """
+    environment = _environment(outputs, request)
+    value, faults = _resolve(task.bindings, environment, f"tasks.{task.id}.args")
+    if action is not None:
+        required = action.input_schema.get("required", [])
+        missing = [
+            Fault(MISSING_AT_RUNTIME, f"tasks.{task.id}.args.{name}", f"`{binding.expression}` is not there (null)")
+            for name, binding in task.bindings.items()
+            if name in required and name not in value and not any(fault.where.endswith(f".{name}") for fault in faults)
+        ]
+        faults = (*faults, *missing)
+        if not faults:
+            faults = faults_in(action.input_schema, value, f"tasks.{task.id}.args", code=BAD_INPUT)
+    return faults or value
+
+
+def check_input(action: Action, value: JsonObject) -> Faults:
+    """Return what is wrong with an input, against the action's schema; values are left out of the messages."""
+    return faults_in(action.input_schema, value, "input", code=BAD_INPUT)
+
+
+def resolve_compensation(
+    compensation: Compensation,
+    *,
+    input: JsonObject,  # noqa: A002 - the word that the catalogue's expressions use
+    output: JsonObject | None,
+    key: IdempotencyKey,
+) -> JsonObject | Faults:
+    """Return the input of the call that undoes a task, from the task's own input, output and idempotency key.
+
+    `output` is None when the task's answer never came. A reference that yields null leaves its field out, unless it
+    reads the output and there is none: then undoing would be aimed at nothing, which is a fault.
+    """
+    document = {"input": input, "output": output, "key": key}
+    value: JsonObject = {}
+    faults: list[Fault] = []
+    for name, binding in compensation.bindings.items():
+        where = f"{compensation.action}.{name}"
+        if not binding.expression:
+            value[name] = binding.constant
+            continue
+        try:
+            found = evaluate_within(binding.expression, document)
+        except ReferenceFault as error:
+            faults.append(Fault(BAD_REFERENCE, where, str(error)))
+            continue
+        if found is not None:
+            value[name] = found
+        elif output is None and "output" in binding.expression:
+            faults.append(Fault(MISSING_AT_RUNTIME, where, f"`{binding.expression}` needs an answer that never came"))
+    return tuple(faults) or value
+
+
+def resolve_amount(
+    binding: Binding,
+    *,
+    input: JsonObject,  # noqa: A002 - the word that the catalogue's expressions use
+    output: JsonObject | None,
+) -> Money | Faults:
+    """Return the money of a call, from its input and, once it has one, its output."""
+    try:
+        found = (
+            evaluate_within(binding.expression, {"input": input, "output": output})
+            if binding.expression
+            else binding.constant
+        )
+        return Money.parse(found)
+    except ReferenceFault as error:
+        return (Fault(BAD_AMOUNT, "amount", str(error)),)
+    except ValueError as error:
+        return (Fault(BAD_AMOUNT, "amount", f"`{binding.expression}` is no money: {error}"),)
+
+
+def resolve_result(plan: Plan, outputs: Mapping[TaskId, JsonObject], request: BookingRequest) -> JsonObject:
+    """Return the result of a workflow by name; what is not there, or cannot be evaluated, is null."""
+    environment = _environment(outputs, request)
+    result: JsonObject = {}
+    for name, binding in plan.result.items():
+        if not binding.expression:
+            result[name] = binding.constant
+            continue
+        try:
+            result[name] = evaluate(binding.expression, environment)
+        except ReferenceFault:
+            result[name] = None  # a finished booking is reported even where a line of its report cannot be made
+    return result
+
+
+def request_document(request: BookingRequest) -> JsonObject:
+    """Return what the root ``request`` stands for in references; what the frontend did not send is not there."""
+    bounds = request.constraints
+    constraints: JsonObject = {}
+    if bounds.max_total is not None:
+        constraints["max_total"] = bounds.max_total.to_json()
+    if bounds.approve_above is not None:
+        constraints["approve_above"] = bounds.approve_above.to_json()
+    if bounds.deadline is not None:
+        constraints["deadline"] = format_instant(bounds.deadline)
+    document: JsonObject = {"request_id": request.request_id, "tenant": request.tenant, "constraints": constraints}
+    if request.text:
+        document["text"] = request.text
+    if request.booking is not None:
+        document["booking"] = request.booking
+    return document
+
+
+def _environment(outputs: Mapping[TaskId, JsonObject], request: BookingRequest) -> dict[str, Json]:
+    environment: dict[str, Json] = dict(outputs.items())
+    environment[REQUEST_ROOT] = request_document(request)
+    return environment
+
+
+def _resolve(bindings: Mapping[str, Binding], environment: dict[str, Json], where: str) -> tuple[JsonObject, Faults]:
+    value: JsonObject = {}
+    faults: list[Fault] = []
+    for name, binding in bindings.items():
+        if not binding.expression:
+            value[name] = binding.constant
+            continue
+        try:
+            found = evaluate(binding.expression, environment)
+        except ReferenceFault as error:
+            faults.append(Fault(BAD_REFERENCE, f"{where}.{name}", str(error)))
+            continue
+        if found is not None:
+            value[name] = found
+    return value, tuple(faults)
