@@ -1,4 +1,6 @@
-"""Events: what the world told us. They may be late, doubled, or a lie; `engine.decide` believes none of them blindly."""
+"""Events: what the world told us. They may be late, doubled, or a lie; `engine.decide` believes none of them
+blindly.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,7 @@ class ProposalReceived:
 
 
 PlannerFailureKind: TypeAlias = Literal["wait", "stopped", "bad_answer", "permanent"]
-"""`wait`: passing trouble, try again; `stopped`: nobody's plans can be made until a person or the calendar acts (spend limit, key);
+"""`wait`: passing trouble, try again; `stopped`: no plan can be made until a person or the calendar acts;
 `bad_answer`: billed but unusable (cut, truncated, unreadable); `permanent`: this request can never be planned so."""
 
 

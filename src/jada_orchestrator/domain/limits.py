@@ -32,7 +32,8 @@ PLAN_FAULTS_MAX: Final = 100
 SCHEMA_FAULTS_MAX: Final = 20
 """Faults of one value against one schema: enough to mend it, few enough to read."""
 REFERENCE_NESTING_MAX: Final = 48
-"""Brackets and operators inside each other in one reference; keeps parsing and evaluation far from Python's own bound."""
+"""Brackets and operators inside each other in one reference; keeps parsing and evaluation far from Python's own
+bound."""
 CONSTANT_NESTING_MAX: Final = 32
 """Levels of one constant; the deepest input in sight has five."""
 COMPILED_CACHE_MAX: Final = 2_048
@@ -46,7 +47,8 @@ PLANNER_BAD_ANSWERS_MAX: Final = 3
 PLANNER_RETRY_FIRST_MS: Final = 500
 PLANNER_RETRY_MAX_MS: Final = 60_000
 PLANNER_STOPPED_RETRY_MS: Final = 60_000
-"""How often a stopped planner (spend limit, bad key) is tried by one workflow: once a minute costs nothing and needs no person."""
+"""How often a stopped planner (spend limit, bad key) is tried by one workflow: once a minute costs nothing and
+needs no person."""
 PLANNING_WAIT_MAX_MS: Final = 24 * 3_600_000
 """A request whose planning could not even be tried for a day is told so: nobody waits longer for a booking."""
 CLARIFICATION_WAIT_MAX_MS: Final = 7 * 86_400_000
@@ -55,13 +57,16 @@ APPROVAL_WAIT_MAX_MS: Final = 24 * 3_600_000
 
 # --- Running ------------------------------------------------------------------------------------------------------
 ATTEMPTS_MAX: Final = 20
-"""The most attempts that a catalogue may ask for; a task that failed twenty times needs a person, not a twenty-first."""
+"""The most attempts that a catalogue may ask for; a task that failed twenty times needs a person, not a twenty-
+first."""
 ACTION_TIMEOUT_MAX_MS: Final = 900_000
 """AWS Lambda's own bound: 15 minutes."""
 RETRY_JITTER_PERCENT: Final = 25
-"""A backoff is shortened by up to this share, by a hash of key and attempt, so that a herd spreads and a replay agrees."""
+"""A backoff is shortened by up to this share, by a hash of key and attempt, so that a herd spreads and a replay
+agrees."""
 REFUSALS_MAX: Final = 60
-"""Attempts that never reached the agent (throttled, queue away): with backoff up to 15 s, about a quarter of an hour."""
+"""Attempts that never reached the agent (throttled, queue away): with backoff up to 15 s, about a quarter of an
+hour."""
 REFUSAL_RETRY_FIRST_MS: Final = 250
 REFUSAL_RETRY_MAX_MS: Final = 15_000
 ATTEMPT_GRACE_MS: Final = 1_000
@@ -69,7 +74,8 @@ ATTEMPT_GRACE_MS: Final = 1_000
 CLARIFICATIONS_MAX: Final = 5
 """Rounds of questions; a planner that asks a sixth time does not know what it wants."""
 LOOKUPS_MAX: Final = 8
-"""Lookups of one unknown call while the workflow still wants to go forward: with backoff up to 30 s, about two minutes."""
+"""Lookups of one unknown call while the workflow still wants to go forward: with backoff up to 30 s, about two
+minutes."""
 LOOKUP_RETRY_FIRST_MS: Final = 500
 LOOKUP_RETRY_MAX_MS: Final = 30_000
 LOOKUP_SAFETY_MS: Final = 1_000
@@ -90,6 +96,7 @@ OUTCOME_RETRY_MAX_MS: Final = 30_000
 INBOX_EVENTS_MAX: Final = 10_000
 """Events that wait for a turn; receivers stop before this is reached."""
 TURN_EVENTS_MAX: Final = 2_000
-"""Events decided in one turn: bounds the size of a commit (a few megabytes) and the time the loop is held (tens of ms)."""
+"""Events decided in one turn: bounds the size of a commit (a few megabytes) and the time the loop is held (tens of
+ms)."""
 WORKFLOWS_IN_FLIGHT_MAX: Final = 10_000
 """Workflows held in memory; at 15 KiB each, 150 MiB."""

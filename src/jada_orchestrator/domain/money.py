@@ -38,7 +38,7 @@ class Money:
             raise ValueError(msg)  # noqa: TRY004 - one error class for every wrong shape, as the docstring says
         amount, currency = value.get("amount"), value.get("currency")
         if not isinstance(amount, str) or not _AMOUNT.match(amount):
-            msg = f"amount {amount!r} is not a decimal string such as \"1234.50\""
+            msg = f'amount {amount!r} is not a decimal string such as "1234.50"'
             raise ValueError(msg)
         if not isinstance(currency, str) or not _CURRENCY.match(currency):
             msg = f"currency {currency!r} is not a code of three capital letters (ISO 4217)"

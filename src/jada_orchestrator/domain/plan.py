@@ -1,5 +1,7 @@
-"""A plan: the compiled, checked graph. Everything that running it needs from the catalogue is copied into it,
-so that a journal can be replayed for ever without any catalogue (schemas excepted: they are looked up by version).
+"""A plan: the compiled, checked graph.
+
+Everything that running it needs from the catalogue is copied into it, so that a journal can be replayed for ever
+without any catalogue (schemas excepted: they are looked up by version).
 """
 
 from __future__ import annotations

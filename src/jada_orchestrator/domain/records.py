@@ -128,7 +128,7 @@ class ClarificationAnswered:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """One dispatch. `input` stands on the first attempt of a call only (later attempts send the same), and on every lookup."""
+    """One dispatch. `input` stands on a call's first attempt (later ones send the same), and on every lookup."""
 
     task_id: TaskId
     side: Side
@@ -212,7 +212,7 @@ class TaskFailed:
 
 @dataclass(frozen=True, slots=True)
 class TaskUnresolved:
-    """The task is given up without anybody knowing whether it had its effect; it counts as failed, and as one to undo."""
+    """The task is given up, and nobody knows whether it had its effect; it counts as failed, and as one to undo."""
 
     task_id: TaskId
     purpose: Purpose

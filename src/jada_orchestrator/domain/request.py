@@ -11,7 +11,8 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.money import Money
 
 OnFailure = Literal["undo_all", "keep_partial", "ask"]
-"""What becomes of a booking whose required task failed: undo everything, keep what the optional tasks made, or ask a person."""
+"""What becomes of a booking whose required task failed: undo everything, keep what the optional tasks made, or ask
+a person."""
 
 
 @dataclass(frozen=True, slots=True)

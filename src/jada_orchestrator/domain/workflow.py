@@ -177,7 +177,7 @@ _STATUS_OF_PHASE: dict[Phase, TaskStatus] = {
 
 @dataclass(slots=True)
 class Exchange:
-    """One finished exchange with the planner that the next question must show: its answer and what was wrong with it."""
+    """One finished exchange with the planner that the next question must show: an answer and its faults."""
 
     answer: str
     faults: tuple[Fault, ...]

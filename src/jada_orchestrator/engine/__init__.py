@@ -2,9 +2,9 @@
 
 Pure. A workflow is a fold over its journal::
 
-    records = decide(workflow, event, now, catalogue)   # reads only; no IO, no clock, no dice
-    apply(workflow, entry)                               # total: a durable record can never be refused
-    commands = outstanding(workflow)                     # derived from state, so a lost command cannot exist
+    records = decide(workflow, event, now, catalogue)  # reads only; no IO, no clock, no dice
+    apply(workflow, entry)  # total: a durable record can never be refused
+    commands = outstanding(workflow)  # derived from state, so a lost command cannot exist
 
 `step` is the three of them in a row: it decides an event, applies the records, and lets `settle` conclude what
 follows (a successor becomes ready, the last task ends the workflow, a failure is compensated) until nothing does.

@@ -63,9 +63,7 @@ def _resolve(workflow: Workflow, task: Task, side: Side) -> JsonObject | tuple[F
     assert workflow.request is not None, "a workflow with tasks has a request"
     if side == "do":
         outputs = {
-            needed: output
-            for needed in task.planned.needs
-            if (output := workflow.tasks[needed].output) is not None
+            needed: output for needed in task.planned.needs if (output := workflow.tasks[needed].output) is not None
         }
         return resolve_input(task.planned, outputs, workflow.request)
     key = call_key(workflow, task, "do")
@@ -88,7 +86,10 @@ def _hold_commit(workflow: Workflow, task: Task, call_input: JsonObject, now: Ut
         if workflow.approval is not None:
             return []  # one question at a time; this commit asks again once that one is answered
         expires_at = UtcMs(now + APPROVAL_WAIT_MAX_MS)
-        return [r.ApprovalRequested(task.planned.id, checked.to_json(), expires_at), tell(workflow, "awaiting_approval")]
+        return [
+            r.ApprovalRequested(task.planned.id, checked.to_json(), expires_at),
+            tell(workflow, "awaiting_approval"),
+        ]
     return [r.TaskFailed(task.planned.id, "call", 0, checked)]
 
 
@@ -144,7 +145,7 @@ _SIDES: tuple[Side, ...] = ("do", "undo")
 
 
 def _checked(workflow: Workflow, task: Task, event: e.AttemptEnded, catalogue: Catalogue) -> e.AttemptResult:
-    """Return the result, or `Lost` when an answer breaks the schema: the effect stands, only nobody can read the answer."""
+    """Return the result, or `Lost` when an answer breaks the schema: the effect stands, but nobody can read it."""
     if not isinstance(event.result, e.Succeeded):
         return event.result
     terms = terms_of_side(workflow, task, event.side)
@@ -160,7 +161,7 @@ def _checked(workflow: Workflow, task: Task, event: e.AttemptEnded, catalogue: C
 
 
 def _is_current(task: Task, event: e.AttemptEnded) -> bool:
-    """Fence stragglers by attempt number (law 5). An answer that comes late to a call whose fate is unknown is welcome."""
+    """Fence stragglers by attempt number (law 5). A late answer to a call whose fate is unknown is welcome."""
     call = task.call(event.side)
     if event.purpose == "lookup":
         return call.phase is Phase.LOOKING_UP and event.number == call.lookups
@@ -180,9 +181,7 @@ def _succeeded(task: Task, side: Side, number: int, output: JsonObject, usage: U
     return r.TaskSucceeded(task.planned.id, "call", number, output, usage)
 
 
-def _failed(
-    workflow: Workflow, task: Task, side: Side, result: e.Failed, usage: Usage | None, now: UtcMs
-) -> Record:
+def _failed(workflow: Workflow, task: Task, side: Side, result: e.Failed, usage: Usage | None, now: UtcMs) -> Record:
     """A known failure: try again, or be done with it."""
     task_id, call = task.planned.id, task.call(side)
     final = not result.retryable

@@ -71,7 +71,9 @@ def _graph(workflow: Workflow) -> Iterator[str]:
         for before_id in task.planned.after:
             before = workflow.tasks[before_id]
             done = before.do.phase is Phase.SUCCEEDED
-            given_up = before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
+            given_up = (
+                before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
+            )
             reopened = before.undoing and before_id not in task.planned.needs
             if not (done or given_up or reopened):
                 yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
@@ -82,7 +84,9 @@ def _effects(workflow: Workflow) -> Iterator[str]:
         name = task.planned.id
         if task.do.phase is Phase.SUCCEEDED and task.output is None:
             yield f"{name} succeeded without an output"
-        if task.terms.effect is Effect.READ and (task.undo.phase is not Phase.WAITING or task.do.phase is Phase.UNRESOLVED):
+        if task.terms.effect is Effect.READ and (
+            task.undo.phase is not Phase.WAITING or task.do.phase is Phase.UNRESOLVED
+        ):
             yield f"{name} only reads, but is undone or unresolved"
         if task.undo.phase is not Phase.WAITING and not task.undoing and task.stands is None:
             yield f"{name} is being undone, but nobody started that"

@@ -22,7 +22,7 @@ from jada_orchestrator.engine.people import control_arrived
 from jada_orchestrator.engine.planning_events import planner_failed, proposal_received
 
 
-def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue) -> list[Record]:  # noqa: C901, PLR0911, PLR0912 - one flat arm per event is the clearest shape that a dispatch can have
+def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue) -> list[Record]:
     """Return the records that an event leads to; `settle` adds what follows from them."""
     if isinstance(event, e.RequestArrived):
         return _request_arrived(workflow, event, catalogue)
@@ -34,7 +34,7 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
         return []
     match event:
         case e.ControlArrived():
-            return control_arrived(workflow, event)
+            return _controlled(workflow, event, now)
         case e.TurnCame():
             return [r.PlanningStarted(1)] if workflow.status is Status.ACCEPTED else []
         case e.ProposalReceived():
@@ -62,6 +62,13 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
             assert_never(event)
 
 
+def _controlled(workflow: Workflow, event: e.ControlArrived, now: UtcMs) -> list[Record]:
+    if event.command == "release" and workflow.quarantined is not None:
+        # What was in flight when it was set aside is lost by now, as after a restart.
+        return [*control_arrived(workflow, event), *resumed(workflow, now)]
+    return control_arrived(workflow, event)
+
+
 def _is_heard_in_quarantine(event: e.Event) -> bool:
     return isinstance(event, e.ControlArrived) and event.command == "release"
 
@@ -71,7 +78,12 @@ def _request_arrived(workflow: Workflow, event: e.RequestArrived, catalogue: Cat
         accepted = r.WorkflowAccepted(event.request, event.digest, event.message, event.model, catalogue.version)
         # A request with an ordering key waits for `TurnCame`; the others need wait for nobody.
         return [accepted] if event.request.ordering_key is not None else [accepted, r.PlanningStarted(1)]
-    if event.digest == workflow.digest and workflow.is_terminal and workflow.outcomes and workflow.outcomes[-1].delivered:
+    if (
+        event.digest == workflow.digest
+        and workflow.is_terminal
+        and workflow.outcomes
+        and workflow.outcomes[-1].delivered
+    ):
         return [r.OutcomeReopened(workflow.outcomes[-1].outcome_id)]
     return []
 

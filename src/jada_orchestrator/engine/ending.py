@@ -26,7 +26,7 @@ def end_unplanned(workflow: Workflow, failure: Failure) -> list[Record]:
 
 
 def abandon(workflow: Workflow, failure: Failure, *, cancelled: bool = False) -> list[Record]:
-    """Return the records that stop a workflow wherever it is: undo what there is, or end at once where there is nothing."""
+    """Return the records that stop a workflow wherever it is: undo what there is, or end where there is nothing."""
     if workflow.is_terminal or workflow.winding_up is not None:
         return []
     if workflow.tasks:

@@ -42,8 +42,14 @@ def outstanding(workflow: Workflow) -> Iterator[Command]:
 def next_instant(workflow: Workflow) -> UtcMs | None:
     """Return the earliest instant at which the workflow has something to decide by itself."""
     instants = [workflow.tasks[task_id].call(side).until for task_id, side in workflow.waiting]
-    instants += [UtcMs(workflow.tasks[task_id].call(side).deadline + ATTEMPT_GRACE_MS) for task_id, side in workflow.active]
-    if workflow.winding_up is None and workflow.request is not None and workflow.request.constraints.deadline is not None:
+    instants += [
+        UtcMs(workflow.tasks[task_id].call(side).deadline + ATTEMPT_GRACE_MS) for task_id, side in workflow.active
+    ]
+    if (
+        workflow.winding_up is None
+        and workflow.request is not None
+        and workflow.request.constraints.deadline is not None
+    ):
         instants.append(workflow.request.constraints.deadline)
     if workflow.approval is not None:
         instants.append(workflow.approval.expires_at)

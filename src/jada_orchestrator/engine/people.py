@@ -51,8 +51,9 @@ def _deny(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
 def may_retry(workflow: Workflow) -> str | None:
     """Return why a workflow cannot be retried from its failed tasks; None when it can."""
     if workflow.terminal not in {"failed", "compensated", "cancelled", "needs_attention"} or workflow.request is None:
-        return f"it is {workflow.status.value}; only what failed, was compensated, cancelled or needs attention can be retried"
+        return f"it is {workflow.status.value}; only what failed, was undone or needs attention can be retried"
     for task in workflow.tasks.values():
         if task.do.maybe and task.do.phase is not Phase.SUCCEEDED and not task.terms.idempotent:
-            return f"{task.planned.id} ({task.planned.action}) may have been done, and its agent does not honour idempotency keys"
+            name = f"{task.planned.id} ({task.planned.action})"
+            return f"{name} may have been done, and its agent does not honour idempotency keys"
     return None

@@ -29,7 +29,8 @@ LOOKUPS = RetryPolicy(LOOKUPS_MAX, LOOKUP_RETRY_FIRST_MS, LOOKUP_RETRY_MAX_MS)
 PATIENT_LOOKUPS = RetryPolicy(UNDO_LOOKUPS_MAX, LOOKUP_RETRY_FIRST_MS, UNDO_RETRY_MAX_MS)
 PLANNER = RetryPolicy(1, PLANNER_RETRY_FIRST_MS, PLANNER_RETRY_MAX_MS)
 OUTCOMES = RetryPolicy(1, OUTCOME_RETRY_FIRST_MS, OUTCOME_RETRY_MAX_MS)
-"""Of the last two only the waits count: planning is bounded by time, and outcomes are published until they are published."""
+"""Of the last two only the waits count: planning is bounded by time, and outcomes are published until they are
+published."""
 
 
 def backoff_ms(policy: RetryPolicy, number: int, salt: str, *, at_least_ms: int = 0) -> int:
@@ -39,7 +40,7 @@ def backoff_ms(policy: RetryPolicy, number: int, salt: str, *, at_least_ms: int 
     a hash of salt and number, so that a herd spreads out and a replay waits exactly as long. `at_least_ms` is what
     the other side asked for, honoured up to ten times the policy's own bound.
     """
-    full = min(policy.max_ms, policy.first_ms * 2 ** min(number - 1, 40))
+    full = min(policy.max_ms, policy.first_ms << min(number - 1, 40))
     share = int.from_bytes(hashlib.sha256(f"{salt}#{number}".encode()).digest()[:4], "big") / 2**32
     shortened = full - int(full * share * RETRY_JITTER_PERCENT / 100)
     return max(shortened, min(at_least_ms, policy.max_ms * 10))

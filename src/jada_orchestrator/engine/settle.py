@@ -70,7 +70,9 @@ def _is_settled(task: Task) -> bool:
 
 
 def _wants_undo(task: Task) -> bool:
-    return task.do.phase in FINAL_PHASES and task.has_effect and task.undo.phase is Phase.WAITING and task.stands is None
+    return (
+        task.do.phase in FINAL_PHASES and task.has_effect and task.undo.phase is Phase.WAITING and task.stands is None
+    )
 
 
 def _undo(task: Task) -> Record:

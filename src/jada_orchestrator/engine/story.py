@@ -30,7 +30,9 @@ def tell_entry(entry: Entry) -> Line:
     """Return the line that an entry adds to its workflow's story."""
     record = entry.record
     level, event, sentence = _LINES[type(record)]
-    return Line(level, event, sentence(record), getattr(record, "task_id", None), getattr(record, "number", None) or None)
+    return Line(
+        level, event, sentence(record), getattr(record, "task_id", None), getattr(record, "number", None) or None
+    )
 
 
 def _what(record: r.AttemptStarted | r.TaskBackedOff) -> str:
@@ -45,7 +47,7 @@ def _doing(side: str) -> str:
 
 def _accepted(record: r.WorkflowAccepted) -> str:
     request = record.request
-    wish = f"\"{request.text[:200]}\"" if request.text else f"booking {request.booking}"
+    wish = f'"{request.text[:200]}"' if request.text else f"booking {request.booking}"
     return f"Accepted from {request.tenant}: {wish}"
 
 
@@ -150,7 +152,11 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
         lambda x: f"{'Approved' if x.granted else 'Not approved'} by {x.by}",
     ),
     r.RetryStarted: ("info", "retry.started", lambda x: f"{x.by} has it go on from its failed tasks"),
-    r.Quarantined: ("critical", "workflow.quarantined", lambda x: f"Set aside, because a law of ours is broken: {x.story}"),
+    r.Quarantined: (
+        "critical",
+        "workflow.quarantined",
+        lambda x: f"Set aside, because a law of ours is broken: {x.story}",
+    ),
     r.Released: ("info", "workflow.released", lambda x: f"{x.by} let it go on"),
     r.OutcomeDecided: ("debug", "outcome.decided", lambda x: f"The frontend is to be told: {x.type}"),
     r.OutcomeDelivered: ("debug", "outcome.published", lambda _: "The frontend was told"),

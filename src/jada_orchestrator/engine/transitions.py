@@ -20,7 +20,9 @@ class Arrow(NamedTuple):
 
 
 def _arrows(*rows: tuple[tuple[Phase, ...] | tuple[Status, ...], str, Phase | Status]) -> frozenset[Arrow]:
-    return frozenset(Arrow(source.value, record, target.value) for sources, record, target in rows for source in sources)
+    return frozenset(
+        Arrow(source.value, record, target.value) for sources, record, target in rows for source in sources
+    )
 
 
 _P = Phase

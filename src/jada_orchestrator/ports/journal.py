@@ -85,7 +85,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """The new entries of one workflow: `entries[0].seq` is one more than the last durable one (1 for a new workflow)."""
+    """The new entries of one workflow: `entries[0].seq` is one more than the last durable one (1 for a new one)."""
 
     workflow_id: WorkflowId
     entries: tuple[Entry, ...]
@@ -105,7 +105,7 @@ class Journal(Protocol):
     """The writer's side. One open journal per process; all methods may be called from one event loop only."""
 
     async def open(self) -> None:
-        """Take the store over: check its version, migrate it, raise the epoch, so that whoever had it can write no more.
+        """Take the store over: check its version, migrate it, raise the epoch, so that its last owner can write no more.
 
         Raises: JournalInUseError, JournalVersionError, JournalCorruptError, JournalUnavailableError.
         """

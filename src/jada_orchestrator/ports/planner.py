@@ -24,7 +24,12 @@ class PlannerError(Exception):
     """
 
     def __init__(
-        self, kind: PlannerFailureKind, failure: Failure, *, retry_after_ms: int | None = None, usage: Usage | None = None
+        self,
+        kind: PlannerFailureKind,
+        failure: Failure,
+        *,
+        retry_after_ms: int | None = None,
+        usage: Usage | None = None,
     ) -> None:
         """Keep the classification."""
         super().__init__(f"{failure.code}: {failure.message}")

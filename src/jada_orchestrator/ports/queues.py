@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from jada_orchestrator.domain.events import AttemptResult
 from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.events import AttemptResult
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import IdempotencyKey, TaskId, WorkflowId
 from jada_orchestrator.domain.request import Message
@@ -37,7 +37,7 @@ class MessageSource(Protocol):
     """A queue that is read: requests, or replies."""
 
     async def receive(self, messages_max: int) -> Sequence[Delivery]:
-        """Wait for messages (long polling, at most 20 s) and return up to `messages_max` (at most 10 are taken at once).
+        """Wait for messages (long polling, at most 20 s) and return up to `messages_max`, at most 10 at once.
 
         Raises: QueueError. When cancelled, messages that were just received become visible again by themselves.
         """
@@ -49,7 +49,7 @@ class MessageSource(Protocol):
         """
 
     async def give_back(self, deliveries: Sequence[Delivery], *, after_ms: int = 0) -> None:
-        """Make messages visible again after a while, without waiting for their visibility to run out. Raises: QueueError."""
+        """Make messages visible again after a while, before their visibility runs out. Raises: QueueError."""
 
     async def close(self) -> None:
         """Release connections. May be called twice."""

@@ -1,0 +1,271 @@
+"""How records change calls and tasks: the one place where a call moves, and every index with it."""
+
+from __future__ import annotations
+
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.catalogue import Effect
+from jada_orchestrator.domain.events import Purpose, Side
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import TaskId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import LOOKUP_SAFETY_MS
+from jada_orchestrator.domain.plan import Plan
+from jada_orchestrator.domain.workflow import (
+    FINAL_PHASES,
+    GRANTABLE_PHASES,
+    IN_FLIGHT_PHASES,
+    Phase,
+    Status,
+    Task,
+    Workflow,
+)
+from jada_orchestrator.engine.money import committed_amount
+
+# --- The one place where a call changes its phase ---------------------------------------------------------------------
+
+
+def _move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
+    """Put a call into a phase, and keep every index true."""
+    call = task.call(side)
+    before, call.phase = call.phase, phase
+    ref = (task.planned.id, side)
+    for index, phases in (
+        (workflow.grantable, GRANTABLE_PHASES),
+        (workflow.active, IN_FLIGHT_PHASES),
+        (workflow.waiting, _WAITING_PHASES),
+    ):
+        if phase in phases:
+            index[ref] = None
+        else:
+            index.pop(ref, None)
+    if side == "do" and (phase in FINAL_PHASES) is not (before in FINAL_PHASES):
+        if phase in FINAL_PHASES:
+            workflow.unfinished -= 1
+            if not task.released:
+                task.released = True
+                _release_dependents(workflow, task)
+        else:
+            workflow.unfinished += 1
+
+
+_WAITING_PHASES = frozenset({Phase.BACKING_OFF, Phase.LOST})
+
+
+def _release_dependents(workflow: Workflow, task: Task) -> None:
+    """Let the successors of a task that became final go, each on its own as soon as nothing else keeps it."""
+    succeeded = task.do.phase is Phase.SUCCEEDED
+    if not succeeded and not task.planned.optional:
+        return  # a required task failed: `broken` says so, and nothing is started any more
+    for dependent_id in workflow.dependents.get(task.planned.id, ()):
+        dependent = workflow.tasks[dependent_id]
+        if not succeeded and task.planned.id in dependent.planned.needs:
+            if dependent.do.phase is Phase.WAITING:
+                workflow.to_skip[dependent_id] = f"it reads what {task.planned.id} did not deliver"
+            continue
+        dependent.waits_for -= 1
+        if dependent.waits_for == 0 and dependent.do.phase is Phase.WAITING and workflow.winding_up is None:
+            _move(workflow, dependent, "do", Phase.READY)
+
+
+# --- Attempts ---------------------------------------------------------------------------------------------------------
+
+
+def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> None:
+    """Fold `AttemptStarted`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    call = task.call(record.side)
+    call.deadline = record.deadline
+    if record.purpose == "lookup":
+        call.lookups = record.number
+        _move(workflow, task, record.side, Phase.LOOKING_UP)
+        return
+    call.attempts = record.number
+    if record.input is not None:
+        call.input = record.input
+        if record.side == "do":
+            task.amount = committed_amount(task, record.input)
+    _move(workflow, task, record.side, Phase.CALLING)
+
+
+def task_backed_off(workflow: Workflow, record: r.TaskBackedOff, at: UtcMs) -> None:
+    """Fold `TaskBackedOff`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    call = task.call(record.side)
+    call.until, call.failure = record.until, record.failure
+    if not record.counted:
+        call.refusals += 1
+    _move(workflow, task, record.side, _wait_for(record.purpose))
+
+
+def attempt_lost(workflow: Workflow, record: r.AttemptLost, at: UtcMs) -> None:
+    """Fold `AttemptLost`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    call = task.call(record.side)
+    call.maybe = True
+    call.settled_by = UtcMs(max(call.settled_by, call.deadline + LOOKUP_SAFETY_MS))
+    call.until, call.failure = record.until, record.failure
+    _move(workflow, task, record.side, _wait_for(record.then))
+
+
+def lookup_ended(workflow: Workflow, record: r.LookupEnded, at: UtcMs) -> None:
+    """Fold `LookupEnded`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    call = task.call(record.side)
+    call.until, call.failure = record.until, record.failure
+    if record.cleared:
+        call.maybe = False
+    _move(workflow, task, record.side, _wait_for(record.then))
+
+
+def _wait_for(purpose: Purpose) -> Phase:
+    return Phase.LOST if purpose == "lookup" else Phase.BACKING_OFF
+
+
+def call_due(workflow: Workflow, record: r.CallDue, at: UtcMs) -> None:
+    """Fold `CallDue`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    lost = task.call(record.side).phase is Phase.LOST
+    _move(workflow, task, record.side, Phase.LOOKUP_READY if lost else Phase.READY)
+
+
+def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> None:
+    """Fold `TaskSucceeded`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    task.output = record.output
+    task.do.maybe = False
+    if record.usage is not None:
+        workflow.usage = workflow.usage + record.usage
+    _move(workflow, task, "do", Phase.SUCCEEDED)
+
+
+def task_failed(workflow: Workflow, record: r.TaskFailed, at: UtcMs) -> None:
+    """Fold `TaskFailed`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    task.do.maybe = False
+    task.amount = None
+    if record.usage is not None:
+        workflow.usage = workflow.usage + record.usage
+    _fail(workflow, task, Phase.FAILED, record.failure)
+
+
+def task_unresolved(workflow: Workflow, record: r.TaskUnresolved, at: UtcMs) -> None:
+    """Fold `TaskUnresolved`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    task.do.maybe = True
+    task.do.settled_by = UtcMs(max(task.do.settled_by, task.do.deadline + LOOKUP_SAFETY_MS))
+    _fail(workflow, task, Phase.UNRESOLVED, record.failure)
+
+
+def _fail(workflow: Workflow, task: Task, phase: Phase, failure: Failure) -> None:
+    task.do.failure = failure
+    if not task.planned.optional and workflow.winding_up is None and workflow.broken is None:
+        workflow.broken = Failure(failure.code, f"{task.planned.id} ({task.planned.action}): {failure.message}")
+    _move(workflow, task, "do", phase)
+
+
+def task_skipped(workflow: Workflow, record: r.TaskSkipped, at: UtcMs) -> None:
+    """Fold `TaskSkipped`."""
+    del at
+    workflow.to_skip.pop(record.task_id, None)
+    task = workflow.tasks[record.task_id]
+    task.do.failure = Failure("SKIPPED", record.reason)
+    _move(workflow, task, "do", Phase.SKIPPED)
+
+
+# --- Undoing ----------------------------------------------------------------------------------------------------------
+
+
+def compensation_started(workflow: Workflow, record: r.CompensationStarted, at: UtcMs) -> None:
+    """Fold `CompensationStarted`."""
+    del at
+    workflow.winding_up = record.failure
+    workflow.cancelled = workflow.cancelled or record.cancelled
+    workflow.broken = None
+    workflow.approval = None
+    workflow.status = Status.COMPENSATING
+    workflow.to_skip.clear()
+    for task in workflow.tasks.values():
+        phase = _phase_when_winding_up(task)
+        if phase is not task.do.phase:
+            _move(workflow, task, "do", phase)
+
+
+def _phase_when_winding_up(task: Task) -> Phase:
+    """Return where a forward call goes when nothing new is started: what may have an effect is seen to its end."""
+    phase = task.do.phase
+    if phase in {Phase.WAITING, Phase.READY, Phase.BACKING_OFF}:
+        if task.do.maybe:
+            return Phase.UNRESOLVED
+        return Phase.SKIPPED if task.do.attempts == 0 else Phase.FAILED
+    if phase is Phase.CALLING and task.terms.effect is Effect.READ:
+        return Phase.SKIPPED
+    return phase
+
+
+def undo_started(workflow: Workflow, record: r.UndoStarted, at: UtcMs) -> None:
+    """Fold `UndoStarted`."""
+    task = workflow.tasks[record.task_id]
+    task.undoing = True
+    if task.do.phase is Phase.UNRESOLVED and task.terms.lookup is not None:
+        task.do.lookups = 0
+        task.do.until = at
+        _move(workflow, task, "do", Phase.LOST)
+    else:
+        _move(workflow, task, "undo", Phase.READY)
+
+
+def task_compensated(workflow: Workflow, record: r.TaskCompensated, at: UtcMs) -> None:
+    """Fold `TaskCompensated`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    task.amount = None
+    task.do.maybe = False
+    task.undo.maybe = False
+    _move(workflow, task, "undo", Phase.SUCCEEDED)
+
+
+def task_stands(workflow: Workflow, record: r.TaskStands, at: UtcMs) -> None:
+    """Fold `TaskStands`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    task.stands = record.failure
+    if task.do.phase not in FINAL_PHASES:
+        _move(workflow, task, "do", Phase.UNRESOLVED)
+    _move(workflow, task, "undo", Phase.UNRESOLVED if task.undo.maybe else Phase.FAILED)
+
+
+# --- Laying out a plan ------------------------------------------------------------------------------------------
+def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
+    """Make the tasks of a plan, but for those that are kept, and let those go that wait for nothing."""
+    workflow.tasks = {}
+    workflow.dependents = {}
+    workflow.grantable.clear()
+    workflow.waiting.clear()
+    workflow.active.clear()
+    workflow.to_skip.clear()
+    workflow.unfinished = 0
+    for planned in plan.tasks:
+        task = kept.get(planned.id) or Task(planned, plan.terms_of(planned), 0)
+        workflow.tasks[planned.id] = task
+        for before in planned.after:
+            workflow.dependents.setdefault(before, []).append(planned.id)
+    for task in workflow.tasks.values():
+        task.waits_for = sum(_holds_back(workflow.tasks[before]) for before in task.planned.after)
+        if task.do.phase not in FINAL_PHASES:
+            workflow.unfinished += 1
+            if task.do.phase is Phase.WAITING and task.waits_for == 0:
+                _move(workflow, task, "do", Phase.READY)
+            else:
+                _move(workflow, task, "do", task.do.phase)
+
+
+def _holds_back(task: Task) -> bool:
+    return not (task.do.phase is Phase.SUCCEEDED or (task.planned.optional and task.do.phase in FINAL_PHASES))

@@ -1,0 +1,266 @@
+"""How records change a workflow as a whole: its life, its planning, its people, and what its frontend is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import TaskId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.money import Money
+from jada_orchestrator.domain.plan import PlannedTask
+from jada_orchestrator.domain.workflow import (
+    Approval,
+    Call,
+    Clarification,
+    Exchange,
+    PendingOutcome,
+    Phase,
+    Planning,
+    Status,
+    Task,
+    Workflow,
+)
+from jada_orchestrator.engine.fold_calls import lay_out
+from jada_orchestrator.engine.outcomes import outcome_content
+
+# --- The life of a workflow ----------------------------------------------------------------------------------------
+
+
+def accepted(workflow: Workflow, record: r.WorkflowAccepted, at: UtcMs) -> None:
+    """Fold `WorkflowAccepted`."""
+    workflow.request = record.request
+    workflow.digest = record.digest
+    workflow.message = record.message
+    workflow.model = record.model
+    workflow.catalogue_version = record.catalogue_version
+    workflow.created_at = at
+    workflow.status = Status.ACCEPTED
+
+
+def rejected(workflow: Workflow, record: r.WorkflowRejected, at: UtcMs) -> None:
+    """Fold `WorkflowRejected`."""
+    workflow.rejected_request_id = record.request_id or ""
+    workflow.rejected_tenant = record.tenant
+    workflow.rejected_reply_to = record.reply_to
+    workflow.rejected_faults = record.faults
+    workflow.message = record.message
+    workflow.created_at = workflow.finished_at = at
+    workflow.failure = Failure(record.code, "; ".join(str(fault) for fault in record.faults) or record.code)
+    workflow.status = Status.REJECTED
+    workflow.terminal = "rejected"
+
+
+def ended(workflow: Workflow, record: r.WorkflowEnded, at: UtcMs) -> None:
+    """Fold `WorkflowEnded`."""
+    workflow.status = Status(record.status)
+    workflow.terminal = record.status
+    workflow.failure = record.failure
+    workflow.result = record.result
+    workflow.finished_at = at
+    workflow.planning.asking = False
+    workflow.approval = None
+
+
+def cancel_requested(workflow: Workflow, record: r.CancelRequested, at: UtcMs) -> None:
+    """Fold `CancelRequested`."""
+    del record, at
+    workflow.cancelled = True
+
+
+def quarantined(workflow: Workflow, record: r.Quarantined, at: UtcMs) -> None:
+    """Fold `Quarantined`."""
+    del at
+    workflow.quarantined = record.story
+
+
+def released(workflow: Workflow, record: r.Released, at: UtcMs) -> None:
+    """Fold `Released`."""
+    del record, at
+    workflow.quarantined = None
+
+
+# --- Planning ----------------------------------------------------------------------------------------------------
+
+
+def planning_started(workflow: Workflow, record: r.PlanningStarted, at: UtcMs) -> None:
+    """Fold `PlanningStarted`."""
+    planning = workflow.planning
+    if planning.call == 0 or workflow.terminal is not None:
+        planning.since = at
+    planning.call = record.call
+    planning.asking = True
+    workflow.status = Status.PLANNING
+
+
+def planner_answered(workflow: Workflow, record: r.PlannerAnswered, at: UtcMs) -> None:
+    """Fold `PlannerAnswered`."""
+    del at
+    planning = workflow.planning
+    planning.asking = False
+    planning.waits = 0
+    planning.last_answer = record.text
+    workflow.usage = workflow.usage + record.usage
+
+
+def proposal_faulted(workflow: Workflow, record: r.ProposalFaulted, at: UtcMs) -> None:
+    """Fold `ProposalFaulted`."""
+    del at
+    planning = workflow.planning
+    planning.exchanges.append(Exchange(planning.last_answer, record.faults))
+    planning.call = record.call
+    planning.asking = True
+
+
+def planner_backed_off(workflow: Workflow, record: r.PlannerBackedOff, at: UtcMs) -> None:
+    """Fold `PlannerBackedOff`."""
+    del at
+    planning = workflow.planning
+    planning.call = record.call
+    planning.asking = False
+    planning.until = record.until
+    planning.waits += 1
+    planning.failure = record.failure
+    if record.kind == "bad_answer":
+        planning.bad_answers += 1
+    workflow.usage = workflow.usage + record.usage
+
+
+def planner_gave_up(workflow: Workflow, record: r.PlannerGaveUp, at: UtcMs) -> None:
+    """Fold `PlannerGaveUp`."""
+    del at
+    workflow.planning.asking = False
+    workflow.planning.failure = record.failure
+    workflow.usage = workflow.usage + record.usage
+
+
+def clarification_asked(workflow: Workflow, record: r.ClarificationAsked, at: UtcMs) -> None:
+    """Fold `ClarificationAsked`."""
+    del at
+    workflow.planning.clarifications.append(Clarification(record.questions, record.expires_at))
+    workflow.status = Status.NEEDS_CLARIFICATION
+
+
+def clarification_answered(workflow: Workflow, record: r.ClarificationAnswered, at: UtcMs) -> None:
+    """Fold `ClarificationAnswered`."""
+    planning = workflow.planning
+    planning.clarifications[-1].answer = record.answer
+    planning.exchanges.clear()  # what was wrong with plans made in ignorance is of no use to the next one
+    planning.since = at
+    planning.call = record.call
+    planning.asking = True
+    workflow.status = Status.PLANNING
+
+
+def plan_adopted(workflow: Workflow, record: r.PlanAdopted, at: UtcMs) -> None:
+    """Fold `PlanAdopted`."""
+    del at
+    kept = workflow.tasks
+    workflow.plan = record.plan
+    workflow.revision = record.revision
+    workflow.status = Status.RUNNING
+    workflow.planning = Planning(call=workflow.planning.call, clarifications=workflow.planning.clarifications)
+    lay_out(
+        workflow, record.plan, {t.id: kept[t.id] for t in record.plan.tasks if t.id in kept and kept[t.id].planned == t}
+    )
+
+
+# --- People ----------------------------------------------------------------------------------------------------
+
+
+def approval_requested(workflow: Workflow, record: r.ApprovalRequested, at: UtcMs) -> None:
+    """Fold `ApprovalRequested`."""
+    del at
+    workflow.approval = Approval(Money.parse(record.amount), record.task_id, record.expires_at)
+    workflow.status = Status.AWAITING_APPROVAL
+
+
+def approval_decided(workflow: Workflow, record: r.ApprovalDecided, at: UtcMs) -> None:
+    """Fold `ApprovalDecided`."""
+    del at
+    if workflow.approval is not None and record.granted:
+        workflow.approved_up_to = workflow.approval.amount
+    workflow.approval = None
+    workflow.status = Status.RUNNING
+
+
+def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None:
+    """Fold `RetryStarted`."""
+    workflow.terminal = None
+    workflow.finished_at = None
+    workflow.failure = workflow.winding_up = workflow.broken = None
+    workflow.cancelled = False
+    if workflow.plan is None:
+        call = workflow.planning.call + 1
+        workflow.planning = Planning(call=call, asking=True, since=at, clarifications=workflow.planning.clarifications)
+        workflow.status = Status.PLANNING
+        return
+    kept: dict[TaskId, Task] = {}
+    planned: list[PlannedTask] = []
+    for task in workflow.tasks.values():
+        if task.do.phase is Phase.SUCCEEDED and task.undo.phase is not Phase.SUCCEEDED:
+            task.stands, task.undo, task.undoing = None, Call(), False
+            kept[task.planned.id] = task
+            planned.append(task.planned)
+        elif task.do.maybe:
+            kept[task.planned.id] = _once_more(task)
+            planned.append(task.planned)
+        else:
+            planned.append(replace(task.planned, revision=record.revision))
+    workflow.plan = replace(workflow.plan, tasks=tuple(planned))
+    workflow.revision = record.revision
+    workflow.status = Status.RUNNING
+    lay_out(workflow, workflow.plan, kept)
+
+
+def _once_more(task: Task) -> Task:
+    """Return a task whose fate is unknown, to be called again: same key, same input, so that it is not done twice."""
+    do = task.do
+    again = Call(
+        attempts=do.attempts,
+        refusals=do.attempts,
+        input=do.input,
+        maybe=True,
+        settled_by=do.settled_by,
+        failure=do.failure,
+    )
+    return Task(task.planned, task.terms, 0, do=again, amount=task.amount)
+
+
+# --- Telling the frontend ----------------------------------------------------------------------------------------
+
+
+def outcome_decided(workflow: Workflow, record: r.OutcomeDecided, at: UtcMs) -> None:
+    """Fold `OutcomeDecided`."""
+    content = outcome_content(workflow, record.type)
+    workflow.outcomes.append(PendingOutcome(record.outcome_id, record.type, at, content))
+
+
+def outcome_delivered(workflow: Workflow, record: r.OutcomeDelivered, at: UtcMs) -> None:
+    """Fold `OutcomeDelivered`."""
+    del at
+    for outcome in workflow.outcomes:
+        if outcome.outcome_id == record.outcome_id:
+            outcome.delivered = True
+
+
+def outcome_reopened(workflow: Workflow, record: r.OutcomeReopened, at: UtcMs) -> None:
+    """Fold `OutcomeReopened`."""
+    del at
+    for outcome in workflow.outcomes:
+        if outcome.outcome_id == record.outcome_id:
+            outcome.delivered = False
+
+
+def dead_letter_decided(workflow: Workflow, record: r.DeadLetterDecided, at: UtcMs) -> None:
+    """Fold `DeadLetterDecided`."""
+    del at
+    workflow.dead_letter = "wanted"
+    workflow.dead_letter_failure = record.failure
+
+
+def dead_letter_delivered(workflow: Workflow, record: r.DeadLetterDelivered, at: UtcMs) -> None:
+    """Fold `DeadLetterDelivered`."""
+    del record, at
+    workflow.dead_letter = "delivered"

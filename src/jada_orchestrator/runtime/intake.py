@@ -1,0 +1,271 @@
+"""Intake: messages become events, and are deleted only once what they led to is durable.
+
+Several receivers poll each queue; none receives more than can be admitted. Deletes are gathered and made in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+
+from jada_orchestrator.domain.documents import digest_of_text
+from jada_orchestrator.domain.events import ControlArrived, ReplyArrived, RequestArrived, RequestRefused
+from jada_orchestrator.domain.faults import Failure, Fault
+from jada_orchestrator.domain.ids import WorkflowId, refused_workflow_id_of, workflow_id_of
+from jada_orchestrator.ports.queues import AgentReply, Delivery, MessageSource, QueueError, UnreadableReply
+from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
+from jada_orchestrator.runtime.turn import Turns
+from jada_orchestrator.runtime.world import Tunables, World
+
+_RECEIVE_MAX = 10
+"""SQS gives at most ten messages at once."""
+_QUEUE_RETRY_FIRST_S = 0.5
+_QUEUE_RETRY_MAX_S = 15.0
+_NO_ROOM_PAUSE_S = 0.05
+_GIVE_BACK_MS = 2_000
+_GIVE_UP_AFTER_RECEIVES = 5
+"""A control message whose request never came, or a request that makes us fail, is a dead letter after so many tries."""
+
+
+class Settler:
+    """Deletes and gives back messages, in batches, behind the turn's back."""
+
+    def __init__(self, world: World, source: MessageSource) -> None:
+        """Settle messages of one queue."""
+        self._world = world
+        self._source = source
+        self._delete: list[Delivery] = []
+        self._arrived = asyncio.Event()
+        self._busy = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits to be settled."""
+        return not self._delete and not self._busy
+
+    def delete(self, delivery: Delivery) -> None:
+        """Have a message deleted soon. One that cannot be deleted comes again and is known by then."""
+        self._delete.append(delivery)
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Settle for ever; cancelled at the end, after `drained`."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            batch, self._delete = self._delete, []
+            self._busy = True
+            try:
+                await self._source.delete(batch)
+            except QueueError as error:
+                self._world.log.emit(
+                    "warning", "message.not_deleted", f"{len(batch)} messages will come again: {error}"
+                )
+            finally:
+                self._busy = False
+
+
+class Receivers:
+    """The receivers of one queue."""
+
+    def __init__(
+        self,
+        world: World,
+        source: MessageSource,
+        name: str,
+        room: Callable[[], int],
+        accept: Callable[[Delivery], Awaitable[None]],
+    ) -> None:
+        """Receive while there is `room`, and hand each delivery to `accept`."""
+        self._world = world
+        self._source = source
+        self._name = name
+        self._room = room
+        self._accept = accept
+        self._reserved = 0
+        """What receivers of this queue have asked for and not yet got: several at once must not overrun the room."""
+        self._failing = False
+
+    async def run(self) -> None:
+        """Receive for ever; cancelled to stop."""
+        tries = 0
+        while True:
+            wanted = min(_RECEIVE_MAX, self._room() - self._reserved)
+            if wanted <= 0:
+                await asyncio.sleep(_NO_ROOM_PAUSE_S)
+                continue
+            self._reserved += wanted
+            try:
+                deliveries = await self._source.receive(wanted)
+            except QueueError as error:
+                tries += 1
+                self._complain(error)
+                await asyncio.sleep(min(_QUEUE_RETRY_FIRST_S * 2 ** min(tries, 10), _QUEUE_RETRY_MAX_S))
+                continue
+            finally:
+                self._reserved -= wanted
+            tries = 0
+            self._relieved()
+            for delivery in deliveries:
+                await self._accept(delivery)
+
+    def _complain(self, error: QueueError) -> None:
+        if not self._failing:
+            self._failing = True
+            self._world.log.emit("error", "queue.unreachable", f"Nothing can be received from {self._name}: {error}")
+
+    def _relieved(self) -> None:
+        if self._failing:
+            self._failing = False
+            self._world.log.emit("warning", "queue.reachable", f"Receiving from {self._name} again")
+
+
+class Intake:
+    """Everything that comes in by queues."""
+
+    def __init__(self, world: World, tunables: Callable[[], Tunables], inbox: Inbox, turns: Turns) -> None:
+        """Feed the inbox; `tunables` are asked for as they are now."""
+        self._world = world
+        self._tunables = tunables
+        self._inbox = inbox
+        self._turns = turns
+        self._request_settler = Settler(world, world.requests)
+        self._reply_settler = Settler(world, world.replies)
+        self._undecided = 0
+        self._side_work: set[asyncio.Task[None]] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether every message that came in is decided and settled."""
+        return self._undecided == 0 and self._request_settler.idle and self._reply_settler.idle and not self._side_work
+
+    def request_receivers(self) -> Receivers:
+        """Return what receives requests; run it as often as there are to be receivers."""
+        return Receivers(self._world, self._world.requests, "the request queue", self._request_room, self._request)
+
+    def reply_receivers(self) -> Receivers:
+        """Return what receives replies. Replies end work and make room, so only the inbox bounds them."""
+        return Receivers(self._world, self._world.replies, "the reply queue", lambda: self._inbox.room, self._reply)
+
+    def settlers(self) -> list[Settler]:
+        """Return what settles messages; run each once."""
+        return [self._request_settler, self._reply_settler]
+
+    def _request_room(self) -> int:
+        if self._turns.health.store_trouble is not None:
+            return 0
+        return min(self._inbox.room, self._turns.room - self._undecided)
+
+    # --- Requests and control messages ----------------------------------------------------------------------------
+
+    async def _request(self, delivery: Delivery) -> None:
+        parsed = self._world.wire.parse_request(delivery.message, self._tunables().model)
+        match parsed:
+            case RequestArrived():
+                reply_to = parsed.request.reply_to
+                if reply_to is not None and reply_to not in self._tunables().reply_to_allowed:
+                    self._put_refused(_not_allowed(parsed, reply_to), delivery)
+                else:
+                    self._put(workflow_id_of(parsed.request.request_id), parsed, delivery)
+            case RequestRefused():
+                if parsed.reply_to is not None and parsed.reply_to not in self._tunables().reply_to_allowed:
+                    parsed = _without_reply_to(parsed)
+                self._put_refused(parsed, delivery)
+            case (request_id, control):
+                self._put(workflow_id_of(request_id), control, delivery)
+
+    def _put_refused(self, refused: RequestRefused, delivery: Delivery) -> None:
+        source = f"{delivery.message_id}\x00{delivery.message.body}"
+        self._put(refused_workflow_id_of(digest_of_text(source)), refused, delivery)
+
+    def _put(
+        self, workflow_id: WorkflowId, event: RequestArrived | RequestRefused | ControlArrived, delivery: Delivery
+    ) -> None:
+        self._undecided += 1
+
+        def settle(receipt: Receipt) -> None:
+            self._undecided -= 1
+            if receipt is Receipt.DURABLE:
+                self._request_settler.delete(delivery)
+            else:
+                self._aside(self._not_taken(delivery, receipt))
+
+        self._inbox.put(Item(workflow_id, event, settle))
+
+    def _aside(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._side_work.add(task)
+        task.add_done_callback(self._side_work.discard)
+
+    async def _not_taken(self, delivery: Delivery, receipt: Receipt) -> None:
+        """Let a message come again: what it needs may be on its way; after a few times it is a dead letter."""
+        try:
+            if delivery.receive_count < _GIVE_UP_AFTER_RECEIVES:
+                await self._world.requests.give_back([delivery], after_ms=_GIVE_BACK_MS * delivery.receive_count)
+                return
+            unknown = receipt is Receipt.UNKNOWN_WORKFLOW
+            failure = (
+                Failure("CONTROL_UNMATCHED", "no request with this id ever came")
+                if unknown
+                else Failure("LAW_BROKEN", "deciding this message failed; the log has the story")
+            )
+            self._world.log.emit("error", "message.dead_letter", f"Given up: {failure.message}", code=failure.code)
+            await self._world.outcomes.dead_letter(delivery.message, failure)
+            self._request_settler.delete(delivery)
+        except QueueError as error:
+            self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")
+
+    # --- Replies --------------------------------------------------------------------------------------------------
+
+    async def _reply(self, delivery: Delivery) -> None:
+        parsed = self._world.wire.parse_reply(delivery.message.body)
+        if isinstance(parsed, UnreadableReply):
+            self._aside(self._unreadable_reply(delivery, parsed))
+            return
+        self._put_reply(parsed, delivery)
+
+    def _put_reply(self, reply: AgentReply, delivery: Delivery) -> None:
+        self._undecided += 1
+        event = ReplyArrived(reply.task_id, reply.attempt, reply.idempotency_key, reply.result, reply.usage)
+
+        def settle(receipt: Receipt) -> None:
+            self._undecided -= 1
+            if receipt is not Receipt.DURABLE:
+                self._world.log.emit(
+                    "warning",
+                    "reply.unmatched",
+                    "A reply came for a workflow that is not there",
+                    workflow_id=reply.workflow_id,
+                    task_id=reply.task_id,
+                )
+            self._reply_settler.delete(delivery)
+
+        self._inbox.put(Item(reply.workflow_id, event, settle))
+
+    async def _unreadable_reply(self, delivery: Delivery, reply: UnreadableReply) -> None:
+        self._world.log.emit(
+            "error", "reply.unreadable", f"A message on the reply queue is no reply: {reply.failure.message}"
+        )
+        try:
+            await self._world.outcomes.dead_letter(delivery.message, reply.failure)
+            self._reply_settler.delete(delivery)
+        except QueueError as error:
+            self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")
+
+
+def _not_allowed(arrived: RequestArrived, reply_to: str) -> RequestRefused:
+    message = f"{reply_to!r} is not on the operator's list of reply queues (JADA_REPLY_TO_ALLOWED)"
+    return RequestRefused(
+        request_id=arrived.request.request_id,
+        tenant=arrived.request.tenant,
+        reply_to=None,
+        code="REPLY_TO_NOT_ALLOWED",
+        faults=(Fault("REPLY_TO_NOT_ALLOWED", "reply_to", message),),
+        message=arrived.message,
+    )
+
+
+def _without_reply_to(refused: RequestRefused) -> RequestRefused:
+    """Return a refusal whose outcome goes to the default queue: its own is not on the operator's list."""
+    return replace(refused, reply_to=None)

@@ -1,0 +1,152 @@
+"""The orchestrator: start, recover, go round, drain."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from enum import Enum
+from typing import Any
+
+from jada_orchestrator.domain.workflow import Status
+from jada_orchestrator.ports.journal import JournalError
+from jada_orchestrator.runtime.inbox import Inbox
+from jada_orchestrator.runtime.intake import Intake
+from jada_orchestrator.runtime.turn import Health, Turns
+from jada_orchestrator.runtime.world import Tunables, World
+
+_STATUS_EVERY_S = 2.0
+_DRAIN_LOOK_S = 0.02
+
+
+class Ended(Enum):
+    """How a run ended."""
+
+    DRAINED = "drained"
+    """It was asked to stop, and nothing was in flight any more."""
+    PARKED = "parked"
+    """It was asked to stop; what was still in flight is taken up at the next start."""
+
+
+class Orchestrator:
+    """One running orchestrator. `run` once; `stop` from a signal handler, as often as one likes."""
+
+    def __init__(self, world: World, tunables: Tunables) -> None:
+        """Begin stopped. The journal must be open."""
+        self._world = world
+        self._tunables = tunables
+        self._inbox = Inbox()
+        self._turns = Turns(world, tunables, self._inbox)
+        self._intake = Intake(world, lambda: self._tunables, self._inbox, self._turns)
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._receivers: list[asyncio.Task[Any]] = []
+
+    @property
+    def health(self) -> Health:
+        """What the turn loop knows of its state."""
+        return self._turns.health
+
+    @property
+    def in_memory(self) -> int:
+        """Workflows that are not done."""
+        return self._turns.in_memory
+
+    def stop(self) -> None:
+        """Ask for a drain: nothing more is received, what is in flight is seen to its end or parked."""
+        self._stop.set()
+
+    async def reload(self, tunables: Tunables) -> None:
+        """Take new settings for what begins from now on. Raises: JournalError (then the old ones hold)."""
+        await self._turns.retune(tunables)
+        self._tunables = tunables
+
+    async def run(self) -> Ended:
+        """Recover, then go round until stopped.
+
+        Raises: JournalError when the store is lost for good; whatever is not durable then was never acted upon.
+        """
+        try:
+            recovered = await self._turns.recover()
+            await self._turns.turn()
+            self._world.log.emit(
+                "info", "daemon.recovered", f"{recovered} unfinished workflows go on", workflows=recovered
+            )
+            self._begin_intake()
+            self._world.watcher.ready()
+            self._world.log.emit("info", "daemon.ready", "Requests are accepted")
+            loop = asyncio.get_running_loop()
+            stopping = loop.create_task(self._stop.wait())
+            turning = loop.create_task(self._go_round())
+            reporting = loop.create_task(self._report_status())
+            try:
+                await asyncio.wait({stopping, turning}, return_when=asyncio.FIRST_COMPLETED)
+                if turning.done():
+                    turning.result()  # it only ends by an error
+                return await self._drain(turning)
+            finally:
+                await _end([stopping, turning, reporting])
+        finally:
+            await _end(self._tasks)
+            await self._turns.close()
+
+    def _begin_intake(self) -> None:
+        loop = asyncio.get_running_loop()
+        requests, replies = self._intake.request_receivers(), self._intake.reply_receivers()
+        self._receivers = [loop.create_task(requests.run()) for _ in range(self._tunables.receivers)]
+        reply_receivers = [loop.create_task(replies.run()) for _ in range(self._tunables.receivers)]
+        settlers = [loop.create_task(settler.run()) for settler in self._intake.settlers()]
+        self._tasks = [*self._receivers, *reply_receivers, *settlers]
+
+    async def _go_round(self) -> None:
+        while True:
+            await self._inbox.wait()
+            await self._turns.turn()
+            self._world.watcher.alive()
+
+    async def _report_status(self) -> None:
+        """Keep `systemctl status` true, and the watchdog fed while there is nothing to do."""
+        while True:
+            if self._turns.health.store_trouble is None:
+                self._world.watcher.status(self.status_line())
+            self._inbox.wake()
+            await asyncio.sleep(_STATUS_EVERY_S)
+
+    def status_line(self) -> str:
+        """Return one line about now."""
+        waiting = self._turns.count(Status.AWAITING_APPROVAL) + self._turns.count(Status.NEEDS_CLARIFICATION)
+        return (
+            f"{self._turns.in_memory} bookings under way, {waiting} waiting for people, "
+            f"{self._turns.calls_in_flight} calls in flight"
+        )
+
+    async def _drain(self, turning: asyncio.Task[None]) -> Ended:
+        """Stop receiving requests, let what is in flight end within the bound, and leave the rest to the next start."""
+        self._turns.draining = True
+        self._world.watcher.stopping()
+        self._world.log.emit("info", "daemon.draining", "Nothing more is accepted; waiting for what is in flight")
+        await _end(self._receivers)
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._tunables.drain_ms / 1_000
+        while loop.time() < give_up_at and not turning.done():
+            if self._at_rest():
+                break
+            await asyncio.sleep(_DRAIN_LOOK_S)
+        if turning.done():
+            turning.result()
+        at_rest = self._at_rest()
+        ended = Ended.DRAINED if at_rest else Ended.PARKED
+        message = "Nothing is in flight" if at_rest else "What is still in flight is taken up at the next start"
+        self._world.log.emit("info", f"daemon.{ended.value}", message, workflows=self._turns.in_memory)
+        return ended
+
+    def _at_rest(self) -> bool:
+        return len(self._inbox) == 0 and self._turns.at_rest and self._intake.idle
+
+
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until they have ended; their errors have been seen elsewhere, or do not matter any more."""
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError, JournalError):
+            await task

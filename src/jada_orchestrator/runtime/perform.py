@@ -1,0 +1,230 @@
+"""Making the world match what is outstanding.
+
+Each command that is outstanding and not yet in flight gets a task of its own; one that is in flight and no longer
+outstanding is cancelled. A task reports by putting an event into the inbox, and never changes state itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import assert_never
+
+from jada_orchestrator.domain.catalogue import Catalogue, LambdaTransport, SqsTransport
+from jada_orchestrator.domain.commands import (
+    AskPlanner,
+    Command,
+    Dispatch,
+    PublishOutcome,
+    SendToDeadLetter,
+    WaitUntil,
+)
+from jada_orchestrator.domain.events import (
+    AttemptEnded,
+    DeadLettered,
+    Event,
+    Lost,
+    OutcomePublished,
+    PlannerFailed,
+    ProposalReceived,
+)
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import Tenant, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.request import Message
+from jada_orchestrator.domain.usage import Usage
+from jada_orchestrator.domain.workflow import PendingOutcome, Workflow
+from jada_orchestrator.engine.keys import attempt_key, terms_of_call
+from jada_orchestrator.engine.retry import OUTCOMES, backoff_ms
+from jada_orchestrator.ports.agents import AgentCall, CallEnded
+from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion
+from jada_orchestrator.ports.queues import OutcomeMessage, QueueError
+from jada_orchestrator.runtime.world import World
+
+_OUTCOME_COMPLAIN_AFTER = 3
+"""A queue that fails once or twice is weather; from the third time on the operator is told."""
+
+
+class Performer:
+    """Starts and stops what is in flight. Everything it needs of a state it reads at once, in `reconcile`."""
+
+    def __init__(
+        self, world: World, report: Callable[[WorkflowId, Event], None], outcome_queue: Callable[[], str]
+    ) -> None:
+        """Report events through `report`; `outcome_queue` names the default queue as it is set now."""
+        self._world = world
+        self._report = report
+        self._outcome_queue = outcome_queue
+        self._in_flight: dict[WorkflowId, dict[Command, asyncio.Task[None]]] = {}
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Commands under way that talk to the outside."""
+        return sum(not task.done() for tasks in self._in_flight.values() for task in tasks.values())
+
+    def is_in_flight(self, workflow_id: WorkflowId, command: Command) -> bool:
+        """Tell whether a command was started in this process, and not cancelled."""
+        return command in self._in_flight.get(workflow_id, {})
+
+    def reconcile(self, workflow: Workflow, commands: Iterable[Command], catalogue: Catalogue) -> None:
+        """Start what is outstanding and not in flight; cancel what is in flight and no longer outstanding."""
+        running = self._in_flight.get(workflow.workflow_id, {})
+        wanted = {command for command in commands if not isinstance(command, WaitUntil)}
+        for command in [command for command in running if command not in wanted]:
+            running.pop(command).cancel()
+        for command in wanted:
+            if command not in running:
+                running[command] = self._start(workflow, command, catalogue)
+        if running:
+            self._in_flight[workflow.workflow_id] = running
+        else:
+            self._in_flight.pop(workflow.workflow_id, None)
+
+    def forget(self, workflow_id: WorkflowId) -> None:
+        """Cancel everything of a workflow that is set aside."""
+        for task in self._in_flight.pop(workflow_id, {}).values():
+            task.cancel()
+
+    async def close(self) -> None:
+        """Cancel everything and wait until it has ended."""
+        tasks = [task for running in self._in_flight.values() for task in running.values()]
+        self._in_flight.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, workflow: Workflow, command: Command, catalogue: Catalogue) -> asyncio.Task[None]:
+        match command:
+            case AskPlanner():
+                work = self._ask(command, _question(workflow, catalogue, self._world.clock.now()))
+            case Dispatch():
+                work = self._dispatch(command, *_attempt(workflow, command, catalogue, self._world.clock.now()))
+            case PublishOutcome():
+                pending = next(o for o in workflow.outcomes if o.outcome_id == command.outcome_id)
+                work = self._publish(command, workflow, pending)
+            case SendToDeadLetter():
+                assert workflow.message is not None, "a dead letter has a message"
+                failure = workflow.dead_letter_failure or Failure("UNKNOWN", "no reason was kept")
+                work = self._send_to_dead_letter(command, workflow.message, failure)
+            case WaitUntil():
+                msg = "waits are the timers' business"
+                raise AssertionError(msg)
+            case _:
+                assert_never(command)
+        return asyncio.get_running_loop().create_task(work)
+
+    async def _ask(self, command: AskPlanner, question: PlannerQuestion) -> None:
+        event: Event
+        try:
+            answer = await self._world.planner.propose(question)
+        except PlannerError as error:
+            event = PlannerFailed(
+                command.call, error.kind, error.failure, error.retry_after_ms, question.model, error.usage
+            )
+        except Exception as error:  # noqa: BLE001 - a fault in the adapter must not strand the booking: it is asked again, and told
+            failure = Failure("PLANNER_ADAPTER_FAULT", f"{type(error).__name__}: {error}")
+            event = PlannerFailed(command.call, "bad_answer", failure, None, question.model, Usage())
+        else:
+            event = ProposalReceived(
+                command.call, answer.text, answer.model, answer.usage, answer.latency_ms, answer.first_token_ms
+            )
+        self._report(command.workflow_id, event)
+
+    async def _dispatch(self, command: Dispatch, target: LambdaTransport | SqsTransport, call: AgentCall) -> None:
+        try:
+            ended = await self._call(target, call)
+        except Exception as error:  # noqa: BLE001 - a fault in the adapter must not strand the booking: nobody knows what it did
+            ended = CallEnded(Lost(Failure("ADAPTER_FAULT", f"{type(error).__name__}: {error}")))
+        if ended is None:
+            return  # the answer comes by the reply queue, or the deadline passes
+        self._report(
+            command.workflow_id,
+            AttemptEnded(command.task_id, command.side, command.purpose, command.number, ended.result, ended.usage),
+        )
+
+    async def _call(self, target: LambdaTransport | SqsTransport, call: AgentCall) -> CallEnded | None:
+        if isinstance(target, LambdaTransport):
+            return await self._world.functions.call(target, call)
+        return await self._world.workers.send(target, call)
+
+    async def _publish(self, command: PublishOutcome, workflow: Workflow, pending: PendingOutcome) -> None:
+        request = workflow.request
+        reply_to = request.reply_to if request is not None else workflow.rejected_reply_to
+        message = OutcomeMessage(
+            queue=reply_to or self._outcome_queue(),
+            body=self._world.wire.encode_outcome(pending.outcome_id, pending.type, pending.at, pending.content),
+            traceparent=request.traceparent if request is not None else None,
+            group=workflow.tenant,
+        )
+        await self._until_taken(
+            command.workflow_id, f"outcome {pending.outcome_id}", lambda: self._world.outcomes.publish(message)
+        )
+        self._report(command.workflow_id, OutcomePublished(command.outcome_id))
+
+    async def _send_to_dead_letter(self, command: SendToDeadLetter, message: Message, failure: Failure) -> None:
+        await self._until_taken(
+            command.workflow_id, "dead letter", lambda: self._world.outcomes.dead_letter(message, failure)
+        )
+        self._report(command.workflow_id, DeadLettered())
+
+    async def _until_taken(self, workflow_id: WorkflowId, what: str, send: Callable[[], Awaitable[None]]) -> None:
+        """Send until the queue has it; only the end of the process, or of the need, stops this."""
+        tries = 0
+        while True:
+            try:
+                await send()
+            except QueueError as error:
+                tries += 1
+                if tries >= _OUTCOME_COMPLAIN_AFTER:
+                    self._world.log.emit(
+                        "error",
+                        "outcome.stuck",
+                        f"{what} cannot be sent: {error}",
+                        workflow_id=workflow_id,
+                        tries=tries,
+                    )
+                await asyncio.sleep(backoff_ms(OUTCOMES, tries, f"{workflow_id}/{what}") / 1_000)
+            else:
+                return
+
+
+def _question(workflow: Workflow, catalogue: Catalogue, now: UtcMs) -> PlannerQuestion:
+    assert workflow.request is not None, "only accepted requests are planned"
+    planning = workflow.planning
+    return PlannerQuestion(
+        workflow_id=workflow.workflow_id,
+        request=workflow.request,
+        catalogue=catalogue,
+        model=workflow.model,
+        now=now,
+        exchanges=tuple(planning.exchanges),
+        clarifications=tuple(c for c in planning.clarifications if c.answer is not None),
+    )
+
+
+def _attempt(
+    workflow: Workflow, command: Dispatch, catalogue: Catalogue, now: UtcMs
+) -> tuple[LambdaTransport | SqsTransport, AgentCall]:
+    assert workflow.request is not None, "only accepted requests have tasks"
+    task = workflow.tasks[command.task_id]
+    call = task.call(command.side)
+    terms = terms_of_call(workflow, task, command.side, command.purpose)
+    key = attempt_key(workflow, task, command.side, command.purpose, command.number)
+    looked_up = attempt_key(workflow, task, command.side, "call", 0)
+    agent = catalogue.agents[terms.agent]
+    attempt = AgentCall(
+        workflow_id=workflow.workflow_id,
+        request_id=workflow.request.request_id,
+        tenant=Tenant(workflow.tenant),
+        task_id=command.task_id,
+        # A lookup has a key of its own each time, so it is always the first attempt under its key.
+        attempt=command.number if command.purpose == "call" else 1,
+        idempotency_key=key,
+        action=terms.action,
+        input=(call.input or {}) if command.purpose == "call" else {"idempotency_key": looked_up},
+        deadline=call.deadline,
+        timeout_ms=max(0, call.deadline - now),
+        model=agent.model.value if agent.model.kind == "id" else None,
+        traceparent=workflow.request.traceparent,
+    )
+    return agent.transport, attempt

@@ -1,0 +1,452 @@
+"""One turn: take everything that waits, decide all of it, make all of it durable in one commit, reconcile.
+
+So the batch grows with the load by itself (group commit), a task's result and its successors' `AttemptStarted` share a
+commit, and one workflow alone pays one commit per level of its graph.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from jada_orchestrator.capacity.slots import Slots
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.commands import PublishOutcome, SendToDeadLetter
+from jada_orchestrator.domain.documents import digest_of_text
+from jada_orchestrator.domain.events import (
+    Event,
+    LawBroken,
+    RequestArrived,
+    RequestRefused,
+    Resumed,
+    SlotGranted,
+    TimerFired,
+    TurnCame,
+)
+from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId, refused_workflow_id_of
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.engine import fold, outstanding, step
+from jada_orchestrator.engine.audit import breaches
+from jada_orchestrator.engine.claims import agent_of, claimable
+from jada_orchestrator.engine.lanes import Lanes
+from jada_orchestrator.engine.outstanding import next_instant
+from jada_orchestrator.engine.story import tell_entry
+from jada_orchestrator.ports.journal import (
+    Append,
+    Head,
+    JournalAmbiguousError,
+    JournalUnavailableError,
+    Stored,
+)
+from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
+from jada_orchestrator.runtime.perform import Performer
+from jada_orchestrator.runtime.timers import Timers
+from jada_orchestrator.runtime.world import Tunables, World
+
+_T = TypeVar("_T")
+
+_TELLING = (PublishOutcome, SendToDeadLetter)
+_STORE_RETRY_FIRST_MS = 100
+_STORE_RETRY_MAX_MS = 5_000
+
+
+@dataclass(slots=True)
+class Health:
+    """What the turn loop knows of its own state; read by intake, status and doctor."""
+
+    store_trouble: str | None = None
+    """Why nothing can be made durable now; while it is set, nothing is accepted."""
+    turns: int = 0
+    commits: int = 0
+    records: int = 0
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one turn has gathered so far."""
+
+    now: UtcMs
+    entries: dict[WorkflowId, list[Entry]] = field(default_factory=dict)
+    touched: dict[WorkflowId, Workflow] = field(default_factory=dict)
+    receipts: list[tuple[Item, Receipt]] = field(default_factory=list)
+
+
+class Turns:
+    """Holds the unfinished workflows in memory and is the only one to change them."""
+
+    def __init__(self, world: World, tunables: Tunables, inbox: Inbox) -> None:
+        """Begin with nothing in memory; `recover` brings in what is unfinished."""
+        self.health = Health()
+        self.draining = False
+        """While true, nothing new is started but telling: what is in flight ends, the rest waits for the next start."""
+        self._world = world
+        self._tunables = tunables
+        self._inbox = inbox
+        self._workflows: dict[WorkflowId, Workflow] = {}
+        self._unreadable: set[WorkflowId] = set()
+        self._catalogues: dict[CatalogueVersion, Catalogue] = {tunables.catalogue.version: tunables.catalogue}
+        self._lanes = Lanes()
+        self._timers = Timers(world.clock, lambda workflow_id: inbox.put(Item(workflow_id, TimerFired())))
+        self._rate_timer: asyncio.TimerHandle | None = None
+        limits = {name: agent.limits for name, agent in tunables.catalogue.agents.items()}
+        self._slots = Slots(tunables.calls_in_flight_max, limits, world.clock.now())
+        self._performer = Performer(
+            world,
+            lambda workflow_id, event: inbox.put(Item(workflow_id, event)),
+            lambda: self._tunables.outcome_queue,
+        )
+
+    # --- What others may see --------------------------------------------------------------------------------------
+
+    @property
+    def in_memory(self) -> int:
+        """Workflows that are not done."""
+        return len(self._workflows)
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Calls to agents that hold a slot."""
+        return self._slots.busy
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing is in flight: only time, people or messages move anything now."""
+        return self._performer.calls_in_flight == 0 and self._slots.busy == 0
+
+    @property
+    def room(self) -> int:
+        """How many more workflows may be brought in."""
+        return max(0, self._tunables.workflows_in_flight_max - len(self._workflows))
+
+    def count(self, status: Status) -> int:
+        """Count the workflows in a status."""
+        return sum(workflow.status is status for workflow in self._workflows.values())
+
+    # --- Life -----------------------------------------------------------------------------------------------------
+
+    async def recover(self) -> int:
+        """Bring in everything unfinished, as an ordinary turn with nothing in flight; return how many there were.
+
+        Raises: JournalError.
+        """
+        await self._world.journal.put_catalogue(self._tunables.catalogue)
+        count = 0
+        async for stored in self._world.journal.unfinished():
+            workflow = self._fold(stored)
+            if workflow is None:
+                continue
+            count += 1
+            await self._know_catalogue(workflow)
+            self._admit(workflow)
+            self._inbox.put(Item(workflow.workflow_id, Resumed()))
+        return count
+
+    async def retune(self, tunables: Tunables) -> None:
+        """Take new settings: they hold for what begins from now on. Raises: JournalError (then the old ones hold)."""
+        await self._world.journal.put_catalogue(tunables.catalogue)
+        self._catalogues[tunables.catalogue.version] = tunables.catalogue
+        self._tunables = tunables
+        limits = {name: agent.limits for name, agent in tunables.catalogue.agents.items()}
+        self._slots.set_limits(tunables.calls_in_flight_max, limits)
+        self._inbox.wake()
+
+    async def close(self) -> None:
+        """Stop timers and everything in flight; what was in flight is taken up again at the next start."""
+        self._timers.close()
+        if self._rate_timer is not None:
+            self._rate_timer.cancel()
+        await self._performer.close()
+
+    async def turn(self) -> int:
+        """Go round once with whatever waits; return how many events were decided.
+
+        Guarantees: when it returns, everything that it decided is durable, and only then was anything started.
+        Raises: JournalSupersededError, JournalCorruptError: the process must end. Store trouble that may pass is
+        waited out in here, with the batch kept.
+        """
+        items = self._inbox.take()
+        turn = _Turn(self._world.clock.now())
+        await self._load({item.workflow_id for item in items})
+        for item in items:
+            await self._decide_item(turn, item)
+        self._run_lanes(turn)
+        await self._grant_slots(turn)
+        await self._audit(turn)
+        await self._commit(turn)
+        self._after_commit(turn)
+        self.health.turns += 1
+        return len(items)
+
+    # --- Into memory ----------------------------------------------------------------------------------------------
+
+    async def _load(self, workflow_ids: set[WorkflowId]) -> None:
+        missing = [i for i in workflow_ids if i not in self._workflows and i not in self._unreadable]
+        if not missing:
+            return
+        stored = await self._through_trouble(lambda: self._world.journal.load(missing))
+        for found in stored.values():
+            workflow = self._fold(found)
+            if workflow is not None:
+                await self._know_catalogue(workflow)
+                self._workflows[workflow.workflow_id] = workflow
+
+    def _fold(self, stored: Stored) -> Workflow | None:
+        """Fold a stored workflow; one that cannot be folded is left alone, loudly, and the rest go on."""
+        try:
+            return fold(stored.workflow_id, stored.entries)
+        except Exception:  # noqa: BLE001 - one unreadable workflow must not stop the others (law 10)
+            self._unreadable.add(stored.workflow_id)
+            self._world.log.emit(
+                "critical",
+                "workflow.unreadable",
+                f"The journal's records cannot be folded; the workflow is left alone: {traceback.format_exc()}",
+                workflow_id=stored.workflow_id,
+                request_id=stored.head.request_id,
+            )
+            return None
+
+    async def _know_catalogue(self, workflow: Workflow) -> None:
+        version = workflow.catalogue_version
+        if version and version not in self._catalogues:
+            catalogue = await self._through_trouble(lambda: self._world.journal.catalogue(version))
+            if catalogue is not None:
+                self._catalogues[version] = catalogue
+
+    def _catalogue_of(self, workflow: Workflow) -> Catalogue:
+        """Return the catalogue that a workflow was accepted with; never another one in its place."""
+        if not workflow.catalogue_version:
+            return self._tunables.catalogue
+        return self._catalogues[workflow.catalogue_version]
+
+    def _admit(self, workflow: Workflow) -> None:
+        self._workflows[workflow.workflow_id] = workflow
+        key = workflow.request.ordering_key if workflow.request is not None else None
+        if key is not None and not workflow.is_terminal:
+            self._lanes.join(key, workflow.workflow_id)
+
+    # --- Deciding -------------------------------------------------------------------------------------------------
+
+    async def _decide_item(self, turn: _Turn, item: Item) -> None:
+        workflow_id, event = self._route(item)
+        if workflow_id in self._unreadable:
+            turn.receipts.append((item, Receipt.QUARANTINED))
+            return
+        if workflow_id != item.workflow_id:
+            await self._load({workflow_id})
+        workflow = self._workflows.get(workflow_id)
+        if workflow is None:
+            if not isinstance(event, RequestArrived | RequestRefused):
+                turn.receipts.append((item, Receipt.UNKNOWN_WORKFLOW))
+                return
+            workflow = Workflow(workflow_id)
+        ok = await self._decide(turn, workflow, event)
+        turn.receipts.append((item, Receipt.DURABLE if ok else Receipt.QUARANTINED))
+
+    def _route(self, item: Item) -> tuple[WorkflowId, Event]:
+        """Return whose event this is: other content under a known request id is a rejected workflow of its own."""
+        event = item.event
+        if not isinstance(event, RequestArrived):
+            return item.workflow_id, event
+        known = self._workflows.get(item.workflow_id)
+        if known is None or not known.exists or known.digest == event.digest:
+            return item.workflow_id, event
+        request = event.request
+        message = (
+            f"the request {request.request_id!r} came before with other content, which stands; choose a new request_id"
+        )
+        refused = RequestRefused(
+            request_id=request.request_id,
+            tenant=request.tenant,
+            reply_to=request.reply_to,
+            code="IDEMPOTENCY_CONFLICT",
+            faults=(Fault("IDEMPOTENCY_CONFLICT", "request_id", message),),
+            message=event.message,
+        )
+        return refused_workflow_id_of(digest_of_text(f"{request.request_id}\x00{event.digest}")), refused
+
+    async def _decide(self, turn: _Turn, workflow: Workflow, event: Event) -> bool:
+        """Decide one event; a workflow that makes us fail is put back to what is durable and set aside."""
+        try:
+            entries = step(workflow, event, turn.now, self._catalogue_of(workflow))
+        except Exception:  # noqa: BLE001 - law 10: a breach inside one workflow quarantines that workflow, the rest go on
+            await self._set_aside(turn, workflow.workflow_id, traceback.format_exc())
+            return False
+        if entries:
+            turn.entries.setdefault(workflow.workflow_id, []).extend(entries)
+        if workflow.exists:
+            self._workflows[workflow.workflow_id] = workflow
+            turn.touched[workflow.workflow_id] = workflow
+        return True
+
+    async def _set_aside(self, turn: _Turn, workflow_id: WorkflowId, story: str) -> None:
+        """Forget what this turn made of a workflow, and quarantine what is durable of it."""
+        turn.entries.pop(workflow_id, None)
+        turn.touched.pop(workflow_id, None)
+        self._workflows.pop(workflow_id, None)
+        self._performer.forget(workflow_id)
+        self._slots.sync(workflow_id, "", 0, {}, {})
+        turn.receipts = [
+            (item, Receipt.QUARANTINED if item.workflow_id == workflow_id else receipt)
+            for item, receipt in turn.receipts
+        ]
+        self._world.log.emit("critical", "law.broken", story, workflow_id=workflow_id)
+        await self._load({workflow_id})
+        workflow = self._workflows.get(workflow_id)
+        if workflow is None:
+            return  # it never became durable: the message stays in its queue and comes again
+        entries = step(workflow, LawBroken(story), turn.now, self._tunables.catalogue)
+        turn.entries[workflow_id] = entries
+        turn.touched[workflow_id] = workflow
+
+    def _run_lanes(self, turn: _Turn) -> None:
+        """Let the next of a lane go when the one before it has ended."""
+        for workflow in list(turn.touched.values()):
+            key = workflow.request.ordering_key if workflow.request is not None else None
+            if key is None:
+                continue
+            if workflow.is_terminal:
+                turn_of = self._lanes.leave(key, workflow.workflow_id)
+            else:
+                turn_of = workflow.workflow_id if self._lanes.join(key, workflow.workflow_id) else None
+            following = self._workflows.get(turn_of) if turn_of is not None else None
+            if following is not None and following.status is Status.ACCEPTED:
+                entries = step(following, TurnCame(), turn.now, self._catalogue_of(following))
+                turn.entries.setdefault(following.workflow_id, []).extend(entries)
+                turn.touched[following.workflow_id] = following
+
+    async def _grant_slots(self, turn: _Turn) -> None:
+        """Give out slots until no call that waits may go; each grant shares the commit of what made the call ready."""
+        for workflow in turn.touched.values():
+            self._sync_slots(workflow)
+        for workflow_id, (task_id, side) in self._slots.grant(turn.now) if not self.draining else ():
+            workflow = self._workflows[workflow_id]
+            before = workflow.seq
+            if not await self._decide(turn, workflow, SlotGranted(task_id, side)):
+                continue
+            if workflow.seq == before:
+                # It would be granted again and again.
+                await self._set_aside(turn, workflow_id, f"{side} {task_id} was granted a slot and did not take it")
+                continue
+            self._sync_slots(workflow)
+        self._wait_for_rates(turn)
+
+    def _sync_slots(self, workflow: Workflow) -> None:
+        waiting = dict(claimable(workflow))
+        held = {} if workflow.quarantined is not None else {ref: agent_of(workflow, ref) for ref in workflow.active}
+        priority = workflow.request.priority if workflow.request is not None else 0
+        self._slots.sync(workflow.workflow_id, workflow.tenant, priority, waiting, held)
+
+    def _wait_for_rates(self, turn: _Turn) -> None:
+        if self._rate_timer is not None:
+            self._rate_timer.cancel()
+            self._rate_timer = None
+        instant = self._slots.next_instant()
+        if instant is not None:
+            wait_s = max(1, instant - turn.now) / 1_000
+            self._rate_timer = asyncio.get_running_loop().call_later(wait_s, self._inbox.wake)
+
+    async def _audit(self, turn: _Turn) -> None:
+        for workflow in list(turn.touched.values()):
+            broken = breaches(workflow)
+            if broken and workflow.quarantined is None:
+                await self._set_aside(turn, workflow.workflow_id, "; ".join(broken))
+
+    # --- Durable --------------------------------------------------------------------------------------------------
+
+    async def _commit(self, turn: _Turn) -> None:
+        batch = [
+            Append(workflow_id, tuple(entries), head_of(turn.touched[workflow_id]))
+            for workflow_id, entries in turn.entries.items()
+            if entries
+        ]
+        if not batch:
+            return
+        await self._through_trouble(lambda: self._world.journal.append(batch))
+        self.health.commits += 1
+        self.health.records += sum(len(append.entries) for append in batch)
+
+    async def _through_trouble(self, act: Callable[[], Awaitable[_T]]) -> _T:
+        """Do something to the store, and do it again for as long as the store is in trouble that may pass."""
+        tries = 0
+        while True:
+            try:
+                done = await act()
+            except (JournalUnavailableError, JournalAmbiguousError) as error:
+                tries += 1
+                self._note_trouble(str(error))
+                await asyncio.sleep(min(_STORE_RETRY_FIRST_MS * 2 ** min(tries, 10), _STORE_RETRY_MAX_MS) / 1_000)
+            else:
+                self._note_trouble(None)
+                return done
+
+    def _note_trouble(self, trouble: str | None) -> None:
+        """Say it once when trouble begins, and once when it is over."""
+        before, self.health.store_trouble = self.health.store_trouble, trouble
+        if trouble is not None and before is None:
+            message = f"The store cannot be used; nothing is accepted until it can: {trouble}"
+            self._world.log.emit("critical", "store.unavailable", message)
+            self._world.watcher.status(f"NOT ACCEPTING: {trouble}")
+        elif trouble is None and before is not None:
+            self._world.log.emit("warning", "store.available", "The store can be used again; requests are accepted")
+
+    # --- After the commit -----------------------------------------------------------------------------------------
+
+    def _after_commit(self, turn: _Turn) -> None:
+        for workflow in turn.touched.values():
+            self._tell(workflow, turn.entries.get(workflow.workflow_id, ()))
+            self._reconcile(workflow)
+        for item, receipt in turn.receipts:
+            if item.receipt is not None:
+                item.receipt(receipt)
+
+    def _reconcile(self, workflow: Workflow) -> None:
+        wanted = set(outstanding(workflow))
+        if self.draining:
+            wanted = {
+                c for c in wanted if isinstance(c, _TELLING) or self._performer.is_in_flight(workflow.workflow_id, c)
+            }
+        self._performer.reconcile(workflow, wanted, self._catalogue_of(workflow))
+        idle = workflow.quarantined is not None or workflow.is_terminal
+        self._timers.set(workflow.workflow_id, None if idle else next_instant(workflow))
+        if workflow.is_done:
+            self._workflows.pop(workflow.workflow_id, None)
+
+    def _tell(self, workflow: Workflow, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            line = tell_entry(entry)
+            task = workflow.tasks.get(line.task_id) if line.task_id is not None else None  # type: ignore[call-overload]
+            self._world.log.emit(
+                line.level,
+                line.event,
+                line.message,
+                workflow_id=workflow.workflow_id,
+                request_id=workflow.request_id,
+                tenant=workflow.tenant,
+                task_id=line.task_id,
+                attempt=line.attempt,
+                agent=task.terms.agent if task is not None else None,
+            )
+
+
+def head_of(workflow: Workflow) -> Head:
+    """Return what lists show of a workflow."""
+    request = workflow.request
+    return Head(
+        request_id=workflow.request_id,
+        tenant=workflow.tenant,
+        status=workflow.status.value,
+        model=workflow.model,
+        created_at=workflow.created_at,
+        finished_at=workflow.finished_at,
+        ordering_key=request.ordering_key if request is not None else None,
+        catalogue_version=workflow.catalogue_version,
+        done=workflow.is_done,
+        quarantined=workflow.quarantined is not None,
+        rejected=request is None,
+    )

@@ -1,0 +1,66 @@
+"""Everything outside that the runtime is given: ports, codecs of the wire, and its own few settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.events import ControlArrived, RequestArrived, RequestRefused
+from jada_orchestrator.domain.ids import RequestId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import OutcomeType
+from jada_orchestrator.domain.request import Message
+from jada_orchestrator.ports.agents import FunctionCaller, WorkerSender
+from jada_orchestrator.ports.host import Clock, Watcher
+from jada_orchestrator.ports.journal import Journal
+from jada_orchestrator.ports.log import Log
+from jada_orchestrator.ports.planner import Planner
+from jada_orchestrator.ports.queues import AgentReply, MessageSource, OutcomeSink, UnreadableReply
+
+Control: TypeAlias = tuple[RequestId, ControlArrived]
+ParsedRequest: TypeAlias = RequestArrived | RequestRefused | Control
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How messages are read and written; the formats are the contract's, and are not the runtime's business."""
+
+    parse_request: Callable[[Message, str], ParsedRequest]
+    """From a message and the model that a workflow begun now would plan with."""
+    parse_reply: Callable[[str], AgentReply | UnreadableReply]
+    encode_outcome: Callable[[str, OutcomeType, UtcMs, JsonObject], str]
+    """From id, type, time and content to a CloudEvents JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports. The runtime uses them and does not close them: whoever opened them does."""
+
+    journal: Journal
+    planner: Planner
+    functions: FunctionCaller
+    workers: WorkerSender
+    requests: MessageSource
+    replies: MessageSource
+    outcomes: OutcomeSink
+    clock: Clock
+    log: Log
+    watcher: Watcher
+    wire: Wire
+
+
+@dataclass(slots=True)
+class Tunables:
+    """What the runtime may be told to do differently; replaced as a whole on reload."""
+
+    catalogue: Catalogue
+    model: str
+    outcome_queue: str
+    reply_to_allowed: frozenset[str]
+    calls_in_flight_max: int
+    workflows_in_flight_max: int
+    receivers: int
+    drain_ms: int
