@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AgentSetupError as error:
         parser.error(str(error))
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    logging.getLogger("aiobotocore").setLevel(logging.WARNING)
     try:
         return asyncio.run(_serve(targets, limits))
     except (AgentSetupError, QueueUnreachable) as error:
@@ -121,10 +123,11 @@ def _positive(text: str) -> int:
 
 def _target(text: str, default_queue: str | None) -> Target:
     where, _, queue = text.partition("=")
+    agent = _load(where)
     chosen = queue or default_queue
     if not chosen:
         raise AgentSetupError(f"{where}: no queue given; say --queue NAME or {where}=NAME")
-    return Target(_load(where), chosen)
+    return Target(agent, chosen)
 
 
 def _load(where: str) -> Agent:

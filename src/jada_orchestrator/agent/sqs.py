@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
@@ -34,7 +35,9 @@ async def sqs_client() -> AsyncIterator[SQSClient]:
         max_pool_connections=_CALLS_AT_ONCE_MAX,
         retries={"mode": "standard", "total_max_attempts": 3},
     )
-    async with get_session().create_client("sqs", config=config) as client:
+    # botocore reads AWS_DEFAULT_REGION and profiles, and not AWS_REGION, which Lambda and every other SDK use.
+    region = os.environ.get("AWS_REGION")
+    async with get_session().create_client("sqs", region_name=region, config=config) as client:
         yield client
 
 
