@@ -1,0 +1,166 @@
+"""Settings: what an operator may set, with its type, its default and its meaning.
+
+`settings_tiers` finds the values (defaults < settings.json < environment < flags); here is only what they are.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from jada_orchestrator.domain.instants import parse_duration_ms
+from jada_orchestrator.domain.limits import WORKFLOWS_IN_FLIGHT_MAX
+
+SYSTEM_FOLDER: Final = Path("/etc/jada")
+_QUEUE_NAME: Final = re.compile(r"\A[A-Za-z0-9_-]{1,80}\Z|\A[A-Za-z0-9_-]{1,75}\.fifo\Z")
+_STORES: Final = ("sqlite:", "postgresql://", "postgres://")
+
+
+def _queue_name(name: str) -> str:
+    if not _QUEUE_NAME.match(name):
+        raise ValueError("a queue's name (not its URL) has 1 to 80 letters, digits, '-' and '_', and may end in .fifo")
+    return name
+
+
+def _store_url(url: str) -> str:
+    if not url.startswith(_STORES):
+        raise ValueError("a store is sqlite:///path/to/journal.db or postgresql://host/database")
+    return url
+
+
+def _names(value: object) -> object:
+    """Take a comma list for a list, as the environment and flags have it."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _duration_ms(value: object) -> object:
+    """Take ``90s`` as well as a number of seconds."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError('a duration is "90s", "2m" or a number of seconds')  # noqa: TRY004 - pydantic collects ValueErrors
+    if isinstance(value, str) and not re.fullmatch(r"[0-9.]+", value.strip()):
+        return parse_duration_ms(value)
+    return round(float(value) * 1_000)
+
+
+def _duration_text(value_ms: int) -> str:
+    return f"{value_ms}ms" if value_ms % 1_000 else f"{value_ms // 1_000}s"
+
+
+QueueName: TypeAlias = Annotated[str, AfterValidator(_queue_name)]
+StoreUrl: TypeAlias = Annotated[str, AfterValidator(_store_url)]
+DurationMs: TypeAlias = Annotated[
+    int, BeforeValidator(_duration_ms), Field(gt=0), PlainSerializer(_duration_text, return_type=str)
+]
+LogKind: TypeAlias = Literal["auto", "console", "json", "journal"]
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+
+def default_reply_queue() -> str:
+    """Return the name of this host's own reply queue: ``jada-replies-`` and the host's name."""
+    host = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname()) or "host"
+    return f"jada-replies-{host}"[:80]
+
+
+def default_catalogue() -> Path:
+    """Return ``/etc/jada/agents`` where there is one, else the reference catalogue that came with this version."""
+    of_host = SYSTEM_FOLDER / "agents"
+    return of_host if of_host.is_dir() else reference_catalogue()
+
+
+def reference_catalogue() -> Path:
+    """Return the folder of the reference catalogue: inside the installed package, or in the checkout."""
+    packed = Path(str(resources.files("jada_orchestrator"))) / "config" / "agents"
+    return packed if packed.is_dir() else Path(__file__).parents[3] / "config" / "agents"
+
+
+class _Section(BaseModel):
+    """A part of the settings. Unknown keys are reported by `settings_tiers`, not refused: old files go on working."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+
+
+class ModelDefaults(_Section):
+    """What every question to the model carries."""
+
+    max_tokens: int = Field(default=16_000, ge=1_000, le=1_000_000)
+    """The most that one answer of the planner may have, in tokens; the largest plan has about 15,000."""
+    temperature: float | None = None
+    """Accepted and not sent: today's models refuse it."""
+    top_p: float | None = None
+    """Accepted and not sent: today's models refuse it."""
+    top_k: int | None = None
+    """Accepted and not sent: today's models refuse it."""
+
+
+class ConnectionLimits(_Section):
+    """Connections, each a file descriptor (law 9)."""
+
+    functions: int = Field(default=200, ge=1, le=100_000)
+    """Lambda invocations at once."""
+    queues: int = Field(default=32, ge=8, le=10_000)
+    """Long polls, sends and deletes on SQS at once."""
+    model: int = Field(default=16, ge=1, le=10_000)
+    """Questions to the model at once."""
+
+
+class Settings(BaseSettings):
+    """All settings of the daemon and of the commands; `settings_tiers.load_settings` makes them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="JADA_", env_nested_delimiter="__", frozen=True, extra="ignore", use_attribute_docstrings=True
+    )
+
+    model: str = Field(default="claude-sonnet-4-6", min_length=1, max_length=200)
+    """The model that plans; a running workflow keeps the one that it began with."""
+    defaults: ModelDefaults = ModelDefaults()
+    """What every question to the model carries."""
+    effort: Literal["low", "medium", "high", "xhigh", "max", "none"] = "medium"
+    """How hard the model thinks, where it knows the parameter; none leaves the model its own default."""
+    planner_timeout: DurationMs = 120_000
+    """How long one question to the model may take."""
+    store: StoreUrl = "sqlite:///var/lib/jada/journal.db"
+    """Where the journal is."""
+    catalogue: Path = Field(default_factory=default_catalogue)
+    """The folder with a YAML file for each agent."""
+    request_queue: QueueName = "jada-requests"
+    """Booking requests and control messages come from here."""
+    dead_letter_queue: QueueName = "jada-requests-dlq"
+    """What cannot be accepted or planned goes here, whole, with the reason."""
+    outcome_queue: QueueName = "jada-outcomes"
+    """Outcomes of requests that name no reply_to."""
+    reply_queue: QueueName = Field(default_factory=default_reply_queue)
+    """SQS workers answer here; each running daemon needs its own."""
+    reply_to_allowed: Annotated[tuple[QueueName, ...], NoDecode, BeforeValidator(_names)] = ()
+    """Queues that a request may name as its reply_to."""
+    log: LogKind = "auto"
+    """Where the log goes: console, json, journal; auto chooses by what stderr is."""
+    log_level: LogLevel = "info"
+    """The least that is logged."""
+    connections: ConnectionLimits = ConnectionLimits()
+    """How many connections each client may hold."""
+    calls_in_flight: int = Field(default=200, ge=1, le=100_000)
+    """Calls of agents at once, of all bookings together."""
+    workflows_in_flight: int = Field(default=1_000, ge=1, le=WORKFLOWS_IN_FLIGHT_MAX)
+    """Bookings that are worked on at once; more wait in the queue."""
+    receivers: int = Field(default=2, ge=1, le=64)
+    """Long polls on the request queue at once."""
+    drain_seconds: float = Field(default=25.0, ge=0, le=3_600)
+    """How long a stop waits for what is in flight before it parks it for the next start."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what is given: `settings_tiers` merges the tiers, since it must know where each value came from."""
+        return (init_settings,)
