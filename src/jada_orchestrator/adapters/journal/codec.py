@@ -1,0 +1,183 @@
+"""Records as they are stored: a stable kind name, a version, and JSON; and back again, for every version ever written.
+
+A payload is the record's fields as compact JSON, so that an operator can read a store with any SQLite shell. The name
+of a kind and the meaning of a version never change. When a record class must change in a way that a field with a
+default cannot express, raise its version in `VERSIONS` and add the upcaster from the version before to `UPCASTERS`;
+golden files in `tests/golden` prove that what was written then is still read now.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, cast
+
+import msgspec
+from pydantic import TypeAdapter, ValidationError
+
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.ports.journal import JournalCorruptError, JournalVersionError
+
+KINDS: Final[Mapping[str, type[Any]]] = {
+    "workflow_accepted": r.WorkflowAccepted,
+    "workflow_rejected": r.WorkflowRejected,
+    "planning_started": r.PlanningStarted,
+    "planner_answered": r.PlannerAnswered,
+    "proposal_faulted": r.ProposalFaulted,
+    "planner_backed_off": r.PlannerBackedOff,
+    "planner_gave_up": r.PlannerGaveUp,
+    "plan_adopted": r.PlanAdopted,
+    "clarification_asked": r.ClarificationAsked,
+    "clarification_answered": r.ClarificationAnswered,
+    "attempt_started": r.AttemptStarted,
+    "task_backed_off": r.TaskBackedOff,
+    "attempt_lost": r.AttemptLost,
+    "lookup_ended": r.LookupEnded,
+    "call_due": r.CallDue,
+    "task_succeeded": r.TaskSucceeded,
+    "task_failed": r.TaskFailed,
+    "task_unresolved": r.TaskUnresolved,
+    "task_skipped": r.TaskSkipped,
+    "compensation_started": r.CompensationStarted,
+    "undo_started": r.UndoStarted,
+    "task_compensated": r.TaskCompensated,
+    "task_stands": r.TaskStands,
+    "cancel_requested": r.CancelRequested,
+    "approval_requested": r.ApprovalRequested,
+    "approval_decided": r.ApprovalDecided,
+    "retry_started": r.RetryStarted,
+    "quarantined": r.Quarantined,
+    "released": r.Released,
+    "outcome_decided": r.OutcomeDecided,
+    "outcome_delivered": r.OutcomeDelivered,
+    "outcome_reopened": r.OutcomeReopened,
+    "dead_letter_decided": r.DeadLetterDecided,
+    "dead_letter_delivered": r.DeadLetterDelivered,
+    "workflow_ended": r.WorkflowEnded,
+}
+"""Every kind of record by the name under which it is stored, for ever."""
+
+VERSIONS: Final[Mapping[str, int]] = {}
+"""The version in which a kind is written now, where it is not 1."""
+
+Upcaster: TypeAlias = Callable[[JsonObject], JsonObject]
+"""Takes the fields of one version and returns those of the next."""
+
+UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
+"""From (kind, version) to the next version; there is one for every version below the present one."""
+
+CATALOGUE_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A record as it is stored. `payload` is one line of UTF-8 JSON."""
+
+    kind: str
+    version: int
+    payload: bytes
+
+
+class RecordCodec:
+    """Encodes and decodes records; immutable, so any thread may use it. Decoders are built once."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, type[Any]] = KINDS,
+        versions: Mapping[str, int] = VERSIONS,
+        upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
+    ) -> None:
+        self._classes = dict(kinds)
+        self._upcasters = dict(upcasters)
+        self._written_as = {cls: (kind, versions.get(kind, 1)) for kind, cls in kinds.items()}
+        self._decoders = {
+            (kind, versions.get(kind, 1)): msgspec.json.Decoder(cls).decode for kind, cls in kinds.items()
+        }
+        self._encode = msgspec.json.Encoder().encode
+
+    def encode(self, record: r.Record) -> Encoded:
+        """Return the record as it is stored.
+
+        Raises:
+            JournalCorruptError: the record holds what JSON cannot say. Its maker is at fault; nothing was written.
+        """
+        kind, version = self._written_as[type(record)]
+        try:
+            payload = self._encode(record)
+        except UnicodeEncodeError:
+            payload = _escaped(record)
+        except (TypeError, ValueError, RecursionError) as error:
+            msg = f"a record of kind {kind} cannot be stored, because it holds what JSON cannot say: {error}"
+            raise JournalCorruptError(msg) from error
+        return Encoded(kind, version, payload)
+
+    def decode(self, kind: str, version: int, payload: bytes | str) -> r.Record:
+        """Return the record that was stored.
+
+        Raises:
+            JournalVersionError: a newer program wrote this kind or version.
+            JournalCorruptError: the payload is not what this kind's payload can be.
+        """
+        decoder = self._decoders.get((kind, version))
+        if decoder is None:
+            return self._decode_older(kind, version, payload)
+        try:
+            return cast("r.Record", decoder(payload))
+        except (ValueError, RecursionError):
+            # Either damage, or what `_escaped` wrote, which only the standard library reads.
+            return self._converted(kind, version, version, payload)
+
+    def _decode_older(self, kind: str, version: int, payload: bytes | str) -> r.Record:
+        cls = self._classes.get(kind)
+        present = self._written_as[cls][1] if cls is not None else 0
+        if version > present or version < 1:
+            msg = (
+                f"the journal holds a record of kind {kind!r}, version {version}, which this version of the program "
+                "does not know: run the newer version that wrote it"
+            )
+            raise JournalVersionError(msg)
+        return self._converted(kind, version, present, payload)
+
+    def _converted(self, kind: str, version: int, present: int, payload: bytes | str) -> r.Record:
+        try:
+            fields = json.loads(payload)
+            for earlier in range(version, present):
+                fields = self._upcasters[kind, earlier](fields)
+            return cast("r.Record", msgspec.convert(fields, self._classes[kind]))
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            msg = f"a stored record of kind {kind} (version {version}) is damaged: {error}"
+            raise JournalCorruptError(msg) from error
+
+
+def _escaped(record: r.Record) -> bytes:
+    r"""Encode a record that holds lone surrogates (a message may be anybody's), which only ``\uXXXX`` can say."""
+    return json.dumps(msgspec.to_builtins(record), ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+_CATALOGUE: Final = TypeAdapter(Catalogue)
+"""Pydantic, because msgspec takes no untagged unions of dataclasses (transports); catalogues are read at start only."""
+
+
+def encode_catalogue(catalogue: Catalogue) -> bytes:
+    """Return a catalogue as it is stored (in version `CATALOGUE_VERSION`)."""
+    return _CATALOGUE.dump_json(catalogue)
+
+
+def decode_catalogue(version: int, payload: bytes | str) -> Catalogue:
+    """Return the catalogue that was stored.
+
+    Raises:
+        JournalVersionError: a newer program wrote it.
+        JournalCorruptError: the payload is no catalogue.
+    """
+    if version != CATALOGUE_VERSION:
+        msg = f"the journal holds a catalogue in version {version} of its form: run the newer version that wrote it"
+        raise JournalVersionError(msg)
+    try:
+        return _CATALOGUE.validate_json(payload)
+    except ValidationError as error:
+        msg = f"a stored catalogue is damaged: {error}"
+        raise JournalCorruptError(msg) from error

@@ -1,0 +1,117 @@
+"""The reader's side of the store, without asyncio: everything here runs on one reading thread.
+
+Every question is one short read transaction whose rows are taken at once, so that no reader ever holds the
+write-ahead log back while somebody thinks.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+from jada_orchestrator.adapters.journal import files, statements
+from jada_orchestrator.adapters.journal.codec import RecordCodec, decode_catalogue
+from jada_orchestrator.adapters.journal.complaints import journal_error_of
+from jada_orchestrator.adapters.journal.rows import Row, head_of, stored_of
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.ports.journal import Head, Stored
+
+FOUND_MAX: Final = 20
+
+_BEYOND_ANY: Final = "\U0010ffff"
+"""Sorts after every character that an id may hold."""
+
+_Result = TypeVar("_Result")
+
+
+class StoreReading:
+    """Answers questions about the store. The connection is opened by the first one, and again after an error."""
+
+    def __init__(self, path: Path, codec: RecordCodec) -> None:
+        self._path = path
+        self._codec = codec
+        self._connection: sqlite3.Connection | None = None
+
+    def load(self, workflow_ids: Sequence[WorkflowId]) -> dict[WorkflowId, Stored]:
+        """Return those of the workflows that exist. Raises: JournalError."""
+
+        def read(connection: sqlite3.Connection) -> list[Stored]:
+            rows = connection.execute(statements.HEADS_BY_ID, (json.dumps(workflow_ids),)).fetchall()
+            return self._with_entries(connection, rows)
+
+        return {stored.workflow_id: stored for stored in self._read(read)}
+
+    def unfinished(self, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
+        """Return the next unfinished workflows in order of acceptance, and the number to go on after (0: no more).
+
+        Raises: JournalError.
+        """
+
+        def read(connection: sqlite3.Connection) -> tuple[int, list[Stored]]:
+            rows = connection.execute(statements.HEADS_UNFINISHED, (after, workflows_max)).fetchall()
+            return (rows[-1][0] if rows else 0), self._with_entries(connection, rows)
+
+        return self._read(read)
+
+    def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
+        """Return a catalogue that was kept, or None. Raises: JournalError."""
+        row = self._read(lambda connection: connection.execute(statements.SELECT_CATALOGUE, (version,)).fetchone())
+        return None if row is None else decode_catalogue(row[0], row[1])
+
+    def find(self, prefix: str) -> list[tuple[WorkflowId, Head]]:
+        """Return the workflows that an exact id, or else a prefix, names. Raises: JournalError."""
+
+        def read(connection: sqlite3.Connection) -> list[Row]:
+            exact = connection.execute(statements.HEADS_EXACT, (prefix, FOUND_MAX)).fetchall()
+            if exact:
+                return exact
+            return connection.execute(statements.HEADS_BY_PREFIX, (prefix, prefix + _BEYOND_ANY, FOUND_MAX)).fetchall()
+
+        return _heads(self._read(read)) if prefix.isprintable() else []
+
+    def heads(
+        self, status: str | None, tenant: str | None, limit: int, *, quarantined: bool
+    ) -> list[tuple[WorkflowId, Head]]:
+        """Return the newest workflows first. Raises: JournalError."""
+        wanted = (status, tenant, int(quarantined), limit)
+        return _heads(self._read(lambda connection: connection.execute(statements.HEADS_NEWEST, wanted).fetchall()))
+
+    def close(self) -> None:
+        """Close the connection. May be called twice; the next question opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _with_entries(self, connection: sqlite3.Connection, head_rows: list[Row]) -> list[Stored]:
+        numbers = json.dumps([row[0] for row in head_rows])
+        return stored_of(self._codec, head_rows, connection.execute(statements.RECORDS_OF, (numbers,)).fetchall())
+
+    def _read(self, question: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        if self._connection is None:
+            self._connection = files.open_for_reading(self._path)
+        try:
+            with _transaction(self._connection):
+                return question(self._connection)
+        except sqlite3.Error as error:
+            self.close()
+            raise journal_error_of(self._path, error) from error
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One snapshot for all of a question's statements."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _heads(rows: list[Row]) -> list[tuple[WorkflowId, Head]]:
+    return [(workflow_id, head) for _, workflow_id, head in map(head_of, rows)]

@@ -1,0 +1,82 @@
+"""Heads and entries as rows of the store, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+from jada_orchestrator.adapters.journal.codec import RecordCodec
+from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.ports.journal import Head, JournalCorruptError, Stored
+
+Row: TypeAlias = tuple[Any, ...]
+"""Values in the order of `statements.HEAD_COLUMNS` or `statements.RECORD_COLUMNS`."""
+
+
+def head_row(number: int, workflow_id: WorkflowId, head: Head) -> Row:
+    """Return the row of a head. A lone surrogate, which SQLite cannot hold, becomes ``?``: lists only show it."""
+    return (
+        number,
+        workflow_id,
+        _storable(head.request_id),
+        _storable(head.tenant),
+        head.status,
+        _storable(head.model),
+        head.created_at,
+        head.finished_at,
+        None if head.ordering_key is None else _storable(head.ordering_key),
+        head.catalogue_version,
+        int(head.done),
+        int(head.quarantined),
+        int(head.rejected),
+    )
+
+
+def head_of(row: Row) -> tuple[int, WorkflowId, Head]:
+    """Return the number, the id and the head that a row stands for."""
+    head = Head(
+        request_id=row[2],
+        tenant=row[3],
+        status=row[4],
+        model=row[5],
+        created_at=UtcMs(row[6]),
+        finished_at=None if row[7] is None else UtcMs(row[7]),
+        ordering_key=row[8],
+        catalogue_version=CatalogueVersion(row[9]),
+        done=bool(row[10]),
+        quarantined=bool(row[11]),
+        rejected=bool(row[12]),
+    )
+    return row[0], WorkflowId(row[1]), head
+
+
+def entry_row(codec: RecordCodec, number: int, entry: Entry) -> Row:
+    """Return the row of an entry of the workflow with that number. Raises: JournalCorruptError."""
+    encoded = codec.encode(entry.record)
+    return (number, entry.seq, entry.at, encoded.kind, encoded.version, encoded.payload.decode())
+
+
+def stored_of(codec: RecordCodec, head_rows: Iterable[Row], record_rows: Iterable[Row]) -> list[Stored]:
+    """Return workflows with their entries; `record_rows` are in order of seq within each workflow.
+
+    Raises:
+        JournalCorruptError: a record is damaged or missing.
+        JournalVersionError: a newer program wrote one.
+    """
+    entries: dict[int, list[Entry]] = {}
+    for number, seq, at, kind, version, payload in record_rows:
+        own = entries.setdefault(number, [])
+        if seq != len(own) + 1:
+            msg = f"record {len(own) + 1} of workflow number {number} is missing: restore the store from a backup"
+            raise JournalCorruptError(msg)
+        own.append(Entry(seq, UtcMs(at), codec.decode(kind, version, payload)))
+    return [
+        Stored(workflow_id, head, tuple(entries.get(number, ())))
+        for number, workflow_id, head in map(head_of, head_rows)
+    ]
+
+
+def _storable(text: str) -> str:
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,0 +1,287 @@
+"""The writer's side of the store, without asyncio: everything here runs on the one writer thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final, TypeVar
+
+from jada_orchestrator.adapters.journal import files, statements
+from jada_orchestrator.adapters.journal.codec import CATALOGUE_VERSION, RecordCodec, encode_catalogue
+from jada_orchestrator.adapters.journal.complaints import complaints_of, journal_error_of
+from jada_orchestrator.adapters.journal.lock import StoreLock
+from jada_orchestrator.adapters.journal.rows import Row, entry_row, head_row
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.ports.journal import (
+    Append,
+    Head,
+    JournalCorruptError,
+    JournalError,
+    JournalSupersededError,
+    JournalUnavailableError,
+)
+
+POSITIONS_MAX: Final = 50_000
+"""Workflows whose position is remembered (about 25 MB); above that all are forgotten and looked up again."""
+
+_KEEPS_THE_CONNECTION: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+"""After these a rolled back connection is as good as new; after others it is opened again."""
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Where a workflow is in the store: its number, its last seq, and its head as it was last written, if known."""
+
+    number: int
+    seq: int
+    head: Head | None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one commit writes, and what is known once it has happened."""
+
+    records: list[Row]
+    heads: dict[int, Row]
+    positions: dict[WorkflowId, _Position]
+    next_number: int
+
+
+class StoreWriter:
+    """Appends batches. Holds the lock, the epoch, and the positions of the workflows that it wrote itself.
+
+    The positions are trusted because every commit checks in its transaction that the epoch is still ours: then nobody
+    else has written since.
+    """
+
+    def __init__(self, path: Path, codec: RecordCodec) -> None:
+        self._path = path
+        self._codec = codec
+        self._lock: StoreLock | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._epoch = 0
+        self._inode = (0, 0)
+        self._next_number = 0
+        self._positions: dict[WorkflowId, _Position] = {}
+
+    def open(self) -> None:
+        """Lock the store, check and migrate it, raise its epoch. Raises: JournalError."""
+        lock = StoreLock.take(self._path)
+        try:
+            files.check_version(self._path)
+            connection = files.open_for_writing(self._path)
+            try:
+                files.migrate(self._path, connection)
+                with complaints_of(self._path):
+                    holder = f"{os.getpid()} on {socket.gethostname()}"
+                    self._epoch = int(connection.execute(statements.RAISE_EPOCH, (holder,)).fetchall()[0][0])
+                self._use(connection)
+            except JournalError:
+                connection.close()
+                raise
+        except JournalError:
+            lock.release()
+            raise
+        status = self._path.stat()
+        self._inode = (status.st_dev, status.st_ino)
+        self._lock = lock
+
+    def append(self, batch: Sequence[Append]) -> None:
+        """Make the batch durable in one commit, or nothing of it. Raises: JournalError."""
+
+        def write(connection: sqlite3.Connection) -> _Batch:
+            prepared = self._prepare(connection, batch)
+            for chunk in statements.by_powers_of_two(list(prepared.heads.values())):
+                connection.execute(statements.upsert_heads(len(chunk)), list(chain.from_iterable(chunk)))
+            for chunk in statements.by_powers_of_two(prepared.records):
+                connection.execute(statements.insert_records(len(chunk)), list(chain.from_iterable(chunk)))
+            return prepared
+
+        self._remember(self._commit(write))
+
+    def put_catalogue(self, catalogue: Catalogue) -> None:
+        """Keep a catalogue under its version. Raises: JournalError."""
+        row = (catalogue.version, CATALOGUE_VERSION, encode_catalogue(catalogue).decode())
+        self._commit(lambda connection: connection.execute(statements.PUT_CATALOGUE, row))
+
+    def close(self) -> None:
+        """Close the store and let it go. May be called twice."""
+        self._drop_connection()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    # ------------------------------------------------------------------------------------------------- one transaction
+
+    def _commit(self, write: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run `write` in a transaction that is ours by its epoch; whatever goes wrong, the next call can try again."""
+        self._check_place()
+        connection = self._usable_connection()
+        committing = False
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            self._check_epoch(connection)
+            result = write(connection)
+            committing = True
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._recover(connection, error)
+            raise journal_error_of(self._path, error, committing=committing) from error
+        except BaseException:
+            self._recover(connection, None)
+            raise
+        return result
+
+    def _recover(self, connection: sqlite3.Connection, error: sqlite3.Error | None) -> None:
+        """Leave no transaction open, forget what may not be so, and give up a connection that cannot be trusted."""
+        self._positions.clear()
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if error is not None and code not in _KEEPS_THE_CONNECTION:
+            self._drop_connection()
+            return
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._next_number = 0
+        except sqlite3.Error:
+            self._drop_connection()  # it is opened anew by the next call, which then reports what is wrong
+
+    def _check_epoch(self, connection: sqlite3.Connection) -> None:
+        row = connection.execute(statements.SELECT_EPOCH).fetchone()
+        if row is None:
+            msg = f"the store {self._path} has lost its epoch: restore it from a backup"
+            raise JournalCorruptError(msg)
+        if row[0] != self._epoch:
+            msg = (
+                f"another process has taken the store {self._path} over (epoch {row[0]}, ours was {self._epoch}): "
+                "this one must stop; find out why two ran"
+            )
+            raise JournalSupersededError(msg)
+
+    def _check_place(self) -> None:
+        """See that the file is still where it was: a moved or deleted one would be written to in vain."""
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            msg = f"the store {self._path} is gone ({error.strerror}): put the file back, nothing was written meanwhile"
+            raise JournalUnavailableError(msg) from error
+        if (status.st_dev, status.st_ino) != self._inode:
+            msg = f"another file was put in the place of the store {self._path}: this process must stop"
+            raise JournalSupersededError(msg)
+
+    def _usable_connection(self) -> sqlite3.Connection:
+        if self._lock is None:
+            msg = f"the store {self._path} is not open"
+            raise JournalUnavailableError(msg)
+        if self._connection is None:
+            self._connection = files.open_for_writing(self._path)
+        if self._next_number == 0:
+            with complaints_of(self._path):
+                self._use(self._connection)
+        return self._connection
+
+    def _use(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._next_number = int(connection.execute(statements.NEXT_NUMBER).fetchone()[0])
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        self._positions.clear()
+        self._next_number = 0
+        if connection is None:
+            return
+        try:
+            connection.close()
+        except sqlite3.Error:
+            # Closing tries to bring the log into the main file, which a sick disk may refuse; all of it is in the log
+            # still, and whoever opens the store next reads it there.
+            return
+
+    # -------------------------------------------------------------------------------------------------- what to write
+
+    def _prepare(self, connection: sqlite3.Connection, batch: Sequence[Append]) -> _Batch:
+        """Check every append against what is durable and return the rows to write."""
+        prepared = _Batch([], {}, self._look_up(connection, batch), self._next_number)
+        for append in batch:
+            workflow_id = append.workflow_id
+            position = prepared.positions.get(workflow_id)
+            if position is None:
+                position = _Position(prepared.next_number, 0, None)
+                prepared.next_number += 1
+            last = self._add_entries(connection, prepared, append, position)
+            if last < position.seq:
+                continue  # the whole append is an older one that is there already; the head in the store is newer
+            if append.head != position.head:
+                prepared.heads[position.number] = head_row(position.number, workflow_id, append.head)
+            prepared.positions[workflow_id] = _Position(position.number, last, append.head)
+        return prepared
+
+    def _look_up(self, connection: sqlite3.Connection, batch: Sequence[Append]) -> dict[WorkflowId, _Position]:
+        """Return the positions of those workflows of the batch that exist."""
+        known = {append.workflow_id: self._positions.get(append.workflow_id) for append in batch}
+        positions = {workflow_id: position for workflow_id, position in known.items() if position is not None}
+        unknown = [workflow_id for workflow_id, position in known.items() if position is None]
+        if unknown:
+            text = connection.execute(statements.POSITIONS, (json.dumps(unknown),)).fetchone()[0]
+            for workflow_id, number, seq in json.loads(text):
+                positions[WorkflowId(workflow_id)] = _Position(number, seq, None)
+        return positions
+
+    def _add_entries(
+        self, connection: sqlite3.Connection, prepared: _Batch, append: Append, position: _Position
+    ) -> int:
+        """Add the rows of the entries that are new, and return the seq of the append's last entry."""
+        expected = append.entries[0].seq if append.entries else position.seq + 1
+        if expected > position.seq + 1 or expected < 1:
+            msg = (
+                f"{append.workflow_id} has {position.seq} records in the store {self._path}, and number {expected} was "
+                "to be written: one of the two is wrong, and nothing was written"
+            )
+            raise JournalCorruptError(msg)
+        for entry in append.entries:
+            if entry.seq != expected:
+                msg = f"the entries of {append.workflow_id} are not in order: {entry.seq} is where {expected} belongs"
+                raise JournalCorruptError(msg)
+            expected += 1
+            row = entry_row(self._codec, position.number, entry)
+            if entry.seq > position.seq:
+                prepared.records.append(row)
+            else:
+                self._check_same(connection, append.workflow_id, row, entry)
+        return expected - 1
+
+    def _check_same(self, connection: sqlite3.Connection, workflow_id: WorkflowId, row: Row, entry: Entry) -> None:
+        """See that an entry that is there already is the same one."""
+        stored = connection.execute(statements.STORED_ENTRY, row[:2]).fetchone()
+        if stored == row[2:]:
+            return
+        if stored is not None:
+            at, kind, version, payload = stored
+            if Entry(entry.seq, UtcMs(at), self._codec.decode(kind, version, payload)) == entry:
+                return
+        msg = (
+            f"record {entry.seq} of {workflow_id} in the store {self._path} is another one than the one that was to be "
+            "written: nothing was written"
+        )
+        raise JournalCorruptError(msg)
+
+    def _remember(self, written: _Batch) -> None:
+        self._next_number = written.next_number
+        if len(self._positions) > POSITIONS_MAX:
+            self._positions.clear()
+        for workflow_id, position in written.positions.items():
+            if position.head is None or position.head.done:
+                self._positions.pop(workflow_id, None)
+            else:
+                self._positions[workflow_id] = position
