@@ -16,6 +16,10 @@ KEY_VARIABLE: Final = "ANTHROPIC_API_KEY"
 CREDENTIAL_NAME: Final = "anthropic_api_key"
 """The file below `$CREDENTIALS_DIRECTORY` that systemd makes of ``LoadCredential=anthropic_api_key:...``."""
 DEFAULT_BASE_URL: Final = "https://api.anthropic.com"
+_HOW_TO_GIVE_A_KEY: Final = (
+    f"Set {KEY_VARIABLE}, or give the service the systemd credential {CREDENTIAL_NAME}; "
+    "without any key, `jada sandbox` and `jada demo` use a stand-in."
+)
 
 
 class ModelConfigurationError(Exception):
@@ -68,20 +72,21 @@ def create_client(settings: ClientSettings, environ: Mapping[str, str] | None = 
         keepalive_expiry=settings.keepalive_s,
     )
     key = api_key(names)
-    client = anthropic.AsyncAnthropic(
-        api_key=key,
-        base_url=base_url(names),
-        timeout=timeout,
-        max_retries=0,  # retry policy is the engine's: two loops multiply
-        open_telemetry=False,
-        # The SDK's own class keeps its TCP keep-alive. No redirects: a POST with the key goes where it was sent.
-        http_client=anthropic.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, follow_redirects=False),
-    )
-    if client.api_key is None and client.auth_token is None and client.credentials is None:
-        raise ModelConfigurationError(
-            f"there is no key for the model's API: set {KEY_VARIABLE}, or give the service the systemd credential "
-            f"{CREDENTIAL_NAME}; without any key, `jada sandbox` and `jada demo` use a stand-in"
+    address = base_url(names)
+    try:
+        client = anthropic.AsyncAnthropic(
+            api_key=key,
+            base_url=address,
+            timeout=timeout,
+            max_retries=0,  # retry policy is the engine's: two loops multiply
+            open_telemetry=False,
+            # The SDK's own class keeps its TCP keep-alive. No redirects: a POST with the key goes where it was sent.
+            http_client=anthropic.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, follow_redirects=False),
         )
+    except anthropic.AnthropicError as error:
+        raise ModelConfigurationError(f"{error} {_HOW_TO_GIVE_A_KEY}") from error
+    if client.api_key is None and client.auth_token is None and client.credentials is None:
+        raise ModelConfigurationError(f"There is no key for the model's API. {_HOW_TO_GIVE_A_KEY}")
     return client
 
 
