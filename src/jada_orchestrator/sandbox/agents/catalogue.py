@@ -21,7 +21,7 @@ class CatalogueMissing(Exception):
 
 def catalogue_folder() -> Path:
     """Where the reference catalogue's YAML is: inside an installed package, or in the repository's `config/agents`."""
-    for folder in (_HERE.parent / "catalogue", _HERE.parents[3] / "config" / "agents"):
+    for folder in (_HERE.parents[1] / "config" / "agents", _HERE.parents[3] / "config" / "agents"):
         if (folder / "flights.yaml").is_file():
             return folder
     raise CatalogueMissing("the reference catalogue (flights.yaml and the others) was not installed with this package")

@@ -7,7 +7,6 @@ a generator of pauses, so that a Lambda function sleeps and a worker awaits with
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
 import time
@@ -40,10 +39,11 @@ class AgentCrashed(Exception):
 class Desk:
     """The actions of one reference agent; a `worker` lives on a queue and serves many tasks at once."""
 
-    def __init__(self, name: str, *, worker: bool = False) -> None:
+    def __init__(self, name: str, *, worker: bool = False, sleep: Callable[[float], None] = time.sleep) -> None:
         # The books keep the keys, in the transaction of the effect; a second memory in the kit could only disagree.
         self.app = Agent(name, idempotency=None)
         self._worker = worker
+        self._sleep = sleep
         self._schemas = schemas_of(name)
 
     def reads(self, action: str, pace_ms: int) -> Callable[[R], R]:
@@ -76,7 +76,7 @@ class Desk:
         declared = self._schemas[action]
 
         def call(task: Task) -> dict[str, Any]:
-            return _slept(steps(task))
+            return _slept(steps(task), self._sleep)
 
         async def call_async(task: Task) -> dict[str, Any]:
             return await _awaited(steps(task))
@@ -160,7 +160,7 @@ def _answer_once_more(task: Task, output: dict[str, Any]) -> None:
     """Sends the answer by itself; the kit then sends it again."""
     from botocore.session import get_session
 
-    client: Any = get_session().create_client("sqs")
+    client: Any = get_session().create_client("sqs", region_name=os.environ.get("AWS_REGION"))
     try:
         address = client.get_queue_url(QueueName=task.reply_to)["QueueUrl"]
         client.send_message(QueueUrl=address, MessageBody=encode(reply_to_task(task, succeeded(Answer(output)))))
@@ -178,10 +178,10 @@ def _pause_s(task: Task, pace_ms: int) -> float:
     return pace_ms * percent / 100_000 * float(os.environ.get(PACE_VARIABLE, "1"))
 
 
-def _slept(steps: Steps) -> dict[str, Any]:
+def _slept(steps: Steps, sleep: Callable[[float], None]) -> dict[str, Any]:
     try:
         while True:
-            time.sleep(next(steps))
+            sleep(next(steps))
     except StopIteration as stop:
         return cast("dict[str, Any]", stop.value)
     finally:
@@ -190,6 +190,8 @@ def _slept(steps: Steps) -> dict[str, Any]:
 
 async def _awaited(steps: Steps) -> dict[str, Any]:
     """Each step in a thread, since it may wait for the books; the pauses between them in none."""
+    import asyncio  # a Lambda function does not load it
+
     try:
         while True:
             pause_s = await asyncio.to_thread(_next, steps)

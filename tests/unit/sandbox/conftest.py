@@ -1,0 +1,134 @@
+"""What the tests of the reference agents share: books of their own, a clock set by hand, and the agents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from jada_orchestrator.sandbox.agents import (
+    cars,
+    customers,
+    fares,
+    flights,
+    hotels,
+    loyalty,
+    notifications,
+    orders,
+    payments,
+    places,
+    validator,
+)
+from jada_orchestrator.sandbox.agents.desk import PACE_VARIABLE
+from jada_orchestrator.sandbox.inventory import PATH_VARIABLE, Books, close_books, open_books
+
+AGENTS = {
+    module.app.name: module.app
+    for module in (
+        cars,
+        customers,
+        fares,
+        flights,
+        hotels,
+        loyalty,
+        notifications,
+        orders,
+        payments,
+        places,
+        validator,
+    )
+}
+
+
+class Clock:
+    """A clock that moves when it is told to; it starts now, since offers are for days to come."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC).timestamp()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def forward(self, **time: float) -> None:
+        self.now += timedelta(**time).total_seconds()
+
+
+class Call(Protocol):
+    """Calls an action of whatever agent has it and returns the reply."""
+
+    def __call__(self, action: str, given: dict[str, Any], **fields: Any) -> dict[str, Any]: ...
+
+
+class Done(Protocol):
+    """Calls an action that must succeed and returns its output."""
+
+    def __call__(self, action: str, **given: Any) -> dict[str, Any]: ...
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock set by hand."""
+    return Clock()
+
+
+@pytest.fixture
+def books(tmp_path: Path, clock: Clock) -> Iterator[Books]:
+    """Fresh books that live by the clock."""
+    opened = Books(tmp_path / "inventory.db", clock=clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file that the agents of this process use, at full speed."""
+    file = tmp_path / "agents.db"
+    monkeypatch.setenv(PATH_VARIABLE, str(file))
+    monkeypatch.setenv(PACE_VARIABLE, "0")
+    yield file
+    close_books()
+
+
+@pytest.fixture
+def shared(path: Path) -> Books:
+    """The books that the agents of this process use."""
+    return open_books()
+
+
+@pytest.fixture
+def call(path: Path) -> Call:
+    """The agents, reached as the orchestrator reaches them; each task is named after its action unless told."""
+
+    def reach(action: str, given: dict[str, Any], **fields: Any) -> dict[str, Any]:
+        reply: dict[str, Any] = AGENTS[action.partition(".")[0]].call(action, given, **{"task_id": action, **fields})
+        return reply
+
+    return reach
+
+
+@pytest.fixture
+def done(call: Call) -> Done:
+    """The same for calls that must succeed."""
+
+    def reach(action: str, **given: Any) -> dict[str, Any]:
+        reply = call(action, given)
+        assert reply["status"] == "succeeded", reply
+        output: dict[str, Any] = reply["output"]
+        return output
+
+    return reach
+
+
+@pytest.fixture
+def in_days() -> Callable[[int], str]:
+    """A date so many days from now, as the contract writes it."""
+    return lambda days: (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
+
+
+@pytest.fixture
+def departure() -> date:
+    """A day on which things are sold."""
+    return datetime.now(UTC).date() + timedelta(days=120)

@@ -1,0 +1,115 @@
+"""Faults to order: each does what it says, as often as it was told, to whom it was told."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from jada_orchestrator.sandbox.agents import flights, orders
+from jada_orchestrator.sandbox.agents.desk import AgentCrashed, Desk
+from jada_orchestrator.sandbox.inventory import Books, faults, stock
+from jada_orchestrator.sandbox.inventory.audit import audit
+from jada_orchestrator.sandbox.inventory.offers import flight_offers
+from tests.unit.sandbox.conftest import Call, Done
+
+
+@pytest.fixture
+def offer_id(departure: date) -> str:
+    """Something to hold."""
+    return next(flight_offers("jada", "BOS", "LIS", (departure, None), 1, "economy", "USD")).offer_id
+
+
+def test_a_failure_to_order_strikes_as_often_as_told(call: Call, shared: Books, offer_id: str) -> None:
+    """The next call fails with the code, retryable if asked for, and the one after it succeeds under the same key."""
+    faults.order(shared, "flights.hold", "fail", "SOLD_OUT:retryable")
+    failed = call("flights.hold", {"offer_id": offer_id}, idempotency_key="jk-1")
+    assert failed["error"] == {"code": "SOLD_OUT", "message": "ordered to fail", "retryable": True}
+    assert faults.ordered(shared) == []
+    assert call("flights.hold", {"offer_id": offer_id}, idempotency_key="jk-1")["status"] == "succeeded"
+
+
+def test_a_fault_strikes_only_whom_it_was_ordered_for(call: Call, shared: Books) -> None:
+    """An action may be a pattern, and so may the request."""
+    faults.order(shared, "orders.*", "fail", times=faults.ALWAYS, request="demo-*")
+    totals = {"totals": [{"amount": "1", "currency": "USD"}]}
+    assert call("orders.quote", totals, request_id="web-1")["status"] == "succeeded"
+    assert call("orders.quote", totals, request_id="demo-1")["error"]["code"] == "AGENT_UNWELL"
+    assert call("orders.quote", totals, request_id="demo-2")["status"] == "failed"
+    assert [fault.remaining for fault in faults.ordered(shared)] == [faults.ALWAYS]
+    faults.clear(shared)
+    assert call("orders.quote", totals, request_id="demo-1")["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("mode", "moment", "effects", "state"),
+    [
+        ("crash", "before", 0, "absent"),
+        ("crash", "after", 1, "succeeded"),
+        ("cut", "before", 0, "absent"),
+        ("cut", "after", 1, "succeeded"),
+    ],
+)
+def test_a_break_leaves_the_effect_or_not_and_lookup_knows(
+    call: Call, shared: Books, offer_id: str, mode: str, moment: str, effects: int, state: str
+) -> None:
+    """Before the work nothing was done, after it everything was; the same key then gives one effect in all."""
+    faults.order(shared, "flights.hold", mode, moment)
+    with pytest.raises(AgentCrashed):
+        call("flights.hold", {"offer_id": offer_id}, idempotency_key="jk-1")
+    assert len(audit(shared.path).effects) == effects
+    assert call("flights.lookup", {"idempotency_key": "jk-1"})["output"]["state"] == state
+    assert call("flights.hold", {"offer_id": offer_id}, idempotency_key="jk-1", attempt=2)["status"] == "succeeded"
+    assert len(audit(shared.path).effects) == 1
+
+
+@pytest.mark.parametrize(("mode", "place"), [("slow", 0), ("late", 1)])
+def test_slow_waits_before_the_work_and_late_after_it(shared: Books, offer_id: str, mode: str, place: int) -> None:
+    """The pause that was ordered is made on its side of the effect."""
+    effects_at_pauses: list[tuple[float, int]] = []
+    desk = Desk("flights", sleep=lambda pause_s: effects_at_pauses.append((pause_s, len(audit(shared.path).effects))))
+    desk.effects("flights.hold", pace_ms=100)(flights.hold)
+    faults.order(shared, "flights.hold", mode, "7.5")
+    assert desk.app.call("flights.hold", {"offer_id": offer_id})["status"] == "succeeded"
+    assert effects_at_pauses[place] == (7.5, place)
+
+
+def test_a_task_that_nobody_waits_for_does_nothing(call: Call, shared: Books, offer_id: str) -> None:
+    """A deadline that has passed is refused, unless the key has its answer already."""
+    late = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    given = {"offer_id": offer_id}
+    refused = call("flights.hold", given, idempotency_key="jk-1", deadline=late)
+    assert refused["error"]["code"] == "DEADLINE_PASSED"
+    assert audit(shared.path).effects == ()
+    call("flights.hold", given, idempotency_key="jk-1")
+    assert call("flights.hold", given, idempotency_key="jk-1", deadline=late)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("mode", "argument"),
+    [("explode", None), ("slow", "soon"), ("fail", "sold out"), ("crash", "during"), ("twice", "3")],
+)
+def test_an_order_that_makes_no_sense_is_refused(books: Books, mode: str, argument: str | None) -> None:
+    """Mode and argument are checked when a fault is ordered, not when it strikes."""
+    with pytest.raises(faults.BadFault):
+        faults.order(books, "flights.hold", mode, argument)
+
+
+def test_agents_take_the_time_that_such_work_takes(shared: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pace is a factor on a span around the usual time, the same for the same call."""
+    monkeypatch.setenv("JADA_SANDBOX_PACE", "2")
+    pauses: list[float] = []
+    desk = Desk("orders", sleep=pauses.append)
+    desk.reads("orders.quote", pace_ms=100)(orders.quote)
+    for _ in range(2):
+        desk.app.call("orders.quote", {"totals": [{"amount": "1", "currency": "USD"}]}, idempotency_key="jk-1")
+    assert pauses[0] == pauses[1]
+    assert 0.12 <= pauses[0] <= 0.28
+
+
+def test_the_last_seats_are_the_only_ones(done: Done, shared: Books, departure: date) -> None:
+    """After `last_seats` a search finds one flight with so many seats and no other."""
+    number = stock.last_seats(shared, "BOS", "LIS", departure, seats=2)
+    search = {"origin": "BOS", "destination": "LIS", "depart_date": departure.isoformat()}
+    offers = done("flights.search", travellers=2, **search)["offers"]
+    assert [(offer["outbound"]["flight"], offer["seats_left"]) for offer in offers] == [(number, 2)]
