@@ -15,6 +15,7 @@ from anthropic.types import Message
 from anthropic.types.shared import EnforcedSpendLimitReachedError, RampLimitExceededError
 
 from jada_orchestrator.sandbox.model import STAND_IN, STAND_IN_HEADER, Fault, FaultKind, Pace, ScriptedModel
+from tests.unit.sandbox_model.catalogue_text import catalogue_lines
 
 SONNET, HAIKU = "claude-sonnet-4-6", "claude-haiku-4-5"
 SCHEMA = {
@@ -428,6 +429,26 @@ async def test_a_fault_can_be_meant_for_one_booking(model: ScriptedModel, client
     assert (await streamed(client)).stop_reason == "end_turn"
     with pytest.raises(anthropic.OverloadedError):
         await streamed(client, messages=[{"role": "user", "content": REQUEST.replace("r-1", "r-2")}])
+
+
+async def test_wrong_proposals_first_then_the_right_one(model: ScriptedModel, client: anthropic.AsyncAnthropic) -> None:
+    """Ordered mistakes are answered in turn; the correction after them gets the good plan and is counted."""
+    system = "<catalogue>\n" + "\n".join(catalogue_lines()) + "\n</catalogue>"
+    request = {"request_id": "r-9", "text": "A car in Lisbon 3-10 May, customer c-118", "today": "2026-11-23"}
+    messages: list[Any] = [{"role": "user", "content": f"<request>\n{json.dumps(request)}\n</request>"}]
+    model.faults.order(FaultKind.UNKNOWN_ACTION, FaultKind.EMPTY_PLAN)
+    answers = []
+    for _ in range(3):
+        text = text_of(await streamed(client, system=system, messages=messages))
+        answers.append(json.loads(text))
+        faults = '<faults>\n[{"code": "X", "task": "t", "field": "", "message": "m"}]\n</faults>\nAgain.'
+        messages += [{"role": "assistant", "content": text}, {"role": "user", "content": faults}]
+    assert answers[0]["tasks"][0]["action"] == "teleports.book"
+    assert answers[1]["tasks"] == []
+    assert {task["action"] for task in answers[2]["tasks"]} >= {"cars.search", "cars.hold", "cars.book"}
+    assert [entry.corrections for entry in model.calls] == [0, 1, 2]
+    assert [entry.outcome for entry in model.calls] == ["plan"] * 3
+    assert {entry.booking_request_id for entry in model.calls} == {"r-9"}
 
 
 # ------------------------------------------------------------------------------------------------- controls and process

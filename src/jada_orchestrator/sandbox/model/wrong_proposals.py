@@ -40,7 +40,7 @@ def _spoil_tasks(tasks: tuple[ProposedTask, ...], kind: FaultKind) -> tuple[Prop
             )
             return (*tasks[:-1], replace(last, args=args))
         case FaultKind.DUPLICATE_ID:
-            return (*tasks, replace(last, id=first.id))
+            return (*tasks, first)
         case FaultKind.MISSING_ARGUMENT:
             spoiled = next((task for task in tasks if task.args), first)
             return tuple(replace(task, args=()) if task is spoiled else task for task in tasks)
