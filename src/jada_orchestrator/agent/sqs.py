@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Final
-
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from typing import Any, Final, Protocol, cast
 
 from jada_orchestrator.agent.reply import AgentSetupError
 from jada_orchestrator.agent.worker import QueueUnreachable, Received
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from types_aiobotocore_sqs import SQSClient
 
 _URLS_MAX: Final = 100  # Names come out of messages; replies go to a handful of hosts.
 _CALLS_AT_ONCE_MAX: Final = 50
 
 
+class SqsCalls(Protocol):
+    """The calls of botocore's SQS client that a worker makes, by their names in the SQS API."""
+
+    async def get_queue_url(self, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """GetQueueUrl, by QueueName."""
+        ...
+
+    async def receive_message(self, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """ReceiveMessage: a long poll."""
+        ...
+
+    async def send_message(self, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """SendMessage."""
+        ...
+
+    async def delete_message(self, **arguments: Any) -> None:  # noqa: ANN401
+        """DeleteMessage."""
+        ...
+
+    async def change_message_visibility_batch(self, **arguments: Any) -> Mapping[str, Any]:  # noqa: ANN401
+        """ChangeMessageVisibilityBatch: entries that fail are in the answer."""
+        ...
+
+
 @asynccontextmanager
-async def sqs_client() -> AsyncIterator[SQSClient]:
+async def sqs_client() -> AsyncIterator[SqsCalls]:
     """One client for all queues of this process, configured by botocore's own names (`AWS_REGION` and so on).
 
     Reads wait longer than a long poll takes. Retries are botocore's standard ones: every call here may be repeated.
     """
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+
     config = AioConfig(
         read_timeout=30,
         connect_timeout=5,
@@ -38,13 +56,13 @@ async def sqs_client() -> AsyncIterator[SQSClient]:
     # botocore reads AWS_DEFAULT_REGION and profiles, and not AWS_REGION, which Lambda and every other SDK use.
     region = os.environ.get("AWS_REGION")
     async with get_session().create_client("sqs", region_name=region, config=config) as client:
-        yield client
+        yield cast("SqsCalls", client)
 
 
 class SqsTaskQueue:
     """`TaskQueue` on one SQS queue; made by `open_queue`."""
 
-    def __init__(self, client: SQSClient, url: str) -> None:
+    def __init__(self, client: SqsCalls, url: str) -> None:
         self._client = client
         self._url = url
         self._urls: dict[str, str] = {}
@@ -107,17 +125,18 @@ class SqsTaskQueue:
     async def _url_of(self, queue: str) -> str:
         if len(self._urls) >= _URLS_MAX:
             self._urls.clear()
-        self._urls[queue] = (await self._client.get_queue_url(QueueName=queue))["QueueUrl"]
-        return self._urls[queue]
+        url: str = (await self._client.get_queue_url(QueueName=queue))["QueueUrl"]
+        self._urls[queue] = url
+        return url
 
 
-async def open_queue(client: SQSClient, name: str) -> SqsTaskQueue:
+async def open_queue(client: SqsCalls, name: str) -> SqsTaskQueue:
     """The queue of that name. Raises `AgentSetupError` when there is none, `QueueUnreachable` when nobody answers."""
     try:
         with _unreachable():
             answer = await client.get_queue_url(QueueName=name)
     except QueueUnreachable as error:
-        if isinstance(error.__cause__, ClientError):
+        if hasattr(error.__cause__, "response"):  # SQS was reached, and it said no.
             raise AgentSetupError(f"the queue {name} cannot be used: {error}") from error
         raise
     return SqsTaskQueue(client, answer["QueueUrl"])
@@ -125,6 +144,8 @@ async def open_queue(client: SQSClient, name: str) -> SqsTaskQueue:
 
 @contextmanager
 def _unreachable() -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
     try:
         yield
     except (BotoCoreError, ClientError, HTTPClientError) as error:

@@ -189,9 +189,9 @@ class LocalAws:
             version = await self._lambda.publish_version(FunctionName=name)
             await self._lambda.create_alias(FunctionName=name, Name=qualifier, FunctionVersion=version["Version"])
 
-    async def warm(self, name: str, *, qualifier: str | None = "live") -> None:
-        """Starts a function's first process by a call that has no effect (the agent refuses it as no task)."""
-        await self.invoke(name, {}, qualifier=qualifier)
+    async def warm(self, name: str, *, qualifier: str | None = "live", at_once: int = 1) -> None:
+        """Starts so many of a function's processes, by calls without effect (the agent refuses them as no tasks)."""
+        await asyncio.gather(*(self.invoke(name, {}, qualifier=qualifier) for _ in range(at_once)))
 
     async def invoke(
         self, name: str, payload: Mapping[str, object], *, qualifier: str | None = "live"
