@@ -35,7 +35,7 @@ def test_faults_are_ordered_listed_and_cleared(books: Books, capsys: pytest.Capt
 
 @pytest.mark.parametrize(
     "arguments",
-    [["fault", "flights.hold", "explode"], ["fault", "flights.hold"], ["last-seats", "BOS", "XXX", "2027-01-01"]],
+    [["fault", "flights.hold", "explode"], ["fault", "flights.hold"], ["last-seats", "BOS", "ZZZ", "2027-01-01"]],
 )
 def test_bad_usage_is_status_two_with_a_reason(
     books: Books, capsys: pytest.CaptureFixture[str], arguments: list[str]

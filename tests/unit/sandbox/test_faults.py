@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from jada_orchestrator.sandbox.agents import flights, orders
+from jada_orchestrator.sandbox.agents import flights, notifications, orders
 from jada_orchestrator.sandbox.agents.desk import AgentCrashed, Desk
 from jada_orchestrator.sandbox.inventory import Books, faults, stock
 from jada_orchestrator.sandbox.inventory.audit import audit
@@ -113,3 +117,60 @@ def test_the_last_seats_are_the_only_ones(done: Done, shared: Books, departure: 
     search = {"origin": "BOS", "destination": "LIS", "depart_date": departure.isoformat()}
     offers = done("flights.search", travellers=2, **search)["offers"]
     assert [(offer["outbound"]["flight"], offer["seats_left"]) for offer in offers] == [(number, 2)]
+
+
+@pytest.fixture
+def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
+    """A stand-in on loopback that takes SQS messages; the list fills with (queue, body)."""
+    sent: list[tuple[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answer = {"QueueUrl": f"{address}/0/{asked.get('QueueName')}"}
+            if self.headers["X-Amz-Target"].endswith("SendMessage"):
+                sent.append((asked["QueueUrl"].rpartition("/")[2], asked["MessageBody"]))
+                answer = {"MessageId": "m-1"}
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that it overrides
+            """Stays silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        for name, value in {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "made-up",
+            "AWS_SECRET_ACCESS_KEY": "made-up",
+        }.items():
+            monkeypatch.setenv(name, value)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield sent
+        server.shutdown()
+        thread.join()
+
+
+async def test_twice_sends_the_answer_once_more_than_the_worker_does(
+    shared: Books, queues: list[tuple[str, str]]
+) -> None:
+    """The reply is on the reply queue before the kit sends the same one; the effect is made once."""
+    faults.order(shared, "notifications.send", "twice")
+    body = {
+        "workflow_id": "wf-1",
+        "request_id": "web-1",
+        "task_id": "notify",
+        "attempt": 1,
+        "idempotency_key": "jk-1",
+        "action": "notifications.send",
+        "input": {"customer_id": "c-1", "template": "message"},
+        "reply_to": "jada-replies-here",
+    }
+    reply = await notifications.app.handle_async(body)
+    assert [(queue, json.loads(text)) for queue, text in queues] == [("jada-replies-here", reply)]
+    assert len(audit(shared.path).effects) == 1
