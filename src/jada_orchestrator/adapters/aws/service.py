@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from botocore.exceptions import ClientError
+
 from jada_orchestrator.adapters.aws.errors import is_missing_queue
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class SqsService:
             if known is not None:
                 try:
                     return await operation(known)
-                except self.client.exceptions.ClientError as error:
+                except ClientError as error:
                     if not is_missing_queue(error):
                         raise
                     self._urls.pop(queue, None)
