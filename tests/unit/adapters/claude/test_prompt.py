@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from decimal import Decimal
 
+import jmespath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,6 +98,13 @@ def test_the_examples_in_the_rules_are_proposals() -> None:
     ids = [task["id"] for task in plan["tasks"]]
     assert len(set(ids)) == len(ids)
     assert all(set(task["after"]) < set(ids) for task in plan["tasks"])
+    references = [arg["value"] for task in plan["tasks"] for arg in task["args"] if arg["kind"] == "ref"]
+    references += [entry["value"] for entry in plan["result"]]
+    for reference in references:
+        roots = set(re.findall(r"(?<![.\w])[a-z_]+(?=\.)", reference)) - {"price"}
+        jmespath.compile(reference)  # raises when it does not parse
+        assert roots
+        assert roots <= set(ids), "a reference begins at a task of the plan"
 
 
 def test_the_block_is_marked_for_the_cache() -> None:
