@@ -1,7 +1,39 @@
-"""Planning."""
+"""Planning: what a model proposes becomes a plan, or all of its faults at once; plans' references become inputs.
+
+A proposal is untrusted. It is adopted only if it keeps these laws, each with the code of the fault that tells of a
+breach. Everything is told at once; what is harmless is normalised and noted in `Plan.notes` (case of ids and actions,
+a code fence around the JSON, order of the list, doubled edges, order-only edges that others imply).
+
+ 0.  It is one JSON object of the agreed shape and size, and its parts agree with its outcome.
+     NOT_JSON, TOO_LARGE, BAD_SHAPE, CONTRADICTION, NO_QUESTIONS, NO_REASON, EMPTY_PLAN, TOO_MANY_TASKS
+ 1.  Every task has an id of its own, an action of the catalogue that is meant for plans, and edges to tasks that are
+     there. BAD_ID, DUPLICATE_ID, UNKNOWN_ACTION, LOOKUP_PROPOSED, UNKNOWN_TASK
+ 2.  No task waits for itself, and no path is too long. CYCLE, TOO_DEEP
+ 3.  What changes the world names in the catalogue what undoes it, or is declared irreversible. NO_COMPENSATION
+ 4.  Checks and reservations come first: every commit comes after every required read and every required reservation
+     of the plan, except those that need the output of a commit, directly or through others. UNSAFE_ORDER
+ 5.  What cannot be undone comes last: a commit that nothing undoes comes after every required commit that something
+     undoes, and, unless it commits money itself, after every required commit of money; except those that need its
+     output. UNSAFE_ORDER
+ 6.  What may be skipped is needed by nothing that must not be: no required task, and no commit at all, reads the output
+     of an optional one (to come after it is allowed). OPTIONAL_REQUIRED, COMMIT_ON_OPTIONAL
+ 7.  No two tasks do the same: same action, same arguments; a read that comes after its twin is another read.
+     DUPLICATE_WORK
+ 8.  Money that is known before anything runs is not negative, of one currency, and within the request's `max_total`.
+     AMOUNT_NEGATIVE, CURRENCY_MISMATCH, OVER_BUDGET
+ 9.  Every argument is a field of the action's input, each required one is there, and its value fits: a constant
+     satisfies the schema; a reference reads tasks that are there (or `request`), fields that their output schemas
+     have, and yields what the field may take, as far as schemas tell. Whether a field that an output may lack is there
+     is seen at run time. UNKNOWN_INPUT, DUPLICATE_INPUT, MISSING_INPUT, BAD_INPUT, BAD_REFERENCE
+ 10. The result names references in the same way. BAD_RESULT
+
+"Comes after" is what the graph guarantees whatever fails or is skipped: a path through an optional task that reads an
+optional task guarantees nothing.
+"""
 
 from __future__ import annotations
 
+from jada_orchestrator.planning.compiler import Adopted, Clarify, Compiled, Faulted, Refuse, compile_proposal
 from jada_orchestrator.planning.inputs import (
     check_input,
     request_document,
@@ -10,11 +42,20 @@ from jada_orchestrator.planning.inputs import (
     resolve_input,
     resolve_result,
 )
-from jada_orchestrator.planning.schemas import faults_in
+from jada_orchestrator.planning.schemas import SchemaError, check_schema, faults_in, is_valid
 
 __all__ = [
+    "Adopted",
+    "Clarify",
+    "Compiled",
+    "Faulted",
+    "Refuse",
+    "SchemaError",
     "check_input",
+    "check_schema",
+    "compile_proposal",
     "faults_in",
+    "is_valid",
     "request_document",
     "resolve_amount",
     "resolve_compensation",

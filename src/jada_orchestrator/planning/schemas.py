@@ -16,7 +16,7 @@ from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX, SCHEMA_FAULTS_MA
 _HIDDEN: Final = "the value"
 """What stands in a message for a value that may be a secret."""
 
-_validators: dict[tuple[int, bool], tuple[JsonObject, jsonschema_rs.Validator]] = {}
+_validators: dict[int, tuple[JsonObject, jsonschema_rs.Validator]] = {}
 """By the identity of the schema object, which is kept beside its validator so that its identity is not used again."""
 
 
@@ -28,15 +28,13 @@ class SchemaError(ValueError):
     """
 
 
-def faults_in(
-    schema: JsonObject, value: Json, where: str, *, code: str = "SCHEMA_MISMATCH", show_values: bool = False
-) -> tuple[Fault, ...]:
+def faults_in(schema: JsonObject, value: Json, where: str, *, code: str = "SCHEMA_MISMATCH") -> tuple[Fault, ...]:
     """Return what is wrong with a value, at most `SCHEMA_FAULTS_MAX`; each fault's place begins with `where`.
 
-    Values are left out of the messages unless `show_values`: agents' outputs hold names and numbers that belong in no
-    log. Raises: SchemaError. The value must be JSON (finite numbers, whole characters); anything else is one fault.
+    Values are left out of the messages: they hold names and numbers that belong in no log. A value that is no JSON
+    (infinite numbers, halves of characters) is one fault. Raises: SchemaError.
     """
-    validator = _validator(schema, show_values=show_values)
+    validator = _validator(schema)
     faults: list[Fault] = []
     try:
         if validator.is_valid(value):
@@ -54,7 +52,7 @@ def faults_in(
 def is_valid(schema: JsonObject, value: Json) -> bool:
     """Tell whether a value satisfies a schema. Raises: SchemaError."""
     try:
-        return _validator(schema, show_values=False).is_valid(value)
+        return _validator(schema).is_valid(value)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         if isinstance(error, SchemaError):
             raise
@@ -65,26 +63,24 @@ def check_schema(schema: Json) -> None:
     """Raise `SchemaError` unless the value is a JSON Schema that can be used here."""
     if not isinstance(schema, dict):
         raise SchemaError("a schema is an object such as {type: object, properties: {...}}")
-    _build(schema, show_values=True)
+    _build(schema)
 
 
-def _validator(schema: JsonObject, *, show_values: bool) -> jsonschema_rs.Validator:
-    key = (id(schema), show_values)
+def _validator(schema: JsonObject) -> jsonschema_rs.Validator:
+    key = id(schema)
     known = _validators.get(key)
     if known is not None:
         return known[1]
-    validator = _build(schema, show_values=show_values)
+    validator = _build(schema)
     while len(_validators) >= COMPILED_CACHE_MAX:
         _validators.pop(next(iter(_validators)), None)
     _validators[key] = (schema, validator)
     return validator
 
 
-def _build(schema: JsonObject, *, show_values: bool) -> jsonschema_rs.Validator:
+def _build(schema: JsonObject) -> jsonschema_rs.Validator:
     try:
-        return jsonschema_rs.validator_for(
-            schema, validate_formats=True, retriever=_refuse_to_fetch, mask=None if show_values else _HIDDEN
-        )
+        return jsonschema_rs.validator_for(schema, validate_formats=True, retriever=_refuse_to_fetch, mask=_HIDDEN)
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise SchemaError(_shortened(str(error).partition("\n")[0])) from error
 

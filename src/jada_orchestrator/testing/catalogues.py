@@ -1,4 +1,4 @@
-"""Small catalogues, proposals and requests for tests: every effect, with and without lookup, undoing, amount, key memory.
+"""Small catalogues, proposals and requests for tests: every effect, with and without lookup, undoing and amount.
 
 A stand-in for real catalogues: names and schemas are as small as the behaviour under test allows.
 """
@@ -74,7 +74,7 @@ def action(
     """Return an action of the agent that its name begins with.
 
     `undo` names its compensation, `undo_input` maps that one's fields to expressions over input, output and key;
-    `more` are fields of `Action`: `irreversible`, `idempotent`, `lookup`, `amount` (an expression), `timeout_ms`, `retry`.
+    `more` are fields of `Action`: `irreversible`, `idempotent`, `lookup`, `amount` (an expression), `timeout_ms` ...
     """
     amount, lookup = more.pop("amount", None), more.pop("lookup", None)
     bindings = {field: Binding(expression) for field, expression in (undo_input or {}).items()}

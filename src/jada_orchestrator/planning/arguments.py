@@ -1,0 +1,164 @@
+"""Arguments: each is bound to a field of the action's input, as a constant of the right type or a checked reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from jada_orchestrator.domain.catalogue import Action, Binding
+from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.planning.findings import Findings, shown, suggestion
+from jada_orchestrator.planning.inference import infer, mismatch
+from jada_orchestrator.planning.proposal import Argument, ProposedTask, read_json
+from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate, rename_roots, roots
+from jada_orchestrator.planning.schemas import faults_in
+from jada_orchestrator.planning.shapes import Shape, article, described, field_of, names_of, type_names, types_of
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What references may read: the proposal's tasks by id, and the request."""
+
+    shapes: Mapping[str, Shape]
+    """By id, and under ``request``."""
+    places: Mapping[str, int]
+    """Of the tasks, by id."""
+    request: JsonObject
+
+
+@dataclass(slots=True)
+class Bound:
+    """A task's arguments, as far as they are good."""
+
+    bindings: dict[str, Binding] = field(default_factory=dict)
+    needs: set[int] = field(default_factory=set)
+    known: JsonObject = field(default_factory=dict)
+    """Values that are certain before anything runs: constants, and references that read the request only."""
+
+
+def bind(task: ProposedTask, action: Action, place: int, where: str, around: Surroundings, findings: Findings) -> Bound:
+    """Return the bindings of a task; every fault goes to `findings`."""
+    bound = Bound()
+    shape = described(action.input_schema, action.input_schema)
+    for argument in task.arguments:
+        spot = f"{where}.args.{argument.name[:80]}"
+        if argument.name in bound.bindings:
+            findings.add("DUPLICATE_INPUT", spot, "is given twice; give it once", task=place)
+            continue
+        bound.bindings[argument.name] = Binding()
+        looked = field_of(shape, argument.name)
+        if looked.trouble:
+            near = suggestion(argument.name, names_of(shape), all_of_them=True)
+            message = f"{action.name} has no input field {shown(argument.name)}.{near}"
+            findings.add("UNKNOWN_INPUT", spot, message, task=place)
+        elif argument.kind == "ref":
+            _bind_reference(argument, looked.shape, bound, _Spot(place, spot, around, findings))
+        else:
+            _bind_constant(argument, looked.shape, bound, _Spot(place, spot, around, findings))
+    _check_whole(action, bound, place, where, findings)
+    return bound
+
+
+def read_reference(expression: str, around: Surroundings, findings: Findings) -> tuple[str, frozenset[str]]:
+    """Return a reference with its task ids in lower case, and its roots.
+
+    Raises: ReferenceFault, also when a root is neither a task nor ``request``.
+    """
+    free = roots(expression)
+    lowered = {name: name.lower() for name in free if name not in around.shapes and name.lower() in around.shapes}
+    if lowered:
+        renamed = rename_roots(expression, lowered)
+        findings.note(f"The reference `{expression}` was read as `{renamed}`.")
+        expression, free = renamed, roots(renamed)
+    unknown = sorted(free - set(around.shapes))
+    if unknown:
+        named = ", ".join(shown(name) for name in unknown)
+        near = suggestion(unknown[0], list(around.shapes), all_of_them=True)
+        raise ReferenceFault(f"`{expression}` begins with {named}, which is no task of this plan.{near}")
+    return expression, free
+
+
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """Where an argument is, and whom to tell."""
+
+    place: int
+    where: str
+    around: Surroundings
+    findings: Findings
+
+    def fault(self, code: str, message: str) -> None:
+        self.findings.add(code, self.where, message, task=self.place)
+
+
+def _bind_reference(argument: Argument, wanted: Shape, bound: Bound, spot: _Spot) -> None:
+    try:
+        expression, free = read_reference(argument.value.strip(), spot.around, spot.findings)
+    except ReferenceFault as error:
+        spot.fault("BAD_REFERENCE", str(error))
+        return
+    bound.needs |= {spot.around.places[name] for name in free if name != REQUEST_ROOT}
+    bound.bindings[argument.name] = Binding(expression)
+    try:
+        inferred = infer(expression, spot.around.shapes)
+        why = mismatch(inferred.shape, wanted)
+        if why:
+            spot.fault("BAD_REFERENCE", f"`{expression}` does not fit: {why}")
+        elif free == {REQUEST_ROOT}:
+            value = evaluate(expression, {REQUEST_ROOT: spot.around.request})
+            if value is None:
+                spot.fault("BAD_REFERENCE", f"`{expression}` is not in the request")
+            else:
+                bound.known[argument.name] = value
+    except ReferenceFault as error:
+        spot.fault("BAD_REFERENCE", f"`{expression}`: {error}")
+
+
+def _bind_constant(argument: Argument, wanted: Shape, bound: Bound, spot: _Spot) -> None:
+    try:
+        value = typed(argument.value, wanted)
+    except ValueError as error:
+        spot.fault("BAD_INPUT", str(error))
+        return
+    bound.bindings[argument.name] = Binding(constant=value)
+    bound.known[argument.name] = value
+
+
+def typed(text: str, wanted: Shape) -> Json:
+    """Return the value that a constant's text stands for: the text itself for a text field, else JSON.
+
+    Where a field takes texts and other things, JSON of another accepted type is read as that, everything else as text.
+    Raises: ValueError.
+    """
+    types = types_of(wanted)
+    if types <= {"string", "null"} and "string" in types:
+        return None if text.strip() == "null" and "null" in types else text
+    try:
+        value = read_json(text)
+    except ValueError as error:
+        if "string" in types:
+            return text
+        raise ValueError(f"must be the JSON text of {article(types)}: {error}") from error
+    if "string" in types and (isinstance(value, str) or not type_names(value) & types):
+        return text
+    return value
+
+
+def _check_whole(action: Action, bound: Bound, place: int, where: str, findings: Findings) -> None:
+    """Check the values that are known against the input schema, and that nothing required is missing."""
+    schema = action.input_schema
+    required = schema.get("required")
+    missing = [name for name in required if name not in bound.bindings] if isinstance(required, list) else []
+    for name in missing:
+        findings.add(
+            "MISSING_INPUT",
+            f"{where}.args.{name}",
+            f"{action.name} requires it: give a value, or a reference to the output that holds it",
+            task=place,
+        )
+    base = f"{where}.args"
+    complete = not missing and len(bound.known) == len(bound.bindings)
+    known = tuple(f"{base}.{name}" for name in bound.known)
+    for fault in faults_in(schema, bound.known, base, code="BAD_INPUT"):
+        if fault.where.startswith(known) or complete:
+            findings.add("BAD_INPUT", fault.where, fault.message, task=place)

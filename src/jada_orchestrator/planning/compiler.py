@@ -1,0 +1,332 @@
+"""The compiler: a model's text becomes a plan, or all of its faults at once; the package's docstring has the laws."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue, Effect
+from jada_orchestrator.domain.documents import canonical_json
+from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.ids import TASK_ID_PATTERN, ActionName, TaskId
+from jada_orchestrator.domain.limits import PLAN_DEPTH_MAX, PLAN_TASKS_MAX
+from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
+from jada_orchestrator.domain.request import BookingRequest
+from jada_orchestrator.planning.arguments import Bound, Surroundings, bind, read_reference
+from jada_orchestrator.planning.effects import Step, check_optional, check_order, check_undoing
+from jada_orchestrator.planning.findings import Findings, shown, suggestion
+from jada_orchestrator.planning.graph import Graph, Node, build, cycles
+from jada_orchestrator.planning.inference import infer
+from jada_orchestrator.planning.inputs import request_document
+from jada_orchestrator.planning.proposal import Proposal, ProposedTask, parse_proposal
+from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault
+from jada_orchestrator.planning.shapes import ANY, Shape, described, of_value
+from jada_orchestrator.planning.spending import check_spending
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """The proposal is a plan without a fault."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Clarify:
+    """The planner asks; at least one question."""
+
+    questions: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The planner says that it cannot be done, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """The proposal cannot be used; every fault that could be found, at least one."""
+
+    faults: tuple[Fault, ...]
+
+
+Compiled: TypeAlias = Adopted | Clarify | Refuse | Faulted
+
+
+def compile_proposal(text: str, catalogue: Catalogue, request: BookingRequest, *, revision: int = 1) -> Compiled:
+    """Return what a model's text comes to. Never raises, whatever the text; the same text gives the same answer.
+
+    The catalogue must be sound (`adapters.host` loads no other). `revision` is the number that the plan would have.
+    """
+    proposal = parse_proposal(text)
+    if isinstance(proposal, tuple):
+        return Faulted(proposal)
+    contradictions = tuple(_contradictions(proposal))
+    if contradictions and not (proposal.outcome == "plan" and 0 < len(proposal.tasks) <= PLAN_TASKS_MAX):
+        return Faulted(contradictions)
+    match proposal.outcome:
+        case "plan":
+            return _compile(proposal, catalogue, request, revision, contradictions)
+        case "clarify":
+            return Clarify(proposal.questions, proposal.reason)
+        case "refuse":
+            return Refuse(proposal.reason)
+        case _:
+            assert_never(proposal.outcome)
+
+
+def _contradictions(proposal: Proposal) -> Iterable[Fault]:
+    """Yield where the parts of a proposal contradict its outcome, and plans of an impossible size."""
+    outcome = proposal.outcome
+    if outcome == "plan":
+        if proposal.questions:
+            yield Fault(
+                "CONTRADICTION", "questions", "a plan asks nothing: plan without questions, or clarify without tasks"
+            )
+        if not proposal.tasks:
+            yield Fault(
+                "EMPTY_PLAN", "tasks", "a plan has at least one task; clarify or refuse when there is nothing to do"
+            )
+        if len(proposal.tasks) > PLAN_TASKS_MAX:
+            message = f"a plan has at most {PLAN_TASKS_MAX} tasks; this one has {len(proposal.tasks)}"
+            yield Fault("TOO_MANY_TASKS", "tasks", message)
+        return
+    if proposal.tasks:
+        yield Fault("CONTRADICTION", "tasks", f"outcome {outcome!r} comes without tasks; nothing of them would be run")
+    if outcome == "clarify" and not proposal.questions:
+        yield Fault("NO_QUESTIONS", "questions", "outcome 'clarify' asks at least one question")
+    if outcome == "refuse" and proposal.questions:
+        yield Fault("CONTRADICTION", "questions", "outcome 'refuse' asks nothing; use 'clarify' to ask")
+    if outcome == "refuse" and not proposal.reason.strip():
+        yield Fault("NO_REASON", "reason", "outcome 'refuse' says why, in a sentence for the traveller")
+
+
+def _compile(
+    proposal: Proposal, catalogue: Catalogue, request: BookingRequest, revision: int, faults: Iterable[Fault]
+) -> Adopted | Faulted:
+    findings = Findings(faults)
+    for sentence in proposal.notes:
+        findings.note(sentence)
+    steps, places = _steps(proposal.tasks, catalogue, findings)
+    around = _surroundings(steps, places, request)
+    bound = [_bind(place, step, around, findings) for place, step in enumerate(steps)]
+    nodes = [
+        Node(frozenset(bound[place].needs), _after(place, step, places, findings), optional=step.task.optional)
+        for place, step in enumerate(steps)
+    ]
+    graph = build(nodes)
+    _check_graph(steps, graph, findings)
+    check_undoing(steps, catalogue, findings)
+    check_optional(steps, graph, findings)
+    check_order(steps, graph, findings)
+    check_spending(steps, bound, request, findings)
+    _check_duplicate_work(steps, bound, graph, findings)
+    result = _result(proposal, around, findings)
+    if findings.faults:
+        return Faulted(tuple(findings.faults))
+    tasks = _planned(steps, bound, graph, revision, findings)
+    plan = Plan(tasks, _terms(steps, catalogue), result, catalogue.version, tuple(findings.notes))
+    return Adopted(plan)
+
+
+def _steps(
+    tasks: Sequence[ProposedTask], catalogue: Catalogue, findings: Findings
+) -> tuple[list[Step], dict[str, int]]:
+    """Return every task with its action, and the places of ids (of the first task, where an id occurs twice)."""
+    lookups = {action.lookup for action in catalogue.actions.values() if action.lookup is not None}
+    seen = Counter(task.id for task in tasks)
+    places: dict[str, int] = {}
+    steps: list[Step] = []
+    for place, task in enumerate(tasks):
+        is_named = TASK_ID_PATTERN.match(task.id) is not None and task.id != REQUEST_ROOT
+        where = f"tasks.{task.id}" if is_named and seen[task.id] == 1 else f"tasks[{place}]"
+        if task.id == REQUEST_ROOT:
+            findings.add(
+                "BAD_ID", f"{where}.id", "`request` stands for the booking request; choose another id", task=place
+            )
+        elif not is_named:
+            message = f"{shown(task.written_id)} is no id: lower-case letters, digits and _, a letter first, at most 64"
+            findings.add("BAD_ID", f"{where}.id", message, task=place)
+        elif seen[task.id] > 1:
+            findings.add("DUPLICATE_ID", f"{where}.id", f"{seen[task.id]} tasks are called `{task.id}`", task=place)
+        if is_named:
+            places.setdefault(task.id, place)
+        steps.append(Step(task, _action(place, task, where, catalogue, lookups, findings), where))
+    return steps, places
+
+
+def _action(
+    place: int,
+    task: ProposedTask,
+    where: str,
+    catalogue: Catalogue,
+    lookups: set[ActionName],
+    findings: Findings,
+) -> Action | None:
+    action = catalogue.actions.get(ActionName(task.action))
+    if action is None:
+        near = "" if findings.is_full else suggestion(task.action, list(catalogue.actions), all_of_them=True)
+        findings.add(
+            "UNKNOWN_ACTION", f"{where}.action", f"the catalogue has no {shown(task.action)}.{near}", task=place
+        )
+    elif action.name in lookups:
+        message = f"{action.name} is the orchestrator's own way to ask after a lost call, not an action for plans"
+        findings.add("LOOKUP_PROPOSED", f"{where}.action", message, task=place)
+    return action
+
+
+def _surroundings(steps: Sequence[Step], places: dict[str, int], request: BookingRequest) -> Surroundings:
+    document = request_document(request)
+    shapes: dict[str, Shape] = {REQUEST_ROOT: of_value(document)}
+    for name, place in places.items():
+        action = steps[place].action
+        shapes[name] = ANY if action is None else described(action.output_schema, action.output_schema)
+    return Surroundings(shapes, places, document)
+
+
+def _bind(place: int, step: Step, around: Surroundings, findings: Findings) -> Bound:
+    """Bind a task's arguments; of an action that nobody knows, only the edges are of interest."""
+    if step.action is not None:
+        return bind(step.task, step.action, place, step.where, around, findings)
+    bound = Bound()
+    for argument in step.task.arguments:
+        if argument.kind != "ref":
+            continue
+        try:
+            _, free = read_reference(argument.value.strip(), around, findings)
+        except ReferenceFault as error:
+            findings.add("BAD_REFERENCE", f"{step.where}.args.{argument.name[:80]}", str(error), task=place)
+        else:
+            bound.needs |= {around.places[name] for name in free if name != REQUEST_ROOT}
+    return bound
+
+
+def _after(place: int, step: Step, places: dict[str, int], findings: Findings) -> frozenset[int]:
+    """Return the order-only predecessors."""
+    found: set[int] = set()
+    for name in dict.fromkeys(step.task.after):
+        if name in places:
+            found.add(places[name])
+            continue
+        near = "" if findings.is_full else suggestion(name, list(places))
+        message = f"`after` names {shown(name)}, which is no task of this plan.{near}"
+        findings.add("UNKNOWN_TASK", f"{step.where}.after", message, task=place)
+    return frozenset(found)
+
+
+def _check_graph(steps: Sequence[Step], graph: Graph, findings: Findings) -> None:
+    """Laws 1 and 2: the graph has no cycle, and is not too deep."""
+    for cycle in cycles(graph.nodes):
+        path = " -> ".join([*(steps[place].task.id for place in cycle), steps[cycle[0]].task.id])
+        message = f"{path}: these tasks wait for each other, so none can start; take one of the edges away"
+        findings.add("CYCLE", steps[cycle[0]].where, message, task=cycle[0])
+        findings.touched.update(cycle)
+    if graph.depth > PLAN_DEPTH_MAX:
+        message = (
+            f"{graph.depth} tasks must run one after another; at most {PLAN_DEPTH_MAX} may: run side by side what can"
+        )
+        findings.add("TOO_DEEP", "tasks", message)
+
+
+def _check_duplicate_work(steps: Sequence[Step], bound: Sequence[Bound], graph: Graph, findings: Findings) -> None:
+    """Law 7: no two tasks do the same thing. To read something again after what came in between is another thing."""
+    first_of: dict[str, list[int]] = {}
+    for place, step in enumerate(steps):
+        if step.action is None or place in findings.touched:
+            continue
+        written = {name: [one.expression, one.constant] for name, one in bound[place].bindings.items()}
+        alike = first_of.setdefault(canonical_json([step.task.action, written]), [])
+        for other in alike:
+            ordered = graph.is_before(other, place) or graph.is_before(place, other)
+            if step.action.effect is Effect.READ and ordered:
+                continue
+            message = (
+                f"does exactly what `{steps[other].task.id}` does; leave one out, and let others use the one that stays"
+            )
+            findings.add("DUPLICATE_WORK", step.where, message)
+            break
+        alike.append(place)
+
+
+def _result(proposal: Proposal, around: Surroundings, findings: Findings) -> dict[str, Binding]:
+    result: dict[str, Binding] = {}
+    for place, line in enumerate(proposal.result):
+        where = f"result.{line.name[:80]}" if line.name else f"result[{place}]"
+        if not line.name.strip():
+            findings.add("BAD_RESULT", where, "a line of the result needs a name")
+        elif line.name in result:
+            findings.add("BAD_RESULT", where, "is there twice; give each line its own name")
+        try:
+            expression, _ = read_reference(line.value.strip(), around, findings)
+            result[line.name] = Binding(expression)
+            infer(expression, around.shapes)
+        except ReferenceFault as error:
+            findings.add("BAD_RESULT", where, str(error))
+    return result
+
+
+def _planned(
+    steps: Sequence[Step], bound: Sequence[Bound], graph: Graph, revision: int, findings: Findings
+) -> tuple[PlannedTask, ...]:
+    """Return the tasks in topological order, without the order-only edges that others imply."""
+    ids = [TaskId(step.task.id) for step in steps]
+    rank = {place: position for position, place in enumerate(graph.order)}
+    tasks = []
+    dropped: list[str] = []
+    for place in graph.order:
+        node = graph.nodes[place]
+        implied = graph.implied(place)
+        dropped += [f"{ids[first]} -> {ids[place]}" for first in sorted(implied)]
+        kept = sorted(node.needs | (node.after - implied), key=rank.__getitem__)
+        tasks.append(
+            PlannedTask(
+                id=ids[place],
+                action=ActionName(steps[place].task.action),
+                bindings=bound[place].bindings,
+                after=tuple(ids[first] for first in kept),
+                needs=tuple(ids[first] for first in kept if first in node.needs),
+                optional=steps[place].task.optional,
+                revision=revision,
+            )
+        )
+    if dropped:
+        findings.note(f"Left out, because other edges imply it: {', '.join(dropped)}.")
+    return tuple(tasks)
+
+
+def _terms(steps: Sequence[Step], catalogue: Catalogue) -> dict[ActionName, Terms]:
+    """Return the terms of every action that the plan may call: its own, what undoes them, and their lookups."""
+    terms: dict[ActionName, Terms] = {}
+    wanted = [ActionName(step.task.action) for step in steps]
+    undoing: list[ActionName] = []
+    for name in dict.fromkeys(wanted):
+        action = catalogue.actions[name]
+        if action.compensate is not None:
+            undoing.append(action.compensate.action)
+    for name in dict.fromkeys([*wanted, *undoing]):
+        lookup = catalogue.actions[name].lookup
+        for called in (name, lookup):
+            if called is not None and called in catalogue.actions:
+                terms[called] = _terms_of(catalogue.actions[called], catalogue)
+    return terms
+
+
+def _terms_of(action: Action, catalogue: Catalogue) -> Terms:
+    return Terms(
+        action=action.name,
+        agent=action.agent,
+        via=catalogue.transport_of(action.name).kind,
+        effect=action.effect,
+        timeout_ms=action.timeout_ms,
+        retry=action.retry,
+        idempotent=action.idempotent,
+        irreversible=action.irreversible,
+        lookup=action.lookup,
+        compensate=action.compensate,
+        amount=action.amount,
+    )

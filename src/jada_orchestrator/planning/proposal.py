@@ -1,0 +1,280 @@
+"""The proposal: what a model wrote, read without believing a word of it.
+
+``{"outcome": "plan"|"clarify"|"refuse", "reason", "questions": [text], "tasks": [task], "result": [{"name", "value":
+reference}]}``, and a task is ``{"id", "action", "after": [id], "optional", "args": [{"name", "kind":
+"user"|"const"|"ref", "value": text}]}``.
+Reading settles the shape only; whether it makes sense is the compiler's business.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.limits import (
+    CONSTANT_NESTING_MAX,
+    PLAN_FAULTS_MAX,
+    PROPOSAL_BYTES_MAX,
+    QUESTIONS_MAX,
+    TASK_ARGUMENTS_MAX,
+)
+
+Outcome: TypeAlias = Literal["plan", "clarify", "refuse"]
+ArgumentKind: TypeAlias = Literal["user", "const", "ref"]
+
+_OUTCOMES: Final = ("plan", "clarify", "refuse")
+_KINDS: Final = ("user", "const", "ref")
+_FENCE: Final = re.compile(r"\A```[A-Za-z]*\s*\n(.*?)\n?```\Z", re.DOTALL)
+_INTEGER_MAX: Final = 2**63 - 1
+"""Whole numbers beyond 64 bits do not survive every JSON reader on the way to an agent."""
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument: `value` is text, typed later by the action's input schema, or a reference."""
+
+    name: str
+    kind: ArgumentKind
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedTask:
+    """One proposed call. `id`, `action` and `after` are in lower case; `written_id` is as the model had it."""
+
+    id: str
+    written_id: str
+    action: str
+    after: tuple[str, ...]
+    optional: bool
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultField:
+    """One line of the result: a name and a reference."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposal of the right shape; `notes` say what was normalised while reading."""
+
+    outcome: Outcome
+    reason: str
+    questions: tuple[str, ...]
+    tasks: tuple[ProposedTask, ...]
+    result: tuple[ResultField, ...]
+    notes: tuple[str, ...]
+
+
+def parse_proposal(text: str) -> Proposal | tuple[Fault, ...]:
+    """Return the proposal that a text holds, or all faults of its shape. Never raises."""
+    document = _document(text)
+    if isinstance(document, Fault):
+        return (document,)
+    reader = _Reader()
+    proposal = reader.proposal(document)
+    return tuple(reader.faults) or proposal
+
+
+def read_json(text: str) -> Json:
+    """Return the JSON value of a text that somebody else wrote.
+
+    Raises: ValueError: it is no JSON, holds a number or character that is none, a key twice, or is nested too deep.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+    except RecursionError as error:
+        raise ValueError(f"nested more than {CONSTANT_NESTING_MAX} levels deep") from error
+    _demand_plain(value)
+    return value
+
+
+def _document(text: str) -> JsonObject | Fault:
+    """Return the JSON object in a text, with a surrounding code fence taken off."""
+    if len(text) > PROPOSAL_BYTES_MAX or len(text.encode("utf-8", "surrogatepass")) > PROPOSAL_BYTES_MAX:
+        return Fault("TOO_LARGE", "", f"a proposal has at most {PROPOSAL_BYTES_MAX} bytes; this one is larger")
+    stripped = text.strip()
+    fenced = _FENCE.match(stripped)
+    try:
+        document = read_json(fenced.group(1) if fenced else stripped)
+    except ValueError as error:
+        return Fault("NOT_JSON", "", f"the answer must be one JSON object and nothing else: {error}")
+    if not isinstance(document, dict):
+        return Fault("NOT_JSON", "", f"the answer must be a JSON object, not {_kind_of(document)}")
+    return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1)
+        raise ValueError(f"the key {twice!r} occurs twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _demand_plain(value: Json) -> None:
+    """Refuse what Python's reader takes and others do not: infinite numbers, huge integers, halves of characters."""
+    stack: list[tuple[Json, int]] = [(value, 1)]
+    while stack:
+        item, level = stack.pop()
+        if level > CONSTANT_NESTING_MAX:
+            raise ValueError(f"nested more than {CONSTANT_NESTING_MAX} levels deep")
+        match item:
+            case dict():
+                stack.extend((part, level + 1) for pair in item.items() for part in pair)
+            case list():
+                stack.extend((part, level + 1) for part in item)
+            case str() if any("\ud800" <= char <= "\udfff" for char in item):
+                raise ValueError("a text holds half a character (a lone surrogate)")
+            case float() if item in (float("inf"), float("-inf")):
+                raise ValueError("a number is too large")
+            case int() if abs(item) > _INTEGER_MAX:
+                raise ValueError("a whole number has more than 64 bits")
+            case _:
+                pass
+
+
+class _Reader:
+    """Reads a document into a `Proposal`, going on past every fault so that all are told at once."""
+
+    def __init__(self) -> None:
+        self.faults: list[Fault] = []
+        self.notes: list[str] = []
+
+    def proposal(self, document: JsonObject) -> Proposal:
+        self._only(document, "", ("outcome", "reason", "questions", "tasks", "result"))
+        outcome = self._choice(document, "", "outcome", _OUTCOMES)
+        tasks = self._each(document, "", "tasks", self._task)
+        questions = self._each(document, "", "questions", self._question)
+        if len(questions) > QUESTIONS_MAX:
+            self._fault("questions", f"at most {QUESTIONS_MAX} questions at once; there are {len(questions)}")
+        return Proposal(
+            outcome=outcome,  # type: ignore[arg-type] # one of _OUTCOMES, or faulted
+            reason=self._text(document, "", "reason", default=""),
+            questions=tuple(questions),
+            tasks=tuple(tasks),
+            result=tuple(self._each(document, "", "result", self._result)),
+            notes=tuple(self.notes),
+        )
+
+    def _task(self, item: Json, where: str) -> ProposedTask:
+        if not isinstance(item, dict):
+            self._fault(where, f"a task is an object, not {_kind_of(item)}")
+            return ProposedTask("", "", "", (), optional=False, arguments=())
+        self._only(item, where, ("id", "action", "after", "optional", "args"))
+        written = self._text(item, where, "id")
+        action = self._text(item, where, "action")
+        arguments = self._each(item, where, "args", self._argument)
+        if len(arguments) > TASK_ARGUMENTS_MAX:
+            self._fault(f"{where}.args", f"a task has at most {TASK_ARGUMENTS_MAX} arguments; it has {len(arguments)}")
+        optional = item.get("optional", False)
+        if not isinstance(optional, bool):
+            self._fault(f"{where}.optional", f"must be true or false, not {_kind_of(optional)}")
+        return ProposedTask(
+            id=self._lowered(written, "task id"),
+            written_id=written,
+            action=self._lowered(action, "action"),
+            after=tuple(self._lowered(name, "task id") for name in self._each(item, where, "after", self._name)),
+            optional=optional is True,
+            arguments=tuple(arguments),
+        )
+
+    def _argument(self, item: Json, where: str) -> Argument:
+        if not isinstance(item, dict):
+            self._fault(where, f'an argument is {{"name", "kind", "value"}}, not {_kind_of(item)}')
+            return Argument("", "const", "")
+        self._only(item, where, ("name", "kind", "value"))
+        kind = self._choice(item, where, "kind", _KINDS)
+        return Argument(self._text(item, where, "name"), kind, self._text(item, where, "value"))  # type: ignore[arg-type]
+
+    def _result(self, item: Json, where: str) -> ResultField:
+        if not isinstance(item, dict):
+            self._fault(where, f'a line of the result is {{"name", "value"}}, not {_kind_of(item)}')
+            return ResultField("", "")
+        self._only(item, where, ("name", "value"))
+        return ResultField(self._text(item, where, "name"), self._text(item, where, "value"))
+
+    def _question(self, item: Json, where: str) -> str:
+        question = self._name(item, where).strip()
+        if not question and isinstance(item, str):
+            self._fault(where, "an empty question")
+        return question
+
+    def _name(self, item: Json, where: str) -> str:
+        if isinstance(item, str):
+            return item
+        self._fault(where, f"must be a text, not {_kind_of(item)}")
+        return ""
+
+    def _text(self, item: JsonObject, where: str, key: str, default: str | None = None) -> str:
+        value = item.get(key, default)
+        if isinstance(value, str):
+            return value
+        there = "is missing" if key not in item else f"must be a text, not {_kind_of(value)}"
+        self._fault(_join(where, key), there)
+        return ""
+
+    def _choice(self, item: JsonObject, where: str, key: str, allowed: tuple[str, ...]) -> str:
+        value = self._text(item, where, key)
+        lowered = value.strip().lower()
+        if lowered not in allowed and isinstance(item.get(key), str):
+            self._fault(_join(where, key), f"{value[:40]!r} must be one of {', '.join(allowed)}")
+        return lowered
+
+    def _each(self, item: JsonObject, where: str, key: str, read: Callable[[Json, str], _Item]) -> list[_Item]:
+        value = item.get(key, [])
+        if isinstance(value, list):
+            return [read(part, f"{_join(where, key)}[{place}]") for place, part in enumerate(value)]
+        self._fault(_join(where, key), f"must be a list, not {_kind_of(value)}")
+        return []
+
+    def _only(self, item: JsonObject, where: str, allowed: tuple[str, ...]) -> None:
+        for key in item:
+            if key not in allowed:
+                self._fault(_join(where, key[:40]), f"is not part of a proposal; there is {', '.join(allowed)}")
+
+    def _lowered(self, name: str, what: str) -> str:
+        lowered = name.strip().lower()
+        if lowered != name:
+            note = f"The {what} {name[:80]!r} was read as {lowered[:80]!r}."
+            if note not in self.notes:
+                self.notes.append(note)
+        return lowered
+
+    def _fault(self, where: str, message: str) -> None:
+        if len(self.faults) < PLAN_FAULTS_MAX:
+            self.faults.append(Fault("BAD_SHAPE", where, message))
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _kind_of(value: Json) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
