@@ -8,6 +8,8 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jada_orchestrator.sandbox.model.conversation import CatalogueAction
 from jada_orchestrator.sandbox.model.faults import WRONG_PROPOSALS, FaultKind
@@ -194,6 +196,51 @@ def test_wrong_proposals_have_the_ordered_mistake_only(kind: FaultKind) -> None:
     jsonschema_rs.validator_for(PROPOSAL).validate(spoiled.as_json())
     assert faults_of(spoiled, asked.catalogue) == {kind}
     assert faults_of(answer(asked), asked.catalogue) == set()
+
+
+PHRASES = """Boston|Lisbon|BOS|LIS|Zürich|ß|from|to|in|near Alfama|and then|back|return|one-way|hotel|car|flight|cancel
+change|order ord-1
+3-10 May|3 May 2027|31 June|2027-05-03|tomorrow|next Friday|in 900 weeks|for two|2 people|14 adults|3 nights
+under $3,000|€20 a night|max 5k|first class|business class|4-star|no hotel|only if|moon|poem|customer c-7|Portugal
+7|0|.|,"""
+WORDS = st.sampled_from(re.split(r"[|\n]", PHRASES))
+TEXT = st.lists(WORDS, max_size=14).map(" ".join) | st.text(max_size=60)
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 10**10)
+    | st.text(max_size=100)
+    | st.sampled_from(["BOS", "Lisbon", "2027-05-03", "2027-05-10", "2020-01-01", "first", "usd", "cancel", "change"])
+    | st.just({"amount": "12.5", "currency": "EUR"})
+    | st.just({"amount": "much", "currency": "EUR"})
+    | st.just([{"origin": "BOS", "destination": "LIS", "date": "2027-05-03"}, 7])
+    | st.dictionaries(st.sampled_from(["near", "stars"]), st.integers() | st.text(max_size=5))
+)
+FIELDS = st.sampled_from(
+    re.split(
+        r"\s+",
+        """customer_id origin destination city depart return check_in check_out nights travellers guests hotel car
+        flight cabin currency order_id legs kind near max_total depart_after one_way""",
+    )
+)
+ANSWERS = st.lists(
+    st.fixed_dictionaries(
+        {"questions": st.lists(st.sampled_from(["How many people travel?", "From which city", "x"])), "answer": TEXT}
+    ),
+    max_size=2,
+)
+
+
+@given(TEXT, st.dictionaries(FIELDS, VALUES, max_size=7), ANSWERS)
+def test_whatever_is_asked_the_answer_is_valid(text: str, booking: dict[str, Any], answers: list[Any]) -> None:
+    """Any text, any fields: never an exception, always the schema, and a plan's inputs always fit the catalogue."""
+    asked = conversation(text, booking={"customer_id": "c-1", **booking}, answers=answers)
+    proposal = propose(asked)
+    jsonschema_rs.validator_for(PROPOSAL).validate(json.loads(proposal.as_text()))
+    assert bool(proposal.tasks) is (proposal.outcome == "plan")
+    assert bool(proposal.questions) is (proposal.outcome == "clarify")
+    for task in proposal.tasks:
+        check_inputs(task, asked.catalogue[task.action])
 
 
 def test_the_proposal_schema_is_one_that_the_api_accepts() -> None:

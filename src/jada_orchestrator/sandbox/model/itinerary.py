@@ -7,7 +7,6 @@ from datetime import date, timedelta
 from itertools import pairwise
 
 from jada_orchestrator.sandbox.model.proposal import Proposal, clarify, refuse
-from jada_orchestrator.sandbox.model.reading.amounts import CURRENCIES
 from jada_orchestrator.sandbox.model.reading.wish import Wish
 
 TRAVELLERS_MAX = 9
@@ -85,8 +84,6 @@ def complete(wish: Wish) -> Itinerary | Proposal:
     if not (flight or hotel or car):
         return clarify(*wish.doubts, _WHAT)
     questions = list(wish.doubts)
-    if wish.currency is not None and wish.currency not in CURRENCIES:
-        questions.append(f"Prices can be in USD, EUR or GBP, not in {wish.currency}. Which of them shall it be?")
     questions += _place_questions(wish, flight=flight, hotel=hotel)
     legs: tuple[Leg, ...] = ()
     stays: tuple[Stay, ...] = ()

@@ -40,6 +40,12 @@ _LATEST = re.compile(
     r"\b(?:my|the|our)\s+(?:last|latest|most recent|newest)\s+(?:order|booking|trip|reservation)\b", re.IGNORECASE
 )
 _T = TypeVar("_T")
+_NAME_CHARS_MAX = 80
+_NIGHTS_MAX = 365
+_STARS_MAX = 5
+_IDENTIFIER = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_AMOUNT = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,2})?")
+_TIME = re.compile(r"[0-2][0-9]:[0-5][0-9]")
 _NO = re.compile(r"\s*(?:no|nope|don't|do not)\b", re.IGNORECASE)
 _OPENINGS = {
     "From which": "from",
@@ -85,12 +91,13 @@ class Wish:
 def read_wish(request: dict[str, Any], today: date) -> Wish:
     """Read a request's JSON; `today` is the day by which dates without a year are understood."""
     booking = request["booking"] if isinstance(request.get("booking"), dict) else {}
-    answers = [entry for entry in request.get("answers") or [] if isinstance(entry, dict)]
+    answers = _answers(request)
     text = intents.without_negations("\n".join([str(request.get("text") or ""), *map(_statement, answers)]))
     dates = read_dates(text, today)
     mentions = places.read_places(text)
     constraints = request["constraints"] if isinstance(request.get("constraints"), dict) else {}
     budget = _money(constraints.get("max_total")) or _money(booking.get("max_total")) or amounts.read_budget(dates.rest)
+    told_currency = (_text(booking.get("currency")) or "").upper()
     path = _booking_path(booking) or _path(mentions)
     ordered, backwards = _ordered(dates)
     structured = _booking_dates(booking, today)
@@ -106,24 +113,36 @@ def read_wish(request: dict[str, Any], today: date) -> Wish:
         backwards=(list(structured) != sorted(structured)) if structured else backwards,
         one_way=bool(_ONE_WAY.search(text)) or booking.get("one_way") is True,
         returning=bool(_RETURN.search(text)) or "return" in booking or "return_date" in booking,
-        nights=_whole(booking.get("nights")) or amounts.read_nights(dates.rest),
+        nights=_within(_whole(booking.get("nights")) or amounts.read_nights(dates.rest), _NIGHTS_MAX),
         travellers=_first(_whole(booking.get(name)) for name in ("travellers", "travelers", "guests", "passengers"))
         or amounts.read_travellers(dates.rest),
-        customer_id=_text(booking.get("customer_id")) or _id(_CUSTOMER, dates.rest),
-        order_id=_text(booking.get("order_id")) or _id(_ORDER, dates.rest),
+        customer_id=_text(booking.get("customer_id"), _IDENTIFIER) or _id(_CUSTOMER, dates.rest),
+        order_id=_text(booking.get("order_id"), _IDENTIFIER) or _id(_ORDER, dates.rest),
         latest_order=bool(_LATEST.search(text)),
         budget=budget,
-        currency=_text(booking.get("currency")) or (budget.currency if budget else None),
+        currency=told_currency if told_currency in amounts.CURRENCIES else budget.currency if budget else None,
         cabin=_cabin(booking, text),
         near=_near(booking) or places.read_near(text),
-        min_stars=_hotel_field(booking, "stars") or _hotel_field(booking, "min_stars") or amounts.read_stars(text),
-        depart_after=_text(booking.get("depart_after")) or amounts.read_depart_after(dates.rest),
+        min_stars=_within(
+            _hotel_field(booking, "stars") or _hotel_field(booking, "min_stars") or amounts.read_stars(text), _STARS_MAX
+        ),
+        depart_after=_text(booking.get("depart_after"), _TIME) or amounts.read_depart_after(dates.rest),
         asked=asked,
         doubts=tuple(
-            doubt for doubt in _doubts(text, dates, has_dates=bool(structured or ordered)) if doubt not in asked
+            doubt
+            for doubt in (
+                *_doubts(text, dates, has_dates=bool(structured or ordered)),
+                *_currency_doubts(told_currency),
+            )
+            if doubt not in asked
         ),
-        refusals=(*_refusals(text, path, dates), *_declined(answers)),
+        refusals=(*_refusals(text, path, dates), *_declined(answers), *_unpayable(budget)),
     )
+
+
+def _answers(request: dict[str, Any]) -> list[dict[str, Any]]:
+    answers = request.get("answers")
+    return [entry for entry in answers if isinstance(entry, dict)] if isinstance(answers, list) else []
 
 
 def _statement(entry: dict[str, Any]) -> str:
@@ -153,7 +172,7 @@ def _prefixed(question: str, answer: str) -> str:
 
 
 def _intent(booking: dict[str, Any], text: str) -> Intent:
-    told = {booking.get(name) for name in ("intent", "kind", "type")}
+    told = [booking.get(name) for name in ("intent", "kind", "type")]
     if "cancel" in told:
         return "cancel"
     if "change" in told:
@@ -169,22 +188,27 @@ def _parts(booking: dict[str, Any], text: str) -> frozenset[Part]:
             parts.add(part)
         elif booking.get(part) is False:
             parts.discard(part)
-    if booking.get("legs") or (booking.get("origin") and booking.get("destination")):
+    if _legs(booking) or (booking.get("origin") and booking.get("destination")):
         parts.add("flight")
     if booking.get("nights") or booking.get("check_in"):
         parts.add("hotel")
     return frozenset(parts)
 
 
+def _legs(booking: dict[str, Any]) -> list[dict[str, Any]]:
+    legs = booking.get("legs")
+    return [leg for leg in legs if isinstance(leg, dict)] if isinstance(legs, list) else []
+
+
 def _booking_path(booking: dict[str, Any]) -> tuple[str, ...]:
-    legs = [leg for leg in booking.get("legs") or [] if isinstance(leg, dict)]
+    legs = _legs(booking)
     names = [name for leg in legs for name in (leg.get("origin"), leg.get("destination"))]
     names = names or [booking.get("origin"), booking.get("destination") or booking.get("city")]
-    return _without_repeats([name for name in names if isinstance(name, str) and name])
+    return _without_repeats([name for name in names if isinstance(name, str) and 2 <= len(name) <= _NAME_CHARS_MAX])
 
 
 def _booking_dates(booking: dict[str, Any], today: date) -> tuple[date, ...]:
-    legs = [leg for leg in booking.get("legs") or [] if isinstance(leg, dict)]
+    legs = _legs(booking)
     values = [leg.get("date") or leg.get("depart") for leg in legs]
     if not values:
         first = ("depart", "depart_date", "departure", "start_date", "check_in", "pick_up")
@@ -277,6 +301,18 @@ def _refusals(text: str, path: tuple[str, ...], dates: DateReading) -> list[str]
     return refusals
 
 
+def _currency_doubts(currency: str) -> list[str]:
+    if not currency or currency in amounts.CURRENCIES:
+        return []
+    return [f"Prices can be shown in USD, EUR or GBP, not in {currency}. Shall it be USD?"]
+
+
+def _unpayable(budget: amounts.Budget | None) -> list[str]:
+    if budget is None or budget.currency in amounts.CURRENCIES:
+        return []
+    return [f"The limit is in {budget.currency}; prices are in USD, EUR or GBP only and cannot be compared with it."]
+
+
 def _declined(answers: list[dict[str, Any]]) -> list[str]:
     """Return a refusal for every offer to go on without something that was answered with no."""
     offers = [(str((entry.get("questions") or [""])[0]), str(entry.get("answer", ""))) for entry in answers]
@@ -289,7 +325,8 @@ def _declined(answers: list[dict[str, Any]]) -> list[str]:
 
 def _cabin(booking: dict[str, Any], text: str) -> str | None:
     """Return the cabin; first class becomes business, which `_doubts` asks about before anything is planned."""
-    cabin = _text(booking.get("cabin")) or amounts.read_cabin(text)
+    told = str(booking.get("cabin") or "").lower()
+    cabin = told if told in ("economy", "premium", "business", "first") else amounts.read_cabin(text)
     return "business" if cabin == "first" else cabin
 
 
@@ -307,14 +344,22 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+def _within(value: int | None, most: int) -> int | None:
+    """Return a number from 1 to `most`; any other is as good as not said."""
+    return value if value is not None and 1 <= value <= most else None
+
+
+def _text(value: object, pattern: re.Pattern[str] | None = None) -> str | None:
+    if not isinstance(value, str) or not value:
+        return None
+    return value if pattern is None or pattern.fullmatch(value) else None
 
 
 def _near(booking: dict[str, Any]) -> str | None:
     hotel = booking.get("hotel")
     named = _text(hotel) if isinstance(hotel, str) else _hotel_text(hotel)
-    return named or _text(booking.get("near")) or _text(booking.get("neighbourhood"))
+    near = named or _text(booking.get("near")) or _text(booking.get("neighbourhood")) or ""
+    return near if 2 <= len(near) <= _NAME_CHARS_MAX else None
 
 
 def _hotel_text(hotel: object) -> str | None:
@@ -331,10 +376,10 @@ def _hotel_field(booking: dict[str, Any], name: str) -> int | None:
 def _money(value: object) -> amounts.Budget | None:
     if not isinstance(value, dict):
         return None
-    amount, currency = _text(value.get("amount")), _text(value.get("currency"))
+    amount, currency = _text(value.get("amount"), _AMOUNT), _text(value.get("currency"), re.compile("[A-Z]{3}"))
     return amounts.Budget(amount, currency) if amount and currency else None
 
 
 def _id(pattern: re.Pattern[str], text: str) -> str | None:
     match = pattern.search(text)
-    return (match.group("id") or match.group("bare")) if match else None
+    return _text(match.group("id") or match.group("bare"), _IDENTIFIER) if match else None
