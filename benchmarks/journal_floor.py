@@ -47,7 +47,11 @@ HEAD: Final = Head(
     quarantined=False,
     rejected=False,
 )
-OUTPUT: Final = {"hold_id": "h-9", "expires_at": "2027-04-01T12:00:00Z", "price": {"amount": "120.00", "currency": "USD"}}
+OUTPUT: Final = {
+    "hold_id": "h-9",
+    "expires_at": "2027-04-01T12:00:00Z",
+    "price": {"amount": "120.00", "currency": "USD"},
+}
 
 
 class Load:
@@ -100,7 +104,7 @@ async def main() -> None:
     """Measure every size of batch and print a table."""
     parser = argparse.ArgumentParser(description="How fast the store takes records.")
     parser.add_argument("--seconds", type=float, default=3.0, help="per row of the table")
-    parser.add_argument("--folder", type=Path, default=None, help="where the store is made; default: the temporary folder")
+    parser.add_argument("--folder", type=Path, default=None, help="where the stores are made")
     arguments = parser.parse_args()
     table = Table(title="Durable task results a second, group-committed (2 records each)")
     for column in ("batch", "loop", "results/s", "records/s", "commits/s", "p50 ms", "p99 ms"):

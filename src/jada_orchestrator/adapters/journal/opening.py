@@ -36,7 +36,11 @@ def store_path(url: str) -> Path:
     Raises:
         ValueError: as above; the message says how to write it.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        msg = f"{url!r} is not a store: {_TEACH}"
+        raise ValueError(msg) from error
     if parts.scheme in {"postgresql", "postgres"}:
         msg = f"this build has no PostgreSQL store yet: {_TEACH}"
         raise ValueError(msg)

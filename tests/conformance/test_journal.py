@@ -1,0 +1,440 @@
+"""What every journal promises, whatever it is made of. A new store joins by a subclass of `Place` in `PLACES`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import pytest
+
+from jada_orchestrator.adapters.journal.reader import SqliteJournalReader
+from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
+from jada_orchestrator.domain.catalogue import (
+    Action,
+    Agent,
+    AgentLimits,
+    Binding,
+    Catalogue,
+    Compensation,
+    Effect,
+    LambdaTransport,
+    ModelSource,
+    RetryPolicy,
+    SqsTransport,
+)
+from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion, TaskId, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import CallDue, Entry, PlanningStarted, TaskSucceeded
+from jada_orchestrator.ports.journal import (
+    Append,
+    Head,
+    Journal,
+    JournalCorruptError,
+    JournalInUseError,
+    JournalReader,
+    JournalSupersededError,
+    JournalUnavailableError,
+    Stored,
+)
+from jada_orchestrator.testing.journal import MemoryJournal, MemoryJournalReader, MemoryStore
+
+
+class Place(Protocol):
+    """Where one store is; journals and readers of it are made as by different processes."""
+
+    def journal(self) -> Journal:
+        """A journal on the store, not yet open."""
+
+    def reader(self) -> JournalReader:
+        """A reader of the store."""
+
+    def break_lock(self) -> None:
+        """From here on a second process can open the store although the first one lives."""
+
+
+class SqlitePlace:
+    """One file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "journal.db"
+
+    def journal(self) -> Journal:
+        return SqliteJournal(self._path)
+
+    def reader(self) -> JournalReader:
+        return SqliteJournalReader(self._path)
+
+    def break_lock(self) -> None:
+        self._path.with_name("journal.db.lock").unlink()
+
+
+class MemoryPlace:
+    """One object."""
+
+    def __init__(self, folder: Path) -> None:
+        self._store = MemoryStore(exclusive=True)
+
+    def journal(self) -> Journal:
+        return MemoryJournal(self._store)
+
+    def reader(self) -> JournalReader:
+        return MemoryJournalReader(self._store)
+
+    def break_lock(self) -> None:
+        self._store.kill_holder()
+
+
+PLACES: Final[dict[str, Callable[[Path], Place]]] = {"sqlite": SqlitePlace, "memory": MemoryPlace}
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """A place of each kind, empty."""
+    return PLACES[request.param](tmp_path)
+
+
+@pytest.fixture
+async def journal(place: Place) -> AsyncIterator[Journal]:
+    """An open journal on the place."""
+    opened = place.journal()
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+HEAD: Final = Head(
+    request_id="web-1",
+    tenant="acme",
+    status="running",
+    model="claude-sonnet-4-6",
+    created_at=UtcMs(1_000),
+    finished_at=None,
+    ordering_key=None,
+    catalogue_version=CatalogueVersion("0123456789abcdef"),
+    done=False,
+    quarantined=False,
+    rejected=False,
+)
+
+
+def head(name: str = "web-1", **changes: Any) -> Head:
+    """A head; `name` is its request id."""
+    return replace(HEAD, request_id=name, **changes)
+
+
+def wf(name: str) -> WorkflowId:
+    """A workflow id."""
+    return WorkflowId(f"wf-{name}")
+
+
+def entries(first: int, last: int, task: str = "hold") -> tuple[Entry, ...]:
+    """Entries with these seqs, each distinguishable."""
+    return tuple(
+        Entry(seq, UtcMs(1_000 + seq), CallDue(TaskId(f"{task}_{seq}"), "do")) for seq in range(first, last + 1)
+    )
+
+
+async def unfinished(journal: Journal) -> list[Stored]:
+    """Everything that recovery would load."""
+    return [stored async for stored in journal.unfinished()]
+
+
+async def everything(journal: Journal, *names: str) -> dict[str, tuple[Entry, ...]]:
+    """The entries of workflows, by name."""
+    found = await journal.load([wf(name) for name in names])
+    return {workflow_id.removeprefix("wf-"): stored.entries for workflow_id, stored in found.items()}
+
+
+async def test_what_was_appended_is_there_for_the_next_process(place: Place) -> None:
+    """After a close and an open by another process, entries and heads are as they were written, in order."""
+    first = place.journal()
+    await first.open()
+    await first.append([Append(wf("a"), entries(1, 2), head()), Append(wf("b"), entries(1, 1), head("web-2"))])
+    await first.append([Append(wf("a"), entries(3, 3), head(status="compensating"))])
+    await first.close()
+    second = place.journal()
+    await second.open()
+    found = await second.load([wf("b"), wf("a"), wf("nobody")])
+    await second.close()
+    assert found == {
+        wf("a"): Stored(wf("a"), head(status="compensating"), entries(1, 3)),
+        wf("b"): Stored(wf("b"), head("web-2"), entries(1, 1)),
+    }
+
+
+async def test_a_batch_is_all_or_nothing(journal: Journal) -> None:
+    """A batch in which one append cannot be is refused, and nothing of the others is written."""
+    with pytest.raises(JournalCorruptError):
+        await journal.append([Append(wf("a"), entries(1, 2), head()), Append(wf("b"), entries(2, 2), head())])
+    assert await everything(journal, "a", "b") == {}
+    await journal.append([Append(wf("a"), entries(1, 2), head()), Append(wf("b"), entries(1, 2), head())])
+    assert await everything(journal, "a", "b") == {"a": entries(1, 2), "b": entries(1, 2)}
+
+
+async def test_the_same_batch_again_is_accepted_once(journal: Journal) -> None:
+    """A batch that is there entry for entry counts as appended, with no second copy and no older head."""
+    batch = [Append(wf("a"), entries(1, 2), head()), Append(wf("b"), entries(1, 1), head("web-2"))]
+    later = [Append(wf("a"), entries(3, 3), head(status="completed"))]
+    for repeated in (batch, batch, later, batch, later):
+        await journal.append(repeated)
+    found = await journal.load([wf("a"), wf("b")])
+    assert found[wf("a")] == Stored(wf("a"), head(status="completed"), entries(1, 3))
+    assert found[wf("b")] == Stored(wf("b"), head("web-2"), entries(1, 1))
+
+
+async def test_a_batch_that_was_there_in_part_is_completed(journal: Journal) -> None:
+    """Entries that are there already may be followed by new ones in the same append."""
+    await journal.append([Append(wf("a"), entries(1, 2), head())])
+    await journal.append([Append(wf("a"), entries(1, 4), head())])
+    assert await everything(journal, "a") == {"a": entries(1, 4)}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        entries(2, 2, "other"),
+        entries(4, 4),
+        entries(1, 1) + entries(3, 3),
+        entries(3, 3) + entries(3, 3),
+        entries(0, 0),
+    ],
+    ids=["another content", "a gap", "a gap inside", "a seq twice", "seq 0"],
+)
+async def test_what_does_not_follow_is_refused(journal: Journal, wrong: tuple[Entry, ...]) -> None:
+    """Entries that contradict what is durable, or leave a gap, are refused; the journal stays usable."""
+    await journal.append([Append(wf("a"), entries(1, 2), head())])
+    with pytest.raises(JournalCorruptError, match="wf-a"):
+        await journal.append([Append(wf("a"), wrong, head())])
+    await journal.append([Append(wf("a"), entries(3, 3), head())])
+    assert await everything(journal, "a") == {"a": entries(1, 3)}
+
+
+async def test_one_batch_may_append_twice_to_a_workflow(journal: Journal) -> None:
+    """Two appends to the same workflow in one batch follow one another; the last head stands."""
+    await journal.append(
+        [Append(wf("a"), entries(1, 1), head()), Append(wf("a"), entries(2, 3), head(status="planning"))]
+    )
+    assert await journal.load([wf("a")]) == {wf("a"): Stored(wf("a"), head(status="planning"), entries(1, 3))}
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 511, 513, 1_500])
+async def test_batches_of_every_size_arrive_whole(journal: Journal, size: int) -> None:
+    """No size of batch loses, doubles or reorders an entry."""
+    batch = [Append(wf(f"{number}"), entries(1, 2), head(f"web-{number}")) for number in range(size)]
+    await journal.append(batch)
+    assert [stored.workflow_id for stored in await unfinished(journal)] == [append.workflow_id for append in batch]
+    assert set((await everything(journal, *map(str, range(size)))).values()) <= {entries(1, 2)}
+
+
+async def test_unfinished_come_in_order_of_acceptance(journal: Journal) -> None:
+    """Recovery gets what is not done, oldest first, whatever was written in between; the done ones stay loadable."""
+    for name in ("c", "a", "b", "d"):
+        await journal.append([Append(wf(name), entries(1, 1), head(name))])
+    await journal.append([Append(wf("a"), entries(2, 2), head("a", done=True, status="completed", finished_at=5_000))])
+    await journal.append([Append(wf("c"), entries(2, 2), head("c", quarantined=True))])
+    assert [stored.head.request_id for stored in await unfinished(journal)] == ["c", "b", "d"]
+    assert await everything(journal, "a") == {"a": entries(1, 2)}
+
+
+async def test_a_finished_workflow_can_be_taken_up_again(journal: Journal) -> None:
+    """A workflow whose head was done takes further entries, for an outcome that is asked for again."""
+    await journal.append([Append(wf("a"), entries(1, 2), head(done=True))])
+    assert await unfinished(journal) == []
+    await journal.append([Append(wf("a"), entries(3, 3), head(done=False))])
+    assert [stored.entries for stored in await unfinished(journal)] == [entries(1, 3)]
+
+
+async def test_many_workflows_are_recovered(journal: Journal) -> None:
+    """More workflows than any chunk holds come back, each once, each whole."""
+    batch = [Append(wf(f"{number}"), entries(1, 3), head(f"web-{number}")) for number in range(1_001)]
+    await journal.append(batch)
+    assert await unfinished(journal) == [Stored(append.workflow_id, append.head, append.entries) for append in batch]
+
+
+async def test_appends_happen_in_the_order_in_which_they_were_made(journal: Journal) -> None:
+    """Appends that are made without waiting for one another become durable in that order."""
+    await asyncio.gather(*(journal.append([Append(wf("a"), entries(seq, seq), head())]) for seq in range(1, 30)))
+    assert await everything(journal, "a") == {"a": entries(1, 29)}
+
+
+async def test_a_second_opener_is_refused(place: Place, journal: Journal) -> None:
+    """While one process has the store, another is told who has it; the first is not disturbed, and may hand over."""
+    second = place.journal()
+    with pytest.raises(JournalInUseError, match="in use by process"):
+        await second.open()
+    await journal.append([Append(wf("a"), entries(1, 1), head())])
+    await journal.close()
+    await second.open()
+    assert await everything(second, "a") == {"a": entries(1, 1)}
+    await second.close()
+
+
+async def test_a_superseded_process_writes_no_more(place: Place, journal: Journal) -> None:
+    """Once another process has taken the store over, every append and catalogue of the first is refused."""
+    await journal.append([Append(wf("a"), entries(1, 1), head())])
+    place.break_lock()
+    second = place.journal()
+    await second.open()
+    for _ in range(2):
+        with pytest.raises(JournalSupersededError):
+            await journal.append([Append(wf("a"), entries(2, 2), head())])
+    with pytest.raises(JournalSupersededError):
+        await journal.put_catalogue(CATALOGUE)
+    await second.append([Append(wf("a"), entries(2, 2, "mine"), head())])
+    assert await everything(second, "a") == {"a": entries(1, 1) + entries(2, 2, "mine")}
+    await second.close()
+
+
+async def test_closing_twice_is_closing_once(place: Place, journal: Journal) -> None:
+    """A second close does nothing, and a closed journal says so instead of writing."""
+    await journal.close()
+    await journal.close()
+    with pytest.raises(JournalUnavailableError):
+        await journal.append([Append(wf("a"), entries(1, 1), head())])
+
+
+READ: Final = ActionName("flights.search")
+HOLD: Final = ActionName("flights.hold")
+CATALOGUE: Final = Catalogue(
+    CatalogueVersion("00ff00ff00ff00ff"),
+    {
+        AgentName("flights"): Agent(
+            AgentName("flights"),
+            "Procura e guarda opções.",
+            LambdaTransport("jada-flights", "live"),
+            ModelSource("ssm", "/jada/agents/flights/model"),
+            AgentLimits(50, 20.0),
+        ),
+        AgentName("validator"): Agent(
+            AgentName("validator"), "", SqsTransport("jada-validator"), ModelSource("inherit"), AgentLimits(5)
+        ),
+    },
+    {
+        HOLD: Action(
+            HOLD,
+            AgentName("flights"),
+            "Holds.",
+            Effect.RESERVE,
+            {"type": "object", "required": ["offer_id"]},
+            {"type": "object", "properties": {"n": {"maximum": 2**70, "default": 1.5}}},
+            20_000,
+            RetryPolicy(4, 200, 10_000),
+            Compensation(READ, {"hold_id": Binding("output.hold_id"), "why": Binding(constant={"a": [1, None]})}),
+            lookup=READ,
+            amount=Binding("input.total"),
+        ),
+    },
+)
+
+
+async def test_a_catalogue_is_kept_under_its_version(place: Place, journal: Journal) -> None:
+    """A catalogue comes back equal, also to the next process; one that is there already is left as it is."""
+    await journal.put_catalogue(CATALOGUE)
+    await journal.put_catalogue(replace(CATALOGUE, actions={}))
+    assert await journal.catalogue(CATALOGUE.version) == CATALOGUE
+    assert await journal.catalogue(CatalogueVersion("ffffffffffffffff")) is None
+    await journal.close()
+    second = place.journal()
+    await second.open()
+    assert await second.catalogue(CATALOGUE.version) == CATALOGUE
+    await second.close()
+
+
+async def test_texts_of_any_kind_survive(journal: Journal) -> None:
+    """Accents, emoji, NUL, quotes, long texts and lone surrogates come back as they were."""
+    texts = ["Lisboa, à beira do Tejo", "🛫", "a\x00b", "'); DROP TABLE records;--", "x" * 300_000, "\ud800", ""]
+    stored = tuple(
+        Entry(seq, UtcMs(seq), TaskSucceeded(TaskId("t"), "call", 1, {"text": text}))
+        for seq, text in enumerate(texts, start=1)
+    )
+    await journal.append([Append(wf("a"), stored, head())])
+    assert await everything(journal, "a") == {"a": stored}
+
+
+# ------------------------------------------------------------------------------------------------------------- readers
+
+
+async def ids(found: Sequence[tuple[WorkflowId, Head]]) -> list[str]:
+    """The request ids of what a reader found."""
+    return [each.request_id for _, each in found]
+
+
+@pytest.fixture
+async def reader(place: Place, journal: Journal) -> AsyncIterator[JournalReader]:
+    """A reader beside the open journal, in which five workflows are."""
+    await journal.append(
+        [
+            Append(wf("aa1"), entries(1, 1), head("web-7", done=True, status="completed", finished_at=UtcMs(9_000))),
+            Append(wf("aa2"), entries(1, 2), head("web-77", tenant="zeta", ordering_key="customer:1")),
+            Append(wf("rr3"), entries(1, 1), head("web-7", rejected=True, status="rejected")),
+            Append(wf("bb4"), entries(1, 1), head("tel-8", quarantined=True)),
+            Append(wf("bb5"), entries(1, 1), head("wf-aa")),
+        ]
+    )
+    made = place.reader()
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "found"),
+    [
+        ("web-7", ["wf-aa1", "wf-rr3"]),
+        ("web-77", ["wf-aa2"]),
+        ("web", ["wf-aa2", "wf-aa1", "wf-rr3"]),
+        ("wf-aa", ["wf-bb5"]),
+        ("wf-a", ["wf-bb5", "wf-aa2", "wf-aa1"]),
+        ("wf-aa2", ["wf-aa2"]),
+        ("%", []),
+        ("web_7", []),
+        ("nobody", []),
+    ],
+)
+async def test_finding(reader: JournalReader, prefix: str, found: list[str]) -> None:
+    """An exact id beats prefixes; accepted requests come before refused messages, then newest first."""
+    assert [workflow_id for workflow_id, _ in await reader.find(prefix)] == found
+
+
+async def test_finding_gives_at_most_twenty(place: Place, journal: Journal) -> None:
+    """A prefix that fits many workflows gives the twenty newest."""
+    await journal.append([Append(wf(f"{n:03}"), entries(1, 1), head(f"web-{n}")) for n in range(50)])
+    reader = place.reader()
+    assert [workflow_id for workflow_id, _ in await reader.find("wf-")] == [f"wf-{n:03}" for n in range(49, 29, -1)]
+    await reader.close()
+
+
+async def test_listing(reader: JournalReader) -> None:
+    """Lists are newest first, filtered by status, tenant and quarantine, and no longer than asked for."""
+    assert await ids(await reader.heads()) == ["wf-aa", "tel-8", "web-7", "web-77", "web-7"]
+    assert await ids(await reader.heads(limit=2)) == ["wf-aa", "tel-8"]
+    assert await ids(await reader.heads(status="completed")) == ["web-7"]
+    assert await ids(await reader.heads(tenant="zeta")) == ["web-77"]
+    assert await ids(await reader.heads(quarantined=True)) == ["tel-8"]
+    assert await ids(await reader.heads(status="completed", tenant="zeta")) == []
+
+
+async def test_a_history_is_whole_and_up_to_date(reader: JournalReader, journal: Journal) -> None:
+    """A reader sees one workflow with all its entries, and what was appended after its last look."""
+    before = await reader.history(wf("aa2"))
+    await journal.append([Append(wf("aa2"), (Entry(3, UtcMs(2_000), PlanningStarted(1)),), head("web-77", done=True))])
+    after = await reader.history(wf("aa2"))
+    assert before == Stored(wf("aa2"), head("web-77", tenant="zeta", ordering_key="customer:1"), entries(1, 2))
+    assert after is not None
+    assert len(after.entries) == 3
+    assert after.head.done
+    assert await reader.history(wf("nobody")) is None
+
+
+async def test_a_reader_needs_no_daemon(place: Place) -> None:
+    """A store that nobody has open can be read."""
+    journal = place.journal()
+    await journal.open()
+    await journal.append([Append(wf("a"), entries(1, 1), head())])
+    await journal.close()
+    reader = place.reader()
+    assert await ids(await reader.heads()) == ["web-1"]
+    await reader.close()
+    await reader.close()

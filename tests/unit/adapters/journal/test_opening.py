@@ -1,0 +1,47 @@
+"""From a store URL to a journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jada_orchestrator.adapters.journal.opening import open_journal, open_reader, store_path
+from jada_orchestrator.adapters.journal.reader import SqliteJournalReader
+from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
+
+
+def test_a_url_names_an_absolute_path() -> None:
+    """Three slashes and the path, percent-decoded; nothing is touched."""
+    assert store_path("sqlite:///var/lib/jada/journal.db") == Path("/var/lib/jada/journal.db")
+    assert store_path("sqlite:////srv/a%20b.db") == Path("//srv/a b.db")
+    assert isinstance(open_journal("sqlite:///nowhere/at/all.db"), SqliteJournal)
+    assert isinstance(open_reader("sqlite:///nowhere/at/all.db"), SqliteJournalReader)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "journal.db",
+        "/var/lib/jada/journal.db",
+        "mysql://localhost/jada",
+        "sqlite://journal.db",
+        "sqlite:journal.db",
+        "sqlite:///",
+        "sqlite:///var/lib/jada/",
+        "sqlite:///journal.db?mode=ro",
+        "sqlite:///a%00b",
+        "http://[",
+    ],
+)
+def test_a_malformed_url_is_explained(url: str) -> None:
+    """Whatever is not a store URL is refused with an example of one."""
+    with pytest.raises(ValueError, match=r"sqlite:///var/lib/jada/journal\.db"):
+        store_path(url)
+
+
+def test_postgresql_is_not_here_yet() -> None:
+    """The other kind of URL that the contract names is refused clearly."""
+    with pytest.raises(ValueError, match="no PostgreSQL store yet"):
+        open_journal("postgresql://localhost/jada")
