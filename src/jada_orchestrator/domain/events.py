@@ -1,6 +1,4 @@
-"""Events: what the world told us. They may be late, doubled, or a lie; `engine.decide` believes none of them
-blindly.
-"""
+"""Events: what the world told us; late, doubled or untrue as it may be, `engine.decide` believes none of it."""
 
 from __future__ import annotations
 

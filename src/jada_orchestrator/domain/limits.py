@@ -78,8 +78,9 @@ LOOKUPS_MAX: Final = 8
 minutes."""
 LOOKUP_RETRY_FIRST_MS: Final = 500
 LOOKUP_RETRY_MAX_MS: Final = 30_000
-LOOKUP_SAFETY_MS: Final = 1_000
-"""How long after a call's own deadline an answer "absent" is believed: the clocks of two hosts differ by less."""
+LOOKUP_SAFETY_MS: Final = 5_000
+"""How long after a call's own deadline an answer "absent" is believed: the house assumes that the clocks of its hosts
+differ, and jump, by less than this (the unit starts after time-sync.target)."""
 UNDO_ATTEMPTS_MAX: Final = 60
 """Compensations are retried long and patiently: with backoff up to five minutes, about four and a half hours."""
 UNDO_RETRY_MAX_MS: Final = 300_000

@@ -146,6 +146,8 @@ _SIDES: tuple[Side, ...] = ("do", "undo")
 
 def _checked(workflow: Workflow, task: Task, event: e.AttemptEnded, catalogue: Catalogue) -> e.AttemptResult:
     """Return the result, or `Lost` when an answer breaks the schema: the effect stands, but nobody can read it."""
+    if isinstance(event.result, e.Failed) and event.result.answered and event.result.failure.code == "BAD_OUTPUT":
+        return e.Lost(event.result.failure)  # the agent's own kit found it: the agent did run
     if not isinstance(event.result, e.Succeeded):
         return event.result
     terms = terms_of_side(workflow, task, event.side)
@@ -185,8 +187,7 @@ def _failed(workflow: Workflow, task: Task, side: Side, result: e.Failed, usage:
     """A known failure: try again, or be done with it."""
     task_id, call = task.planned.id, task.call(side)
     final = not result.retryable
-    goes_on = side == "undo" or (workflow.winding_up is None and not task.undoing)
-    if not final and goes_on and may_call_again(task, side):
+    if not final and may_call_again(workflow, task, side):
         policy = policy_of(task, side) if result.answered else REFUSALS
         tries = (call.attempts - call.refusals) if result.answered else call.refusals + 1
         salt = call_salt(workflow.workflow_id, task_id, side, call)

@@ -20,6 +20,7 @@ from jada_orchestrator.domain.workflow import (
     Workflow,
 )
 from jada_orchestrator.engine.money import committed_amount
+from jada_orchestrator.engine.retry import learns_by_repeating
 
 # --- The one place where a call changes its phase ---------------------------------------------------------------------
 
@@ -211,15 +212,22 @@ def _phase_when_winding_up(task: Task) -> Phase:
 
 
 def undo_started(workflow: Workflow, record: r.UndoStarted, at: UtcMs) -> None:
-    """Fold `UndoStarted`."""
+    """Fold `UndoStarted`: undo what is certain; find out first about what is not."""
     task = workflow.tasks[record.task_id]
     task.undoing = True
-    if task.do.phase is Phase.UNRESOLVED and task.terms.lookup is not None:
+    if task.do.phase is not Phase.UNRESOLVED:
+        _move(workflow, task, "undo", Phase.READY)
+    elif task.terms.lookup is not None:
         task.do.lookups = 0
         task.do.until = at
         _move(workflow, task, "do", Phase.LOST)
+    elif learns_by_repeating(task):
+        task.do.refusals = task.do.attempts
+        task.do.until = at
+        _move(workflow, task, "do", Phase.BACKING_OFF)
     else:
-        _move(workflow, task, "undo", Phase.READY)
+        task.undo.until = UtcMs(max(at, task.do.settled_by))  # not before the lost call can no longer be on its way
+        _move(workflow, task, "undo", Phase.BACKING_OFF)
 
 
 def task_compensated(workflow: Workflow, record: r.TaskCompensated, at: UtcMs) -> None:

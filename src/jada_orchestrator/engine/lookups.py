@@ -19,7 +19,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Task, Workflow
 from jada_orchestrator.engine.keys import terms_of_side
-from jada_orchestrator.engine.retry import backoff_ms, call_salt, lookups_of, may_call_again, policy_of
+from jada_orchestrator.engine.retry import backoff_ms, call_salt, is_over, lookups_of, may_call_again, policy_of
 
 
 def look_up_or_give_up(workflow: Workflow, task: Task, side: Side, failure: Failure, now: UtcMs) -> Record:
@@ -30,21 +30,17 @@ def look_up_or_give_up(workflow: Workflow, task: Task, side: Side, failure: Fail
         policy = lookups_of(patient=_is_patient(workflow, task, side))
         until = UtcMs(now + backoff_ms(policy, 1, call_salt(workflow.workflow_id, task_id, side, call)))
         return r.AttemptLost(task_id, side, call.attempts, failure, "lookup", until)
-    if terms.idempotent and _may_go_again(workflow, task, side):
+    if terms.idempotent and may_call_again(workflow, task, side):
         return r.AttemptLost(task_id, side, call.attempts, failure, "call", _next_call(workflow, task, side, now))
     if side == "undo":
         return r.TaskStands(task_id, Failure("UNRESOLVED", f"nobody knows whether it was undone: {failure.message}"))
+    if task.undoing:
+        return r.TaskStands(task_id, Failure("UNRESOLVED", f"nobody knows what became of it: {failure.message}"))
     return r.TaskUnresolved(task_id, "call", call.attempts, failure)
 
 
 def _is_patient(workflow: Workflow, task: Task, side: Side) -> bool:
-    return side == "undo" or workflow.winding_up is not None or task.undoing
-
-
-def _may_go_again(workflow: Workflow, task: Task, side: Side) -> bool:
-    """Tell whether the call itself may be made again: never forward once the workflow is being undone."""
-    forward_is_over = side == "do" and (workflow.winding_up is not None or task.undoing)
-    return may_call_again(task, side) and not forward_is_over
+    return side == "undo" or is_over(workflow, task, side)
 
 
 def _next_call(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> UtcMs:
@@ -108,7 +104,7 @@ def _found_absent(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> Rec
     terms = terms_of_side(workflow, task, side)
     truth = now >= call.settled_by
     why = call.failure or Failure("ABSENT", "the agent never saw the call")
-    if _may_go_again(workflow, task, side) and (truth or terms.idempotent):
+    if may_call_again(workflow, task, side) and (truth or terms.idempotent):
         until = _next_call(workflow, task, side, now)
         return r.LookupEnded(task_id, side, call.lookups, why, "call", until, cleared=truth)
     if not truth:
@@ -128,7 +124,7 @@ def _ask_again(workflow: Workflow, task: Task, side: Side, failure: Failure, now
             now + backoff_ms(policy, max(call.lookups, 1), call_salt(workflow.workflow_id, task_id, side, call))
         )
         return r.LookupEnded(task_id, side, call.lookups, failure, then, until, cleared=False)
-    if terms_of_side(workflow, task, side).idempotent and _may_go_again(workflow, task, side):
+    if terms_of_side(workflow, task, side).idempotent and may_call_again(workflow, task, side):
         until = _next_call(workflow, task, side, now)
         return r.LookupEnded(task_id, side, call.lookups, failure, "call", until, cleared=False)
     if patient:

@@ -22,7 +22,7 @@ from jada_orchestrator.domain.limits import (
     UNDO_LOOKUPS_MAX,
     UNDO_RETRY_MAX_MS,
 )
-from jada_orchestrator.domain.workflow import Call, Task
+from jada_orchestrator.domain.workflow import Call, Task, Workflow
 
 REFUSALS = RetryPolicy(REFUSALS_MAX, REFUSAL_RETRY_FIRST_MS, REFUSAL_RETRY_MAX_MS)
 LOOKUPS = RetryPolicy(LOOKUPS_MAX, LOOKUP_RETRY_FIRST_MS, LOOKUP_RETRY_MAX_MS)
@@ -46,15 +46,30 @@ def backoff_ms(policy: RetryPolicy, number: int, salt: str, *, at_least_ms: int 
     return max(shortened, min(at_least_ms, policy.max_ms * 10))
 
 
+def is_over(workflow: Workflow, task: Task, side: Side) -> bool:
+    """Tell whether the task is not to be done any more: what is still asked about it only serves its undoing."""
+    return side == "do" and (workflow.winding_up is not None or task.undoing)
+
+
+def learns_by_repeating(task: Task) -> bool:
+    """Tell whether the fate of a lost call is found out by making it again, under its key, so as to undo it then.
+
+    So where there is no lookup: the agent returns its first answer, or does now what can be undone right away.
+    """
+    return task.terms.idempotent and task.terms.lookup is None and task.terms.compensate is not None
+
+
 def policy_of(task: Task, side: Side) -> RetryPolicy:
     """Return how often a call may be made: as the catalogue says to do it, long and patiently to undo it."""
-    if side == "do":
+    if side == "do" and not task.undoing:
         return task.terms.retry
     return RetryPolicy(UNDO_ATTEMPTS_MAX, max(task.terms.retry.first_ms, 1), UNDO_RETRY_MAX_MS)
 
 
-def may_call_again(task: Task, side: Side) -> bool:
+def may_call_again(workflow: Workflow, task: Task, side: Side) -> bool:
     """Tell whether a call has attempts left; attempts that never reached the agent count apart, and more patiently."""
+    if is_over(workflow, task, side) and not (task.undoing and learns_by_repeating(task)):
+        return False
     call = task.call(side)
     reached = call.attempts - call.refusals
     return reached < policy_of(task, side).attempts and call.refusals < REFUSALS.attempts

@@ -13,6 +13,7 @@ from jada_orchestrator.domain.records import Record, TerminalStatus
 from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Status, Task, Workflow
 from jada_orchestrator.engine.ending import end
 from jada_orchestrator.engine.keys import adopted_plan
+from jada_orchestrator.engine.retry import learns_by_repeating
 from jada_orchestrator.planning import resolve_result
 
 
@@ -84,7 +85,11 @@ def _undo(task: Task) -> Record:
     if terms.compensate is None:
         known = "was done" if certain else "may have been done"
         return r.TaskStands(task_id, Failure("IRREVERSIBLE", f"{terms.action} {known}, and nothing undoes it"))
-    if not certain and any("output" in binding.expression for binding in terms.compensate.bindings.values()):
+    if (
+        not certain
+        and not learns_by_repeating(task)
+        and any("output" in binding.expression for binding in terms.compensate.bindings.values())
+    ):
         message = f"{terms.action} may have been done; undoing it needs its answer, which never came"
         return r.TaskStands(task_id, Failure("UNRESOLVED", message))
     return r.UndoStarted(task_id)

@@ -33,7 +33,9 @@ _UNDONE: Final = (*_UNSURE, _P.WAITING, _P.SUCCEEDED, _P.UNRESOLVED)
 CALL_ARROWS: Final = _arrows(
     ((_P.WAITING,), "predecessors done", _P.READY),
     ((_P.WAITING,), "UndoStarted", _P.READY),
+    ((_P.WAITING,), "UndoStarted", _P.BACKING_OFF),
     ((_P.UNRESOLVED,), "UndoStarted", _P.LOST),
+    ((_P.UNRESOLVED,), "UndoStarted", _P.BACKING_OFF),
     ((_P.READY,), "AttemptStarted", _P.CALLING),
     ((_P.LOOKUP_READY,), "AttemptStarted", _P.LOOKING_UP),
     (_UNSURE, "TaskBackedOff", _P.BACKING_OFF),

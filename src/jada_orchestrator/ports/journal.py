@@ -105,7 +105,7 @@ class Journal(Protocol):
     """The writer's side. One open journal per process; all methods may be called from one event loop only."""
 
     async def open(self) -> None:
-        """Take the store over: check its version, migrate it, raise the epoch, so that its last owner can write no more.
+        """Take the store over: check its version, migrate it, raise the epoch, so that its last owner writes no more.
 
         Raises: JournalInUseError, JournalVersionError, JournalCorruptError, JournalUnavailableError.
         """

@@ -1,0 +1,100 @@
+"""The only place that knows which adapter is which."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+from jada_orchestrator.adapters.aws.clients import Connections, open_clients
+from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
+from jada_orchestrator.adapters.aws.queues import SqsOutcomes, SqsSource
+from jada_orchestrator.adapters.aws.sending import SqsSender
+from jada_orchestrator.adapters.aws.service import SqsService
+from jada_orchestrator.adapters.aws.worker_queues import SqsWorkers
+from jada_orchestrator.adapters.claude.client import ClientSettings
+from jada_orchestrator.adapters.claude.planner import ClaudePlanner, PlannerSettings, open_planner
+from jada_orchestrator.adapters.host.clock import SystemClock
+from jada_orchestrator.adapters.journal.opening import open_journal
+from jada_orchestrator.capacity.descriptors import DescriptorBudget
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.ports.host import Watcher
+from jada_orchestrator.ports.log import Log
+from jada_orchestrator.runtime.world import Tunables, Wire, World
+from jada_orchestrator.service.settings import Settings
+from jada_orchestrator.wire import outcomes, replies, requests, tasks
+
+_SOURCE = "jada-orchestrator"
+"""The CloudEvents ``source`` of every outcome."""
+_POLL_SHARE = 4
+"""Of the connections to SQS, every fourth may be held by a long poll; the others send, delete and look up."""
+
+
+@asynccontextmanager
+async def open_world(
+    settings: Settings, budget: DescriptorBudget, log: Log, watcher: Watcher
+) -> AsyncIterator[tuple[World, ClaudePlanner]]:
+    """Open every adapter inside the running loop, and close all of them in every case, the journal last.
+
+    Raises: JournalError, AwsSetupError, ModelConfigurationError, QueueError (a queue that must exist does not).
+    """
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        journal = open_journal(settings.store)
+        stack.push_async_callback(journal.close)
+        await journal.open()
+        clients = await stack.enter_async_context(open_clients(Connections(budget.functions, budget.queues)))
+        planner = await stack.enter_async_context(
+            open_planner(
+                ClientSettings(budget.model),
+                PlannerSettings(
+                    deadline_ms=settings.planner_timeout,
+                    max_tokens=settings.defaults.max_tokens,
+                    effort=None if settings.effort == "none" else settings.effort,
+                ),
+            )
+        )
+        polls = max(2, min(2 * settings.receivers, budget.queues // _POLL_SHARE))
+        sqs = SqsService(clients.queues, polls=polls, requests=budget.queues - polls)
+        sender = SqsSender(sqs)
+        stack.push_async_callback(sender.close)
+        encode = partial(tasks.encode, reply_to=settings.reply_queue)
+        functions = LambdaFunctions(
+            clients.functions,
+            connections=budget.functions,
+            encode=partial(tasks.encode, reply_to=None),
+            read=replies.read_payload,
+        )
+        stack.push_async_callback(functions.close)
+        world = World(
+            journal=journal,
+            planner=planner,
+            functions=functions,
+            workers=SqsWorkers(sender, encode=encode),
+            requests=SqsSource(sqs, settings.request_queue, clock=clock),
+            replies=SqsSource(sqs, settings.reply_queue, clock=clock),
+            outcomes=SqsOutcomes(sender, dead_letter_queue=settings.dead_letter_queue),
+            clock=clock,
+            log=log,
+            watcher=watcher,
+            wire=Wire(
+                parse_request=lambda message, model: requests.parse(message, model=model),
+                parse_reply=replies.parse,
+                encode_outcome=partial(outcomes.encode, source=_SOURCE),
+            ),
+        )
+        yield world, planner
+
+
+def tunables_of(settings: Settings, catalogue: Catalogue, budget: DescriptorBudget) -> Tunables:
+    """Return what a reload may change."""
+    return Tunables(
+        catalogue=catalogue,
+        model=settings.model,
+        outcome_queue=settings.outcome_queue,
+        reply_to_allowed=frozenset({*settings.reply_to_allowed, settings.outcome_queue}),
+        calls_in_flight_max=min(settings.calls_in_flight, budget.functions),
+        workflows_in_flight_max=settings.workflows_in_flight,
+        receivers=settings.receivers,
+        drain_ms=round(settings.drain_seconds * 1_000),
+    )

@@ -1,0 +1,1 @@
+"""Fakes and the simulator: typed, shipped, and forbidden to production code."""
