@@ -43,6 +43,7 @@ from jada_orchestrator.planning.inputs import (
     resolve_result,
 )
 from jada_orchestrator.planning.schemas import SchemaError, check_schema, faults_in, is_valid
+from jada_orchestrator.planning.soundness import faults_in_catalogue
 
 __all__ = [
     "Adopted",
@@ -55,6 +56,7 @@ __all__ = [
     "check_schema",
     "compile_proposal",
     "faults_in",
+    "faults_in_catalogue",
     "is_valid",
     "request_document",
     "resolve_amount",
