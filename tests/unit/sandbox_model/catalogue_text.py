@@ -12,14 +12,14 @@ from ruamel.yaml import YAML
 from jada_orchestrator.sandbox.model.conversation import Conversation, read_conversation
 
 TODAY = "2026-11-23"
-_AGENTS = Path(__file__).parents[3] / "config" / "agents"
+AGENT_FILES = tuple(sorted((Path(__file__).parents[3] / "config" / "agents").glob("*.yaml")))
 
 
 @cache
 def catalogue_lines() -> tuple[str, ...]:
     """One JSON line for each action of config/agents."""
     lines = []
-    for path in sorted(_AGENTS.glob("*.yaml")):
+    for path in AGENT_FILES:
         actions = YAML(typ="safe", pure=True).load(path)["actions"]
         for name, action in actions.items():
             kept = {key: action[key] for key in ("description", "effect", "input", "output")}

@@ -111,6 +111,20 @@ MONEY_3000 = '{"amount": "3000.00", "currency": "USD"}'
             {"search_flight": {"depart_after": "18:00", "travellers": "2"}},
         ),
         (
+            "Boston to Lisbon, 3 May to 10 May, Two seats, and a hotel in Alfama",
+            {"search_flight": RETURN, "search_hotel": {**STAY, "near": "Alfama"}},
+        ),
+        (
+            "Trip for 2: Boston -> Paris on 1 June 2027, Paris -> Rome on 5 June, Rome -> Boston on 10 June, hotels",
+            {
+                "search_flight_1": {"travellers": "2"},
+                "search_flight_2": {},
+                "search_flight_3": {},
+                "search_hotel_1": {"city": "Paris"},
+                "search_hotel_2": {"city": "Rome", "check_out": "2027-06-10"},
+            },
+        ),
+        (
             "Berlin to Gondwana City on 3 May, one traveller",
             {"search_flight": {}, "airport_gondwana_city": {"query": "Gondwana City"}},
         ),
@@ -194,6 +208,7 @@ def test_existing_bookings_are_changed_and_cancelled(text: str, tasks: list[str]
         ("Boston to Lisbon and then to Madrid on 3 May for two", ["each flight", "2 dates"]),
         ("Flight to Portugal on 3 May for two from Boston", ["Which city in Portugal"]),
         ("Two of us, Boston to Lisbon next weekend", ["Which days exactly"]),
+        ("A hotel in Lisbon in May for two", ["Which days exactly"]),
         ("flights on 3/5/2027 from Boston to Rome for 2", ["day/month"]),
         ("hotel in Lisbon 31 June for two", ["31 June is not a date"]),
         ("Book Boston to Lisbon 3 May for one only if it is sunny", ["Conditions"]),

@@ -12,7 +12,8 @@ _NUMBERS = {
 }  # fmt: skip
 _N = r"(?:\d{1,3}|" + "|".join(_NUMBERS) + r")"
 _HEADS = (
-    r"(?:adults?|children|child|kids?|infants?|people|persons?|travell?ers?|passengers?|guests?|pax|friends|colleagues)"
+    r"(?:adults?|children|child|kids?|infants?|people|persons?|travell?ers?|passengers?|guests?|pax|seats|tickets"
+    r"|friends|colleagues)"
 )
 _COUNTED = re.compile(rf"\b({_N})\s+(?:of\s+my\s+)?(?:small\s+|young\s+)?{_HEADS}\b", re.IGNORECASE)
 _GROUPS = (
@@ -21,7 +22,7 @@ _GROUPS = (
     re.compile(rf"\bwe\s+are\s+({_N})\b", re.IGNORECASE),
     re.compile(rf"\b(?:travell?ers|passengers|guests|pax)\s*[:=]\s*({_N})\b", re.IGNORECASE),
     re.compile(rf"\bfor\s+({_N})(?!\s*(?:%|nights?|days?|weeks?|hours?|months?|a\.?m|p\.?m|[-\u2013]?\s*star|\d|usd|eur|gbp|dollars|euros"
-               r"|pounds|single|double))(?=\s|[,.;!?]|$)", re.IGNORECASE),
+               r"|pounds|single|double))(?=\s|[,.;:!?)]|$)", re.IGNORECASE),
 )  # fmt: skip
 _KIN = r"(?:wife|husband|partner|girlfriend|boyfriend|friend|mother|father|son|daughter|boss|colleague)"
 _COUPLE = re.compile(

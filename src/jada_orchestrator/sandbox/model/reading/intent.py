@@ -48,10 +48,10 @@ _TRAINS = re.compile(r"\b(?:trains?|rail|bus|coach ticket)\b", re.IGNORECASE)
 _CONDITION = re.compile(
     r"\b(?:only if|unless|not if|as long as|provided that|depending on|if (?:the|it|there|my))\b", re.IGNORECASE
 )
-_MONTH = r"(?:\s*(?:january|february|march|april|may|june|july|august|september|october|november|december|next month))?"
+_MONTHS = "(?:january|february|march|april|may|june|july|august|september|october|november|december|next month)"
 _VAGUE_DATES = re.compile(
-    r"(?:\b(?:flexible|some time|sometime|whenever|any (?:day|time|date)|weekend)\b"
-    r"|\b(?:(?:end|beginning) of|(?:early|late)(?: in)?)\b)" + _MONTH,
+    r"\b(?:flexible|some time|sometime|whenever|any (?:day|time|date)|weekend)\b"
+    rf"|\b(?:(?:end|beginning) of|early(?: in)?|late(?: in)?|mid|in)[ -]{_MONTHS}\b",
     re.IGNORECASE,
 )
 

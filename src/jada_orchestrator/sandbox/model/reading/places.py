@@ -94,6 +94,16 @@ def read_places(text: str) -> tuple[PlaceMention, ...]:
     return tuple(PlaceMention(start, name, _role(blanked, start)) for start, (name, _) in sorted(found.items()))
 
 
+def split_district(mentions: tuple[PlaceMention, ...]) -> tuple[tuple[PlaceMention, ...], str | None]:
+    """Take out a neighbourhood: "a hotel in Baixa" beside cities that are known, when nobody knows a city Baixa."""
+    for mention in mentions:
+        others = tuple(other for other in mentions if other is not mention)
+        known = mention.name.lower() in _PROPER or mention.name in CODES
+        if mention.role == "in" and not known and any(other.name.lower() in _PROPER for other in others):
+            return others, mention.name
+    return mentions, None
+
+
 def read_near(text: str) -> str | None:
     """Return the neighbourhood or spot that a hotel shall be near, as it is written."""
     for pattern in (_NEAR, _IN_DISTRICT):

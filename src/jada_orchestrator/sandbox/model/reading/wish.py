@@ -33,7 +33,7 @@ _CUSTOMER = re.compile(
 _ORDER = re.compile(
     r"\b(?:order|booking|reservation)(?:\s+(?:id|number|no\.?))?\s*(?:is|:|=|#)?\s*#?"
     r"(?P<id>(?=[\w-]*\d)(?:[A-Za-z][\w-]{2,}|\d{4,}))"
-    r"|\b(?P<bare>(?:ord|o)-[\w-]*\d[\w-]*)",
+    r"|\b(?P<bare>ord-[\w-]+)",
     re.IGNORECASE,
 )
 _LATEST = re.compile(
@@ -94,7 +94,7 @@ def read_wish(request: dict[str, Any], today: date) -> Wish:
     answers = _answers(request)
     text = intents.without_negations("\n".join([str(request.get("text") or ""), *map(_statement, answers)]))
     dates = read_dates(text, today)
-    mentions = places.read_places(text)
+    mentions, district = places.split_district(places.read_places(text))
     constraints = request["constraints"] if isinstance(request.get("constraints"), dict) else {}
     budget = _money(constraints.get("max_total")) or _money(booking.get("max_total")) or amounts.read_budget(dates.rest)
     told_currency = (_text(booking.get("currency")) or "").upper()
@@ -122,7 +122,7 @@ def read_wish(request: dict[str, Any], today: date) -> Wish:
         budget=budget,
         currency=told_currency if told_currency in amounts.CURRENCIES else budget.currency if budget else None,
         cabin=_cabin(booking, text),
-        near=_near(booking) or places.read_near(text),
+        near=_near(booking) or places.read_near(text) or district,
         min_stars=_within(
             _hotel_field(booking, "stars") or _hotel_field(booking, "min_stars") or amounts.read_stars(text), _STARS_MAX
         ),
