@@ -113,7 +113,12 @@ class Settings(BaseSettings):
     """All settings of the daemon and of the commands; `settings_tiers.load_settings` makes them."""
 
     model_config = SettingsConfigDict(
-        env_prefix="JADA_", env_nested_delimiter="__", frozen=True, extra="ignore", use_attribute_docstrings=True
+        env_prefix="JADA_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+        validate_default=True,
     )
 
     model: str = Field(default="claude-sonnet-4-6", min_length=1, max_length=200)
@@ -122,7 +127,7 @@ class Settings(BaseSettings):
     """What every question to the model carries."""
     effort: Literal["low", "medium", "high", "xhigh", "max", "none"] = "medium"
     """How hard the model thinks, where it knows the parameter; none leaves the model its own default."""
-    planner_timeout: DurationMs = 120_000
+    planner_timeout: DurationMs = 120  # seconds, since it is read as any other value: defaults are checked too
     """How long one question to the model may take."""
     store: StoreUrl = "sqlite:///var/lib/jada/journal.db"
     """Where the journal is."""

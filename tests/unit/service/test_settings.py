@@ -35,6 +35,7 @@ def test_defaults_need_nothing() -> None:
     """Without a file, a variable and a flag every setting has its built-in value, and nothing is to be reported."""
     loaded = load_settings()
     assert loaded.settings.model == "claude-sonnet-4-6"
+    assert loaded.settings.planner_timeout == 120_000
     assert loaded.settings.store == "sqlite:///var/lib/jada/journal.db"
     assert {origin for _, origin in values_of(loaded).values()} == {Origin("default", "built in")}
     assert loaded.notices == ()

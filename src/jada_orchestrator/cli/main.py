@@ -1,0 +1,111 @@
+"""`jada`: the commands, their help, and how they end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jada_orchestrator import __version__
+from jada_orchestrator.cli import configuring, reading
+from jada_orchestrator.cli.failing import DONE, INTERRUPTED, report
+from jada_orchestrator.cli.options import Overall, taught
+
+_PURPOSE = """\
+Turns booking requests into checked plans and runs them durably across Lambda and SQS agents.
+
+Look around without an account or a key: `jada demo`. Exit status: 0 done, 1 the thing asked for failed, 2 usage,
+3 cannot reach what it needs."""
+
+app = typer.Typer(
+    help=_PURPOSE,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+config = typer.Typer(
+    help=taught(
+        "Show and change settings: defaults < settings.json < environment JADA_* < flags.",
+        "jada config show",
+        "jada config set model claude-sonnet-4-6",
+        "jada config get defaults.max_tokens",
+    ),
+    no_args_is_help=True,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"jada {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _overall(
+    context: typer.Context,
+    settings: Annotated[
+        Path | None, typer.Option("--settings", help="The settings.json to use.", metavar="FILE", dir_okay=False)
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+    version: Annotated[  # noqa: ARG001 - acted upon by its callback, before a command is asked for
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    context.obj = Overall(settings, debug)
+
+
+_LOOK, _RUN, _ASK = "Look", "Run", "Ask for something"
+
+app.command(
+    "list", rich_help_panel=_LOOK, help=taught("List bookings, the newest first.", "jada list --status needs_attention")
+)(reading.list_bookings)
+app.command(
+    "show",
+    rich_help_panel=_LOOK,
+    help=taught(
+        "Show one booking: its plan as a tree, every task's state and time, result and cost.",
+        "jada show web-7f3c2a",
+        "jada show web-7f --json",
+    ),
+)(reading.show_booking)
+app.command(
+    "why",
+    rich_help_panel=_LOOK,
+    help=taught("Tell the story of one booking in plain sentences, from its journal.", "jada why web-7f3c2a"),
+)(reading.why)
+app.command(
+    "watch",
+    rich_help_panel=_LOOK,
+    help=taught(
+        "Watch one booking until it ends or waits for a person. Ctrl-C stops the watching, not the booking.",
+        "jada watch web-7f3c2a",
+    ),
+)(reading.watch)
+config.command("show")(configuring.show)
+config.command("get")(configuring.get)
+config.command("set")(configuring.set_)
+app.add_typer(config, name="config", rich_help_panel=_RUN)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit status; never raises for what a user can cause."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(args=given, prog_name="jada")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else DONE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has enough. Nothing more may be written to it, not even by the interpreter's exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:  # the last resort: people get a sentence, developers ask for more with --debug
+        if "--debug" in given:
+            raise
+        return report(error)
+    return DONE
