@@ -53,7 +53,7 @@ def _undoing(action: Action) -> Iterator[Fault]:
         if action.compensate is not None or action.irreversible:
             yield Fault("CONTRADICTION", action.name, "a read changes nothing: it has no compensate, no irreversible")
     elif action.compensate is None and not action.irreversible:
-        message = f"effect {action.effect} needs `compensate` (what undoes it); if truly nothing does, say `irreversible: true`"
+        message = f"effect {action.effect} needs `compensate`, which undoes it; if nothing does, `irreversible: true`"
         yield Fault("NO_COMPENSATION", action.name, message)
     elif action.compensate is not None and action.irreversible:
         yield Fault("CONTRADICTION", f"{action.name}/irreversible", "it has `compensate`, so it is not irreversible")
