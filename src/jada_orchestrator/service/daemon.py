@@ -10,7 +10,9 @@ from collections.abc import Callable
 from jada_orchestrator.adapters.aws.errors import AwsSetupError
 from jada_orchestrator.adapters.claude.client import ModelConfigurationError
 from jada_orchestrator.adapters.claude.planner import ClaudePlanner
-from jada_orchestrator.adapters.host.catalogue_files import CatalogueError, load_catalogue
+from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
+from jada_orchestrator.adapters.host.logs import open_log, take_library_logs
+from jada_orchestrator.adapters.host.notify import open_watcher
 from jada_orchestrator.capacity.descriptors import DescriptorBudget, TooFewDescriptorsError, divide
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.ports.host import Watcher
@@ -24,14 +26,15 @@ from jada_orchestrator.ports.log import Log
 from jada_orchestrator.ports.queues import QueueError
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.world import World
+from jada_orchestrator.service.catalogues import read_catalogue
 from jada_orchestrator.service.settings import Settings
-from jada_orchestrator.service.settings_tiers import SettingsMistakesError
+from jada_orchestrator.service.settings_tiers import LoadedSettings, SettingsMistakesError
 from jada_orchestrator.service.wiring import open_world, tunables_of
 
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 """The contract's exit statuses."""
 
-LoadSettings = Callable[[], Settings]
+LoadSettings = Callable[[], LoadedSettings]
 """Reads the settings afresh, for a reload; raises SettingsMistakesError with every fault named."""
 
 
@@ -43,13 +46,26 @@ def raise_descriptor_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-async def run_daemon(settings: Settings, log: Log, watcher: Watcher, load_settings: LoadSettings) -> int:
+async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int:
     """Run until SIGTERM or SIGINT, then drain; return the exit status. SIGHUP takes new settings.
 
     Says in the log why it cannot start, or why it had to stop. A second SIGTERM or SIGINT does not hurry it.
     """
+    settings = loaded.settings
+    log = open_log(settings.log, settings.log_level)
+    release_library_logs = take_library_logs(log)
     try:
-        catalogue = load_catalogue(settings.catalogue)
+        for notice in loaded.notices:
+            log.emit("warning", "settings.notice", notice)
+        return await _start(settings, log, open_watcher(), load_settings)
+    finally:
+        release_library_logs()
+        log.close()
+
+
+async def _start(settings: Settings, log: Log, watcher: Watcher, load_settings: LoadSettings) -> int:
+    try:
+        catalogue = read_catalogue(settings.catalogue)
         wanted = settings.connections
         budget = divide(raise_descriptor_limit(), functions=wanted.functions, queues=wanted.queues, model=wanted.model)
         _log_budget(log, budget)
@@ -116,8 +132,8 @@ async def _run(
 async def _reload(orchestrator: Orchestrator, log: Log, budget: DescriptorBudget, load_settings: LoadSettings) -> None:
     """Take new settings and catalogue; a mistake in them leaves everything as it was."""
     try:
-        settings = load_settings()
-        await orchestrator.reload(tunables_of(settings, load_catalogue(settings.catalogue), budget))
+        settings = load_settings().settings
+        await orchestrator.reload(tunables_of(settings, read_catalogue(settings.catalogue), budget))
     except (SettingsMistakesError, CatalogueError, ValueError, JournalError) as error:
         log.emit("error", "daemon.reload_refused", f"The old settings stay in force: {error}")
     else:
