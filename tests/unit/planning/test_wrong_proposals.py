@@ -1,0 +1,390 @@
+"""A table of wrong proposals, each with exactly the faults that it has."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jada_orchestrator.domain.catalogue import Catalogue, Effect
+from jada_orchestrator.domain.ids import ActionName
+from jada_orchestrator.domain.limits import PLAN_TASKS_MAX, PROPOSAL_BYTES_MAX
+from jada_orchestrator.planning import Faulted, compile_proposal
+from jada_orchestrator.testing.catalogues import (
+    INTEGER,
+    MONEY,
+    Ref,
+    action,
+    array,
+    catalogue,
+    proposal,
+    record,
+    request,
+    task,
+    travel_catalogue,
+    travel_proposal,
+)
+
+TRAVEL = travel_catalogue()
+SEARCH = task("find", "trips.search", city="Lisbon")
+HOLD = task("hold", "rooms.hold", offer_id=Ref("find.offers[0].offer_id"))
+PAY = task("pay", "cards.authorize", amount={"amount": "10.00", "currency": "USD"})
+BOOK = task("book", "rooms.book", hold_id=Ref("hold.hold_id"), authorization_id=Ref("pay.authorization_id"))
+USD_10 = {"amount": "10.00", "currency": "USD"}
+
+
+def codes(document: Any, *, of: Catalogue = TRAVEL, **asked: Any) -> list[tuple[str, str]]:
+    """The faults of a proposal as (code, place)."""
+    text = document if isinstance(document, str) else json.dumps(document)
+    compiled = compile_proposal(text, of, request(**asked))
+    assert isinstance(compiled, Faulted), compiled
+    return [(fault.code, fault.where) for fault in compiled.faults]
+
+
+def search(**args: Any) -> dict[str, Any]:
+    """A plan of one search with these arguments besides the city."""
+    return proposal(task("find", "trips.search", city="Lisbon", **args))
+
+
+def reading(reference: str, name: str = "offer_id", by: str = "rooms.hold") -> dict[str, Any]:
+    """A plan in which one task reads another's output by this reference."""
+    bound: Any = {name: Ref(reference)}
+    return proposal(SEARCH, task("hold", by, **bound))
+
+
+def raw(document: dict[str, Any], **changed: Any) -> dict[str, Any]:
+    """A document with changed fields."""
+    return {**document, **changed}
+
+
+def arguments(*args: Any) -> dict[str, Any]:
+    """A plan of one search with these raw arguments."""
+    return proposal(raw(SEARCH, args=list(args)))
+
+
+CITY = {"name": "city", "kind": "user", "value": "Lisbon"}
+
+SHAPES: list[tuple[str, Any, list[tuple[str, str]]]] = [
+    ("no JSON", "I would book a room.", [("NOT_JSON", "")]),
+    ("nothing", "", [("NOT_JSON", "")]),
+    ("a list", "[]", [("NOT_JSON", "")]),
+    ("two objects", "{} {}", [("NOT_JSON", "")]),
+    ("a key twice", '{"outcome": "plan", "outcome": "refuse"}', [("NOT_JSON", "")]),
+    ("a number that is none", '{"outcome": NaN}', [("NOT_JSON", "")]),
+    ("half a character", '{"outcome": "refuse", "reason": "\\ud800"}', [("NOT_JSON", "")]),
+    ("nested without end", "[" * 100_000, [("NOT_JSON", "")]),
+    ("too large", " " * (PROPOSAL_BYTES_MAX + 1), [("TOO_LARGE", "")]),
+    ("no outcome", {}, [("BAD_SHAPE", "outcome")]),
+    ("another outcome", {"outcome": "book"}, [("BAD_SHAPE", "outcome")]),
+    ("a foreign field", raw(proposal(SEARCH), when="now"), [("BAD_SHAPE", "when")]),
+    ("tasks as an object", raw(proposal(), tasks={}), [("BAD_SHAPE", "tasks")]),
+    ("a task as text", raw(proposal(), tasks=["find"]), [("BAD_SHAPE", "tasks[0]")]),
+    (
+        "everything wrong in a task",
+        raw(proposal(), tasks=[{"id": 1, "action": None, "after": "x", "optional": "no", "args": [7], "when": ""}]),
+        [
+            ("BAD_SHAPE", "tasks[0].when"),
+            ("BAD_SHAPE", "tasks[0].id"),
+            ("BAD_SHAPE", "tasks[0].action"),
+            ("BAD_SHAPE", "tasks[0].args[0]"),
+            ("BAD_SHAPE", "tasks[0].optional"),
+            ("BAD_SHAPE", "tasks[0].after"),
+        ],
+    ),
+    ("an argument's kind", arguments(raw(CITY, kind="guess")), [("BAD_SHAPE", "tasks[0].args[0].kind")]),
+    ("an argument's value", arguments(raw(CITY, value=2)), [("BAD_SHAPE", "tasks[0].args[0].value")]),
+    ("an empty question", proposal(outcome="clarify", questions=[" "]), [("BAD_SHAPE", "questions[0]")]),
+    ("too many questions", proposal(outcome="clarify", questions=["?"] * 11), [("BAD_SHAPE", "questions")]),
+    ("no questions", proposal(outcome="clarify", reason="unclear"), [("NO_QUESTIONS", "questions")]),
+    ("a refusal without a reason", proposal(outcome="refuse"), [("NO_REASON", "reason")]),
+    ("a plan that asks", proposal(SEARCH, questions=["When?"]), [("CONTRADICTION", "questions")]),
+    ("a question with tasks", proposal(SEARCH, outcome="clarify", questions=["?"]), [("CONTRADICTION", "tasks")]),
+    ("no tasks", proposal(), [("EMPTY_PLAN", "tasks")]),
+    (
+        "too many tasks",
+        proposal(*(task(f"t{number}", "checks.request") for number in range(PLAN_TASKS_MAX + 1))),
+        [("TOO_MANY_TASKS", "tasks")],
+    ),
+]
+
+NAMES: list[tuple[str, Any, list[tuple[str, str]]]] = [
+    ("an id with a hyphen", proposal(raw(SEARCH, id="find-it")), [("BAD_ID", "tasks[0].id")]),
+    ("an empty id", proposal(raw(SEARCH, id="")), [("BAD_ID", "tasks[0].id")]),
+    ("a reserved id", proposal(raw(SEARCH, id="request")), [("BAD_ID", "tasks[0].id")]),
+    (
+        "an id twice, but for case",
+        proposal(SEARCH, raw(task("Find", "trips.search", city="Porto"))),
+        [("DUPLICATE_ID", "tasks[0].id"), ("DUPLICATE_ID", "tasks[1].id")],
+    ),
+    ("an unknown action", proposal(task("find", "trips.serch")), [("UNKNOWN_ACTION", "tasks.find.action")]),
+    (
+        "the orchestrator's own action",
+        proposal(task("ask", "rooms.lookup", idempotency_key="jk-1")),
+        [("LOOKUP_PROPOSED", "tasks.ask.action")],
+    ),
+    (
+        "after nobody",
+        proposal(task("find", "trips.search", after=["chek"], city="x")),
+        [("UNKNOWN_TASK", "tasks.find.after")],
+    ),
+    ("after itself", proposal(raw(SEARCH, after=["find"])), [("CYCLE", "tasks.find")]),
+    (
+        "a ring",
+        proposal(
+            task("a", "checks.request", after=["c"]),
+            task("b", "checks.request", after=["a"], day="1"),
+            task("c", "checks.request", after=["b"], day="2"),
+        ),
+        [("CYCLE", "tasks.a")],
+    ),
+    (
+        "a ring through a reference",
+        proposal(task("a", "trips.search", city=Ref("b.note")), task("b", "trips.search", city=Ref("a.note"))),
+        [("CYCLE", "tasks.a")],
+    ),
+    (
+        "too deep",
+        proposal(*(task(f"t{n}", "checks.request", day=str(n), after=[f"t{n - 1}"] if n else []) for n in range(26))),
+        [("TOO_DEEP", "tasks")],
+    ),
+]
+
+ARGUMENTS: list[tuple[str, Any, list[tuple[str, str]]]] = [
+    ("a missing input", proposal(task("find", "trips.search")), [("MISSING_INPUT", "tasks.find.args.city")]),
+    ("an unknown input", search(town="x"), [("UNKNOWN_INPUT", "tasks.find.args.town")]),
+    ("an input twice", arguments(CITY, CITY), [("DUPLICATE_INPUT", "tasks.find.args.city")]),
+    ("too short a text", proposal(task("find", "trips.search", city="")), [("BAD_INPUT", "tasks.find.args.city")]),
+    ("text for a number", search(guests="two"), [("BAD_INPUT", "tasks.find.args.guests")]),
+    ("too large a number", search(guests=10), [("BAD_INPUT", "tasks.find.args.guests")]),
+    ("a fraction for a whole", search(guests=1.5), [("BAD_INPUT", "tasks.find.args.guests")]),
+    ("more than 64 bits", search(guests="1" + "0" * 30), [("BAD_INPUT", "tasks.find.args.guests")]),
+    ("no date", search(day="tomorrow"), [("BAD_INPUT", "tasks.find.args.day")]),
+    ("not in the enum", search(cabin="Economy"), [("BAD_INPUT", "tasks.find.args.cabin")]),
+    ("money as a number", search(max_price=100), [("BAD_INPUT", "tasks.find.args.max_price")]),
+    (
+        "money without a currency",
+        search(max_price={"amount": "1.00"}),
+        [("BAD_INPUT", "tasks.find.args.max_price")],
+    ),
+    (
+        "a float in money",
+        search(max_price={"amount": 1.5, "currency": "USD"}),
+        [("BAD_INPUT", "tasks.find.args.max_price.amount")],
+    ),
+    ("a reference that is none", reading("find..x"), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    ("an empty reference", reading(""), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    ("a reference to nobody", reading("fnd.offers[0].offer_id"), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    ("a reference to everything", reading("@"), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    ("a constant as a reference", reading("'abc'"), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    ("a field that is not there", reading("find.offers[0].id"), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    ("a field of a list", reading("find.offers.offer_id"), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    ("an object for a text", reading("find.offers[0].price"), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    ("a list for a text", reading("find.offers[].offer_id"), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    ("an unknown function", reading("first(find.offers)"), [("BAD_REFERENCE", "tasks.hold.args.offer_id")]),
+    (
+        "texts compared as numbers",
+        reading("find.offers[?price.amount < `100`].offer_id | [0]"),
+        [("BAD_REFERENCE", "tasks.hold.args.offer_id")],
+    ),
+    (
+        "a sum of texts",
+        reading("sum(find.offers[].price.amount)"),
+        [("BAD_REFERENCE", "tasks.hold.args.offer_id")],
+    ),
+    ("another format", reading("find.offers[0].day", "expires", "x.y"), [("UNKNOWN_ACTION", "tasks.hold.action")]),
+    (
+        "a field that the request lacks",
+        reading("request.booking.offer_id"),
+        [("BAD_REFERENCE", "tasks.hold.args.offer_id")],
+    ),
+    (
+        "a wrong line of the result",
+        proposal(SEARCH, result={"price": "find.offers[0].prize"}),
+        [("BAD_RESULT", "result.price")],
+    ),
+    ("a result of nobody", proposal(SEARCH, result={"price": "search.offers"}), [("BAD_RESULT", "result.price")]),
+]
+
+LAWS: list[tuple[str, Any, list[tuple[str, str]]]] = [
+    (
+        "a commit beside a check",
+        proposal(SEARCH, HOLD, PAY, BOOK, task("check", "checks.request")),
+        [("UNSAFE_ORDER", "tasks.book.after")],
+    ),
+    (
+        "a commit beside a reservation",
+        proposal(SEARCH, HOLD, PAY, BOOK, task("seat", "seats.hold", offer_id=Ref("find.offers[0].offer_id"))),
+        [("UNSAFE_ORDER", "tasks.book.after")],
+    ),
+    (
+        "a check after the commit",
+        proposal(SEARCH, HOLD, PAY, BOOK, task("check", "checks.request", after=["book"])),
+        [("UNSAFE_ORDER", "tasks.book.after")],
+    ),
+    (
+        "a message before the booking",
+        proposal(SEARCH, HOLD, PAY, BOOK, task("tell", "mail.send", text="Booked.", after=["hold", "pay"])),
+        [("UNSAFE_ORDER", "tasks.tell.after")],
+    ),
+    (
+        "an order that skipping would break",
+        proposal(
+            task("check", "checks.request"),
+            task("maybe", "trips.search", city="x", optional=True),
+            task("also", "trips.search", city=Ref("maybe.note"), after=["check"], optional=True),
+            task("tell", "mail.send", text="Hello.", after=["also"]),
+        ),
+        [("UNSAFE_ORDER", "tasks.tell.after")],
+    ),
+    (
+        "required reads optional",
+        proposal(raw(SEARCH, optional=True), HOLD),
+        [("OPTIONAL_REQUIRED", "tasks.hold")],
+    ),
+    (
+        "an optional commit reads optional",
+        proposal(SEARCH, raw(HOLD, optional=True), PAY, raw(BOOK, optional=True)),
+        [("COMMIT_ON_OPTIONAL", "tasks.book")],
+    ),
+    (
+        "the same twice",
+        proposal(SEARCH, HOLD, raw(HOLD, id="hold_again")),
+        [("DUPLICATE_WORK", "tasks.hold_again")],
+    ),
+    (
+        "faults in several tasks at once",
+        proposal(
+            task("find", "trips.search"),
+            task("hold", "rooms.hold", offer_id=Ref("find.offers[0].id"), after=["nobody"]),
+            task("tell", "mail.sent"),
+            result={"x": "find.y"},
+        ),
+        [
+            ("MISSING_INPUT", "tasks.find.args.city"),
+            ("BAD_REFERENCE", "tasks.hold.args.offer_id"),
+            ("UNKNOWN_ACTION", "tasks.tell.action"),
+            ("UNKNOWN_TASK", "tasks.hold.after"),
+            ("BAD_RESULT", "result.x"),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [pytest.param(document, expected, id=name) for name, document, expected in SHAPES + NAMES + ARGUMENTS + LAWS],
+)
+def test_a_wrong_proposal_has_exactly_these_faults(document: Any, expected: list[tuple[str, str]]) -> None:
+    """Every mistake is found, at its place, and no mistake is told that is not there."""
+    found = codes(document)
+    assert sorted(found) == sorted(expected)
+
+
+def capture(identifier: str, amount: dict[str, str], hold: str = "pay") -> dict[str, Any]:
+    """A capture of a known amount."""
+    return task(identifier, "cards.capture", authorization_id=Ref(f"{hold}.authorization_id"), amount=amount)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "expected"),
+    [
+        (["20.01 USD"], [("OVER_BUDGET", "tasks.take0")]),
+        (["15.00 USD", "5.01 USD"], [("OVER_BUDGET", "tasks")]),
+        (["15.00 EUR"], [("CURRENCY_MISMATCH", "tasks.take0")]),
+        (["5.00 USD", "5.00 EUR"], [("CURRENCY_MISMATCH", "tasks.take1")]),
+    ],
+)
+def test_money_that_is_known_is_bounded(amounts: list[str], expected: list[tuple[str, str]]) -> None:
+    """Constant amounts above the request's bound, alone or together, or in another currency, are faults."""
+    known = [dict(zip(("amount", "currency"), amount.split(), strict=True)) for amount in amounts]
+    plan = proposal(PAY, *(capture(f"take{place}", amount) for place, amount in enumerate(known)))
+    assert codes(plan, max_total="20.00 USD") == expected
+
+
+def test_an_amount_below_zero_is_a_fault() -> None:
+    """A commit of a negative amount is refused even where the schema lets it pass."""
+    take = action(
+        "cards.take", "commit", input=record({"amount": {"type": "object"}}), irreversible=True, amount="input.amount"
+    )
+    plan = proposal(task("take", "cards.take", amount={"amount": "-5.00", "currency": "USD"}))
+    assert codes(plan, of=catalogue(take)) == [("AMOUNT_NEGATIVE", "tasks.take")]
+
+
+@pytest.mark.parametrize("effect", [Effect.RESERVE, Effect.COMMIT])
+def test_what_nothing_undoes_and_is_not_declared_so_is_refused(effect: Effect) -> None:
+    """A catalogue that says neither how an action is undone nor that it cannot be is not believed."""
+    hold = replace(TRAVEL.actions[ActionName("rooms.hold")], effect=effect, compensate=None)
+    other = replace(TRAVEL, actions={**TRAVEL.actions, hold.name: hold})
+    assert codes(proposal(SEARCH, HOLD), of=other) == [("NO_COMPENSATION", "tasks.hold.action")]
+
+
+def test_formats_that_differ_are_a_fault() -> None:
+    """A date-time does not go into a field for dates, a list not into a shorter one, an enum not into another."""
+    wanted = record(
+        {}, {"day": {"type": "string", "format": "date"}, "few": array(MONEY, maxItems=1), "class": {"enum": ["first"]}}
+    )
+    given = record({"at": {"type": "string", "format": "date-time"}, "paid": MONEY, "cabin": {"enum": ["economy"]}})
+    own = catalogue(action("a.make", output=given), action("a.take", input=wanted))
+    references: Any = {"day": Ref("made.at"), "few": Ref("[made.paid, made.paid]"), "class": Ref("made.cabin")}
+    plan = proposal(task("made", "a.make"), task("taken", "a.take", **references))
+    assert codes(plan, of=own) == [("BAD_REFERENCE", f"tasks.taken.args.{name}") for name in ("day", "few", "class")]
+
+
+def test_an_object_that_lacks_what_is_required_is_a_fault() -> None:
+    """An output without a field that the input's object requires, or with a wrong one inside, does not fit."""
+    own = catalogue(
+        action(
+            "a.make",
+            output=record(
+                {"half": record({"amount": INTEGER}), "wrong": record({"amount": INTEGER, "currency": INTEGER})}
+            ),
+        ),
+        action("a.take", input=record({}, {"one": MONEY, "two": MONEY})),
+    )
+    plan = proposal(task("made", "a.make"), task("taken", "a.take", one=Ref("made.half"), two=Ref("made.wrong")))
+    assert codes(plan, of=own) == [("BAD_REFERENCE", "tasks.taken.args.one"), ("BAD_REFERENCE", "tasks.taken.args.two")]
+
+
+def test_every_removal_of_an_order_makes_the_natural_plan_unsafe_or_leaves_it_safe() -> None:
+    """Taking the order-only edges away one by one, a fault appears exactly where a check no longer precedes commits."""
+    unsafe: dict[str, bool] = {}
+    for place, one in enumerate(travel_proposal()["tasks"]):
+        for first in one["after"]:
+            changed = travel_proposal()
+            changed["tasks"][place] = raw(one, after=[name for name in one["after"] if name != first])
+            unsafe[f"{first}->{one['id']}"] = isinstance(
+                compile_proposal(json.dumps(changed), TRAVEL, request()), Faulted
+            )
+    assert unsafe == {
+        "check->hold_room": False,  # still before the other hold, and so before everything that is committed
+        "check->hold_seat": False,
+        "policy->authorize": True,
+        "book_room->capture": False,  # a capture can be undone: two bookings and a payment may be made side by side
+        "book_seat->capture": False,
+        "capture->order": True,  # the message would come before the payment
+    }
+
+
+def test_messages_say_what_to_write_instead() -> None:
+    """The model learns the near match, the fields that are there, and the edges to add."""
+    plan = proposal(
+        task("find", "trips.serch", city="x"),
+        task("also", "trips.search", cty="x"),
+        task("hold", "rooms.hold", offer_id=Ref("also.offers[0].id")),
+    )
+    compiled = compile_proposal(json.dumps(plan), TRAVEL, request())
+    assert isinstance(compiled, Faulted)
+    told = "\n".join(map(str, compiled.faults))
+    assert "Did you mean trips.search" in told
+    assert "Did you mean city" in told
+    assert "there is offer_id, price, stars, day" in told
+
+
+def test_no_fault_repeats_a_value() -> None:
+    """Faults are recorded and logged, so the traveller's own words and numbers stay out of them."""
+    plan = json.dumps(search(day="P1234567", guests="4111111111111111"))
+    compiled = compile_proposal(plan, TRAVEL, request())
+    assert isinstance(compiled, Faulted)
+    assert not [fault for fault in compiled.faults if "P1234567" in str(fault) or "4111" in str(fault)]
