@@ -71,6 +71,10 @@ REFUSAL_RETRY_FIRST_MS: Final = 250
 REFUSAL_RETRY_MAX_MS: Final = 15_000
 ATTEMPT_GRACE_MS: Final = 1_000
 """How long after an attempt's deadline it is given up as lost: time for the adapter's own timeout to speak first."""
+HOLD_REFRESHES_MAX: Final = 3
+"""A reservation that ran out this often before it was used is not made again: something is too slow for it."""
+HOLD_MARGIN_MS: Final = 2_000
+"""A reservation with less than this left is held to have run out: the call that uses it takes time, too."""
 CLARIFICATIONS_MAX: Final = 5
 """Rounds of questions; a planner that asks a sixth time does not know what it wants."""
 LOOKUPS_MAX: Final = 8

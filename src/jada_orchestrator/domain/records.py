@@ -244,6 +244,14 @@ class UndoStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshStarted:
+    """What this task reserved ran out before it was used: it is given back, and reserved anew as part of `revision`."""
+
+    task_id: TaskId
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskCompensated:
     """The task's effect is undone."""
 
@@ -371,6 +379,7 @@ Record: TypeAlias = (
     | TaskSkipped
     | CompensationStarted
     | UndoStarted
+    | RefreshStarted
     | TaskCompensated
     | TaskStands
     | CancelRequested

@@ -134,6 +134,12 @@ class Task:
     output: JsonObject | None = None
     released: bool = False
     """Its successors have been told that it is final; that happens once."""
+    expires_at: UtcMs | None = None
+    """When what it reserved runs out, if its output says so."""
+    refreshes: int = 0
+    """How often it was reserved anew."""
+    refreshing: bool = False
+    """What it reserved has run out, and is given back and reserved anew."""
     undoing: bool = False
     """Undoing it was started (perhaps with asking first what became of it)."""
     stands: Failure | None = None

@@ -45,6 +45,7 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.TaskSkipped: calls.task_skipped,
     r.CompensationStarted: calls.compensation_started,
     r.UndoStarted: calls.undo_started,
+    r.RefreshStarted: calls.refresh_started,
     r.TaskCompensated: calls.task_compensated,
     r.TaskStands: calls.task_stands,
     r.CancelRequested: whole.cancel_requested,

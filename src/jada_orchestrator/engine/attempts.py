@@ -25,6 +25,7 @@ from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import IN_FLIGHT_PHASES, Phase, Task, Workflow
 from jada_orchestrator.engine.ending import tell
+from jada_orchestrator.engine.holds import outgrown, refresh_expired
 from jada_orchestrator.engine.keys import attempt_key, call_key, compensation_of, terms_of_call, terms_of_side
 from jada_orchestrator.engine.lookups import look_up_or_give_up, lookup_ended
 from jada_orchestrator.engine.money import check_commit
@@ -53,7 +54,7 @@ def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs) -> list[R
     if isinstance(call_input, tuple):
         return [_unresolvable(task, event.side, call_input)]
     if event.side == "do":
-        held = _hold_commit(workflow, task, call_input, now)
+        held = refresh_expired(workflow, task, now) or _hold_commit(workflow, task, call_input, now)
         if held is not None:
             return held
     return [_started(workflow, task, event.side, call_input, now)]
@@ -115,7 +116,7 @@ def attempt_ended(workflow: Workflow, event: e.AttemptEnded, now: UtcMs, catalog
         return [lookup_ended(workflow, task, event.side, result, now)]
     match result:
         case e.Succeeded(output):
-            return [_succeeded(task, event.side, event.number, output, event.usage)]
+            return _succeeded(workflow, task, event, output)
         case e.Failed():
             return [_failed(workflow, task, event.side, result, event.usage, now)]
         case e.Lost(failure):
@@ -177,10 +178,11 @@ def _is_current(task: Task, event: e.AttemptEnded) -> bool:
 _AWAITS_TRUTH = frozenset({Phase.LOST, Phase.LOOKUP_READY, Phase.LOOKING_UP, Phase.BACKING_OFF, Phase.READY})
 
 
-def _succeeded(task: Task, side: Side, number: int, output: JsonObject, usage: Usage | None) -> Record:
-    if side == "undo":
-        return r.TaskCompensated(task.planned.id, "call", number)
-    return r.TaskSucceeded(task.planned.id, "call", number, output, usage)
+def _succeeded(workflow: Workflow, task: Task, event: e.AttemptEnded, output: JsonObject) -> list[Record]:
+    if event.side == "undo":
+        return [r.TaskCompensated(task.planned.id, "call", event.number)]
+    succeeded = r.TaskSucceeded(task.planned.id, "call", event.number, output, event.usage)
+    return [succeeded, *outgrown(workflow, task, output)]
 
 
 def _failed(workflow: Workflow, task: Task, side: Side, result: e.Failed, usage: Usage | None, now: UtcMs) -> Record:

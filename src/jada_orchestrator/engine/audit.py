@@ -74,7 +74,7 @@ def _graph(workflow: Workflow) -> Iterator[str]:
             given_up = (
                 before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
             )
-            reopened = before.undoing and before_id not in task.planned.needs
+            reopened = before.refreshing or (before.undoing and before_id not in task.planned.needs)
             if not (done or given_up or reopened):
                 yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.events import Purpose, Side
@@ -14,11 +16,13 @@ from jada_orchestrator.domain.workflow import (
     FINAL_PHASES,
     GRANTABLE_PHASES,
     IN_FLIGHT_PHASES,
+    Call,
     Phase,
     Status,
     Task,
     Workflow,
 )
+from jada_orchestrator.engine.holds import expiry_of
 from jada_orchestrator.engine.money import committed_amount
 from jada_orchestrator.engine.retry import learns_by_repeating
 
@@ -139,6 +143,8 @@ def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> No
     del at
     task = workflow.tasks[record.task_id]
     task.output = record.output
+    task.expires_at = expiry_of(record.output) if task.terms.effect is Effect.RESERVE else None
+    task.refreshing = False
     task.do.maybe = False
     if record.usage is not None:
         workflow.usage = workflow.usage + record.usage
@@ -230,6 +236,35 @@ def undo_started(workflow: Workflow, record: r.UndoStarted, at: UtcMs) -> None:
         _move(workflow, task, "undo", Phase.BACKING_OFF)
 
 
+def refresh_started(workflow: Workflow, record: r.RefreshStarted, at: UtcMs) -> None:
+    """Fold `RefreshStarted`: give back what ran out; whoever was about to use it waits until it is there anew."""
+    del at
+    workflow.revision = record.revision
+    task = workflow.tasks[record.task_id]
+    task.refreshing = task.undoing = True
+    task.refreshes += 1
+    task.released = False
+    for dependent_id in workflow.dependents.get(record.task_id, ()):
+        dependent = workflow.tasks[dependent_id]
+        if dependent.do.phase in _NOT_CALLED_YET and dependent.do.attempts == 0:
+            dependent.waits_for += 1
+            _move(workflow, dependent, "do", Phase.WAITING)
+    _move(workflow, task, "undo", Phase.READY)
+
+
+_NOT_CALLED_YET = frozenset({Phase.WAITING, Phase.READY})
+
+
+def _reserve_anew(workflow: Workflow, task: Task) -> None:
+    """Let a task that was given back be done once more, under a new key, as a new revision of the plan."""
+    task.planned = replace(task.planned, revision=workflow.revision)
+    task.undo = Call()
+    task.undoing = False
+    _move(workflow, task, "undo", Phase.WAITING)
+    _move(workflow, task, "do", Phase.READY)
+    task.do = Call(phase=Phase.READY)
+
+
 def task_compensated(workflow: Workflow, record: r.TaskCompensated, at: UtcMs) -> None:
     """Fold `TaskCompensated`."""
     del at
@@ -238,6 +273,8 @@ def task_compensated(workflow: Workflow, record: r.TaskCompensated, at: UtcMs) -
     task.do.maybe = False
     task.undo.maybe = False
     _move(workflow, task, "undo", Phase.SUCCEEDED)
+    if task.refreshing and workflow.winding_up is None:
+        _reserve_anew(workflow, task)
 
 
 def task_stands(workflow: Workflow, record: r.TaskStands, at: UtcMs) -> None:
@@ -248,6 +285,8 @@ def task_stands(workflow: Workflow, record: r.TaskStands, at: UtcMs) -> None:
     if task.do.phase not in FINAL_PHASES:
         _move(workflow, task, "do", Phase.UNRESOLVED)
     _move(workflow, task, "undo", Phase.UNRESOLVED if task.undo.maybe else Phase.FAILED)
+    if task.refreshing and workflow.winding_up is None:
+        workflow.broken = record.failure
 
 
 # --- Laying out a plan ------------------------------------------------------------------------------------------

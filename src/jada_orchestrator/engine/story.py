@@ -138,6 +138,7 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
         lambda x: f"Undoing what was done, because {x.failure.message} [{x.failure.code}]",
     ),
     r.UndoStarted: ("info", "undo.started", lambda x: f"Undoing {x.task_id}"),
+    r.RefreshStarted: ("warning", "hold.expired", lambda x: f"{x.task_id} ran out before it was used; reserving anew"),
     r.TaskCompensated: ("info", "task.compensated", lambda x: f"{x.task_id} is undone{_by(x)}"),
     r.TaskStands: (
         "error",

@@ -33,6 +33,9 @@ _UNDONE: Final = (*_UNSURE, _P.WAITING, _P.SUCCEEDED, _P.UNRESOLVED)
 CALL_ARROWS: Final = _arrows(
     ((_P.WAITING,), "predecessors done", _P.READY),
     ((_P.WAITING,), "UndoStarted", _P.READY),
+    ((_P.WAITING,), "RefreshStarted", _P.READY),
+    ((_P.READY,), "RefreshStarted", _P.WAITING),
+    ((_P.SUCCEEDED,), "TaskCompensated", _P.READY),
     ((_P.WAITING,), "UndoStarted", _P.BACKING_OFF),
     ((_P.UNRESOLVED,), "UndoStarted", _P.LOST),
     ((_P.UNRESOLVED,), "UndoStarted", _P.BACKING_OFF),

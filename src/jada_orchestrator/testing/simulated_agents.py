@@ -65,8 +65,14 @@ class Books:
 class SimulatedAgents:
     """Does actions. `now` is asked for expiries; `refuse` may raise `AgentRefusal` for a call, before any effect."""
 
-    def __init__(self, now: Callable[[], UtcMs], refuse: Callable[[AgentCall], None] | None = None) -> None:
-        """Begin with empty books."""
+    def __init__(
+        self,
+        now: Callable[[], UtcMs],
+        refuse: Callable[[AgentCall], None] | None = None,
+        hold_ms: Callable[[], int] = lambda: _HOLD_MS,
+    ) -> None:
+        """Begin with empty books; `hold_ms` is asked how long a reservation made now lasts."""
+        self._hold_ms = hold_ms
         self.books = Books()
         self._now = now
         self._refuse = refuse
@@ -126,7 +132,11 @@ class SimulatedAgents:
         """Make an effect, with a name of its own."""
         name = f"{verb}-{len(self.books.effects) + 1}"
         outputs: dict[str, JsonObject] = {
-            "hold": {"hold_id": name, "total": _PRICE, "expires_at": format_instant(UtcMs(self._now() + _HOLD_MS))},
+            "hold": {
+                "hold_id": name,
+                "total": _PRICE,
+                "expires_at": format_instant(UtcMs(self._now() + self._hold_ms())),
+            },
             "book": {"booking_id": name, "total": _PRICE},
             "authorize": {"authorization_id": name, "amount": call.input.get("amount")},
             "capture": {"capture_id": name, "amount": call.input.get("amount")},

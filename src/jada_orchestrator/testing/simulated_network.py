@@ -48,6 +48,7 @@ class Odds:
     worker_silent: float = 0.04
     worker_twice: float = 0.05
     bad_output: float = 0.01
+    short_hold: float = 0.15
     queue: float = 0.03
     journal: float = 0.03
     planner: float = 0.10

@@ -94,7 +94,7 @@ class _Simulation:
         loop = asyncio.get_running_loop()
         self._clock = VirtualClock(loop)
         self._fate = Fate(self._seed, self._odds, self._clock)
-        self._agents = SimulatedAgents(self._clock.now, self._refuse)
+        self._agents = SimulatedAgents(self._clock.now, self._refuse, self._hold_ms)
         self._queues = FakeQueues(self._clock, fault=self._queue_fault)
         self._queues.create(REQUESTS, REPLIES, OUTCOMES, DEAD_LETTERS, "jada-checks", "jada-mail")
         self._functions = SimulatedFunctions(self._agents, self._fate, self._witness)
@@ -232,6 +232,9 @@ class _Simulation:
             raise AgentRefusal("BUSY", retryable=True)
         if self._fate.strikes("refused_for_good"):
             raise AgentRefusal("SOLD_OUT")
+
+    def _hold_ms(self) -> int:
+        return round(self._fate.between(500, 4_000)) if self._fate.strikes("short_hold") else 900_000
 
     def _queue_fault(self, queue: str, operation: str) -> QueueFault | None:
         del operation

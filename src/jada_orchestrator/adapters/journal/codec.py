@@ -43,6 +43,7 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "task_skipped": r.TaskSkipped,
     "compensation_started": r.CompensationStarted,
     "undo_started": r.UndoStarted,
+    "refresh_started": r.RefreshStarted,
     "task_compensated": r.TaskCompensated,
     "task_stands": r.TaskStands,
     "cancel_requested": r.CancelRequested,

@@ -1,0 +1,84 @@
+"""Reservations that run out.
+
+``expires_at`` in the output of a `reserve` action is a deadline for whatever commits on it. A commit is never sent on
+a reservation that has run out: the reservation is given back (it may still stand somewhere) and made anew under a new
+key. What was already done with the old one must still be what would be done with the new one, or else the booking has
+changed under the traveller's feet, and is undone.
+"""
+
+from __future__ import annotations
+
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.catalogue import Effect
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.instants import UtcMs, parse_instant
+from jada_orchestrator.domain.limits import HOLD_MARGIN_MS, HOLD_REFRESHES_MAX
+from jada_orchestrator.domain.records import Record
+from jada_orchestrator.domain.workflow import Phase, Task, Workflow
+from jada_orchestrator.planning import resolve_input
+
+
+def expiry_of(output: JsonObject) -> UtcMs | None:
+    """Return when what an output reserves runs out; None when it does not say, or not readably."""
+    value = output.get("expires_at")
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_instant(value)
+    except ValueError:
+        return None
+
+
+def due_of(workflow: Workflow, task: Task) -> UtcMs | None:
+    """Return by when a task should have gone: the first of its reservations to run out, or the deadline."""
+    instants = [
+        expires_at for needed in task.planned.needs if (expires_at := workflow.tasks[needed].expires_at) is not None
+    ]
+    if workflow.request is not None and workflow.request.constraints.deadline is not None:
+        instants.append(workflow.request.constraints.deadline)
+    return min(instants, default=None)
+
+
+def refresh_expired(workflow: Workflow, task: Task, now: UtcMs) -> list[Record] | None:
+    """Return how the reservations that a commit is about to use, and that ran out, are renewed; None when none did."""
+    if task.terms.effect is not Effect.COMMIT or workflow.winding_up is not None:
+        return None
+    expired = [held for needed in task.planned.needs if _has_run_out(workflow, held := workflow.tasks[needed], now)]
+    if not expired:
+        return None
+    for held in expired:
+        if held.terms.compensate is None or held.refreshes >= HOLD_REFRESHES_MAX:
+            message = f"what {held.planned.id} reserved ran out before it was used, and cannot be renewed again"
+            return [r.TaskFailed(task.planned.id, "call", 0, Failure("HOLD_EXPIRED", message))]
+    return [r.RefreshStarted(held.planned.id, workflow.revision + 1 + n) for n, held in enumerate(expired)]
+
+
+def _has_run_out(workflow: Workflow, held: Task, now: UtcMs) -> bool:
+    """Tell whether a reservation ran out unused; one that a commit has used already is that commit's business."""
+    if held.expires_at is None or held.do.phase is not Phase.SUCCEEDED or held.undoing:
+        return False
+    if now + HOLD_MARGIN_MS < held.expires_at:
+        return False
+    return not any(
+        user.terms.effect is Effect.COMMIT and held.planned.id in user.planned.needs and user.do.attempts > 0
+        for user in (workflow.tasks[name] for name in workflow.dependents.get(held.planned.id, ()))
+    )
+
+
+def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]:
+    """Return what stops the workflow when a renewed reservation no longer fits what was done with the old one."""
+    if not task.refreshing or workflow.request is None or workflow.winding_up is not None:
+        return []
+    for name in workflow.dependents.get(task.planned.id, ()):
+        user = workflow.tasks[name]
+        if user.do.input is None or task.planned.id not in user.planned.needs:
+            continue
+        outputs = {
+            needed: found for needed in user.planned.needs if (found := workflow.tasks[needed].output) is not None
+        }
+        outputs[task.planned.id] = output
+        if resolve_input(user.planned, outputs, workflow.request) != user.do.input:
+            message = f"{task.planned.id} had to be reserved anew, and {name} was done with what has changed since"
+            return [r.CompensationStarted(Failure("HOLD_CHANGED", message), cancelled=False)]
+    return []
