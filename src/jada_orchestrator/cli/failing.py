@@ -15,6 +15,7 @@ from jada_orchestrator.ports.journal import (
     JournalVersionError,
 )
 from jada_orchestrator.ports.queues import QueueError
+from jada_orchestrator.service.refusals import BadMessageError, MisconfiguredError
 from jada_orchestrator.service.settings_tiers import SettingsMistakesError
 from jada_orchestrator.service.store_access import AmbiguousIdError, NoSuchWorkflowError
 
@@ -66,6 +67,11 @@ def _told(error: Exception) -> Told:
             what = "a mistake" if count == 1 else f"{count} mistakes"
             lines = "\n".join(f"  {fault.where}: {fault.message}" for fault in error.faults)
             return Told(f"the settings have {what}:\n{lines}", "`jada config show` explains every setting.", USAGE)
+        case BadMessageError():
+            lines = "\n".join(f"  {fault}" for fault in error.faults)
+            return Told(f"the message cannot be sent as it is:\n{lines}", "", USAGE)
+        case MisconfiguredError():
+            return Told(str(error), "", USAGE)
         case AmbiguousIdError():
             lines = "\n".join(
                 f"  {workflow_id}  {head.request_id}  {head.status}" for workflow_id, head in error.candidates

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from jada_orchestrator import __version__
-from jada_orchestrator.cli import configuring, reading
+from jada_orchestrator.cli import configuring, controlling, planning, reading, running, sandboxing, submitting
 from jada_orchestrator.cli.failing import DONE, INTERRUPTED, report
 from jada_orchestrator.cli.options import Overall, taught
 
@@ -85,6 +85,55 @@ app.command(
         "jada watch web-7f3c2a",
     ),
 )(reading.watch)
+app.command(
+    "submit",
+    rich_help_panel=_ASK,
+    help=taught(
+        "Put a booking request on the request queue.",
+        'jada submit "Two of us, customer c-118, Boston to Lisbon 3-10 May, a hotel" --max-total "6000 USD" --wait',
+        "jada submit --file request.json --request-id web-7f3c2a",
+    ),
+)(submitting.submit)
+app.command(
+    "plan",
+    rich_help_panel=_ASK,
+    help=taught(
+        "Plan a request and show the checked plan; no agent is called. Status 1 when there is no plan.",
+        'jada plan "Boston to Lisbon, 3-10 May, two people, customer c-118"',
+        "jada plan --file proposal.json    # compiles what you wrote, without a model",
+    ),
+)(planning.plan)
+app.command(
+    "cancel",
+    rich_help_panel=_ASK,
+    help=taught("Have a booking stopped and what it did undone.", "jada cancel web-7f3c2a"),
+)(controlling.cancel)
+app.command(
+    "retry",
+    rich_help_panel=_ASK,
+    help=taught("Have a booking that failed or needs attention go on from its failed tasks.", "jada retry web-7f3c2a"),
+)(controlling.retry)
+app.command(
+    "approve",
+    rich_help_panel=_ASK,
+    help=taught("Let a booking spend the sum that it waits with.", "jada approve web-7f3c2a"),
+)(controlling.approve)
+app.command(
+    "deny",
+    rich_help_panel=_ASK,
+    help=taught("Do not let a booking spend the sum that it waits with.", "jada deny web-7f3c2a"),
+)(controlling.deny)
+app.command(
+    "answer",
+    rich_help_panel=_ASK,
+    help=taught("Answer the questions that a booking waits with.", 'jada answer web-7f3c2a "On 3 May, two people"'),
+)(controlling.answer)
+app.command(
+    "run",
+    rich_help_panel=_RUN,
+    help=taught("Run the daemon until SIGTERM or Ctrl-C; SIGHUP takes new settings and agents.", "jada run"),
+)(running.run)
+app.add_typer(sandboxing.sandbox, name="sandbox", rich_help_panel=_RUN)
 config.command("show")(configuring.show)
 config.command("get")(configuring.get)
 config.command("set")(configuring.set_)

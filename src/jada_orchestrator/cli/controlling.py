@@ -1,0 +1,121 @@
+"""The commands that want something of a running booking: cancel, retry, approve, deny, answer."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from jada_orchestrator.cli import options
+from jada_orchestrator.cli.failing import FAILED, CommandError
+from jada_orchestrator.cli.screen import print_json, screen
+from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.domain.workflow import TERMINAL, Status
+from jada_orchestrator.ports.journal import Head
+from jada_orchestrator.service import submitting
+from jada_orchestrator.service.settings import Settings
+from jada_orchestrator.service.store_access import resolve, store_reader
+
+_By = Annotated[str | None, typer.Option("--by", help="Who decides; you, without it.", metavar="NAME")]
+
+
+def cancel(
+    context: typer.Context, ref: options.WorkflowRef, by: _By = None, store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:  # fmt: skip
+    """Have a booking stopped and what it did undone."""
+    _ask(context, ref, "cancel", by, store, as_json=as_json)
+
+
+def retry(
+    context: typer.Context, ref: options.WorkflowRef, by: _By = None, store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:  # fmt: skip
+    """Have a booking that failed or needs attention go on from its failed tasks."""
+    _ask(context, ref, "retry", by, store, as_json=as_json)
+
+
+def approve(
+    context: typer.Context, ref: options.WorkflowRef, by: _By = None, store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:  # fmt: skip
+    """Let a booking spend the sum that it waits with."""
+    _ask(context, ref, "approve", by, store, as_json=as_json)
+
+
+def deny(
+    context: typer.Context, ref: options.WorkflowRef, by: _By = None, store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:  # fmt: skip
+    """Do not let a booking spend the sum that it waits with; what it did is undone."""
+    _ask(context, ref, "deny", by, store, as_json=as_json)
+
+
+def answer(
+    context: typer.Context,
+    ref: options.WorkflowRef,
+    text: Annotated[str, typer.Argument(help="The answer to the booking's questions.", metavar="TEXT")],
+    by: _By = None,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Answer the questions that a booking waits with."""
+    _ask(context, ref, "answer", by, store, text, as_json=as_json)
+
+
+def _ask(
+    context: typer.Context, ref: str, command: str, by: str | None, store: str | None, text: str = "", *, as_json: bool
+) -> None:
+    settings = options.loaded(context, store=store).settings
+    head = asyncio.run(_send(settings, ref, command, by or _me(), text))
+    if as_json:
+        print_json({"request_id": head.request_id, "command": command, "queue": settings.request_queue})
+        return
+    console = screen()
+    console.print(f"{command} for {head.request_id} is on the queue {settings.request_queue}.", markup=False)
+    console.print(Text(f"See what comes of it with: jada watch {head.request_id}", "dim"))
+
+
+async def _send(settings: Settings, ref: str, command: str, by: str, text: str) -> Head:
+    async with store_reader(settings) as reader:
+        workflow_id, head = await resolve(reader, ref)
+    _refuse_in_vain(workflow_id, head, command)
+    if command == "retry" and head.quarantined:
+        command = "release"  # what was set aside for breaking a law of ours goes on only when a person lets it
+    body: dict[str, Any] = {
+        "schema": "jada.control/1",
+        "request_id": head.request_id,
+        "command": command,
+        "by": by,
+        **({"text": text} if text else {}),
+    }
+    submitting.check(body, settings)
+    await submitting.send(settings, [body])
+    return head
+
+
+def _refuse_in_vain(workflow_id: WorkflowId, head: Head, command: str) -> None:
+    """Refuse what the daemon could only ignore: it is asked through a queue and answers nobody."""
+    status = Status(head.status)
+    waits_for = {"approve": Status.AWAITING_APPROVAL, "deny": Status.AWAITING_APPROVAL}
+    waits_for["answer"] = Status.NEEDS_CLARIFICATION
+    name = head.request_id or workflow_id
+    if head.rejected:
+        raise CommandError(f"{name} was turned away; there is nothing to {command}", status=FAILED)
+    if command in waits_for and status is not waits_for[command]:
+        what = "an approval" if command != "answer" else "an answer"
+        raise CommandError(f"{name} is {status.value} and does not wait for {what}", status=FAILED)
+    if command == "cancel" and status in TERMINAL:
+        hint = "To undo a finished booking, submit a request that cancels it."
+        raise CommandError(f"{name} is {status.value} already", hint=hint, status=FAILED)
+
+
+def _me() -> str:
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):
+        return f"somebody@{socket.gethostname()}"  # a user without a name, as in containers

@@ -1,0 +1,173 @@
+"""`jada plan`: what would be done, without doing it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+from rich.tree import Tree
+
+from jada_orchestrator.cli import options
+from jada_orchestrator.cli.drawing import cost_text
+from jada_orchestrator.cli.failing import DONE, FAILED, UNREACHABLE, USAGE, CommandError
+from jada_orchestrator.cli.reading import now_ms
+from jada_orchestrator.cli.screen import print_json, screen
+from jada_orchestrator.domain.catalogue import Effect
+from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.instants import format_duration
+from jada_orchestrator.domain.plan import Plan
+from jada_orchestrator.domain.request import BookingRequest
+from jada_orchestrator.planning import Adopted, Clarify, Faulted, Refuse
+from jada_orchestrator.ports.planner import PlannerError
+from jada_orchestrator.service import dry_run, submitting
+from jada_orchestrator.service.settings import Settings
+
+_EFFECT_STYLES = {Effect.READ: "green", Effect.RESERVE: "yellow", Effect.COMMIT: "bold red"}
+
+
+def plan(
+    context: typer.Context,
+    text: Annotated[str | None, typer.Argument(help="What is wanted, in plain words.", metavar="[TEXT]")] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Compile this written proposal; no model is asked.")
+    ] = None,
+    request: Annotated[Path | None, typer.Option(help="A jada.request/1 JSON file instead of TEXT.")] = None,
+    model: Annotated[str | None, typer.Option(help="Ask this model.")] = None,
+    catalogue: Annotated[Path | None, typer.Option(help="Use the agents in this folder.", metavar="FOLDER")] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Plan a request and show the checked plan; no agent is called."""
+    settings = options.loaded(context, model=model, catalogue=catalogue).settings
+    wanted = _request(settings, text, request, needed=file is None)
+    try:
+        if file is not None:
+            result = dry_run.compile_written(settings, file.read_text(encoding="utf-8"), wanted)
+        else:
+            result = asyncio.run(dry_run.plan(settings, wanted, now_ms()))
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}", status=USAGE) from error
+    except PlannerError as error:
+        status = FAILED if error.kind in {"permanent", "bad_answer"} else UNREACHABLE
+        raise CommandError(f"the model brought no plan: {error}", status=status) from error
+    if as_json:
+        print_json(_as_json(result))
+    else:
+        _draw(result)
+    status = DONE if isinstance(result.compiled, Adopted) else FAILED
+    if status:
+        raise typer.Exit(status)
+
+
+def _request(settings: Settings, text: str | None, path: Path | None, *, needed: bool) -> BookingRequest:
+    """Return the request to plan for, checked as one that arrives."""
+    body: dict[str, Any] = {"request_id": "dry-run"}
+    if path is not None:
+        try:
+            body |= json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError) as error:
+            raise CommandError(f"{path} holds no request: {error}", status=USAGE) from error
+    if text:
+        body["text"] = text
+    if not body.get("text") and not body.get("booking"):
+        if needed:
+            hint = 'For instance: jada plan "Boston to Lisbon, 3-10 May, two people"'
+            raise CommandError("say what is wanted: TEXT or --request", hint=hint, status=USAGE)
+        body["text"] = "(a written proposal)"
+    arrived = submitting.check(body, settings)
+    if arrived is None:
+        raise CommandError("that is a control message, not a request", status=USAGE)
+    return arrived.request
+
+
+def _as_json(result: dry_run.DryRun) -> dict[str, Any]:
+    compiled = result.compiled
+    told: dict[str, Any] = {"outcome": "plan", "plan": None, "questions": [], "reason": "", "faults": []}
+    match compiled:
+        case Adopted():
+            told["plan"] = _plan_json(compiled.plan)
+        case Clarify():
+            told |= {"outcome": "clarify", "questions": list(compiled.questions), "reason": compiled.reason}
+        case Refuse():
+            told |= {"outcome": "refuse", "reason": compiled.reason}
+        case Faulted():
+            told |= {"outcome": "faults", "faults": _faults_json(compiled.faults)}
+    told["corrected"] = [_faults_json(each.faults) for each in result.corrected]
+    told |= {"model": result.model or None, "cost": result.usage.to_json(), "proposal": result.text}
+    return told
+
+
+def _plan_json(plan: Plan) -> dict[str, Any]:
+    tasks = [
+        {
+            "id": task.id,
+            "action": task.action,
+            "effect": plan.terms_of(task).effect.value,
+            "after": list(task.after),
+            "optional": task.optional,
+            "input": {
+                name: {"ref": binding.expression} if binding.expression else {"value": binding.constant}
+                for name, binding in task.bindings.items()
+            },
+        }
+        for task in plan.tasks
+    ]
+    result = {name: binding.expression for name, binding in plan.result.items()}
+    return {"tasks": tasks, "result": result, "notes": list(plan.notes)}
+
+
+def _faults_json(faults: tuple[Fault, ...]) -> list[dict[str, str]]:
+    return [{"code": fault.code, "where": fault.where, "message": fault.message} for fault in faults]
+
+
+def _draw(result: dry_run.DryRun) -> None:
+    console = screen()
+    for number, each in enumerate(result.corrected, start=1):
+        console.print(Text(f"Answer {number} was sent back:", "yellow"))
+        for fault in each.faults:
+            console.print(Text(f"  {fault}", "yellow"))
+    match result.compiled:
+        case Adopted(plan=adopted):
+            console.print(_tree(adopted))
+        case Clarify():
+            console.print(Text("The planner asks:", "bold yellow"))
+            for question in result.compiled.questions:
+                console.print(Text(f"  ? {question}"))
+        case Refuse():
+            console.print(Text(f"The planner refuses: {result.compiled.reason}", "bold red"))
+        case Faulted():
+            console.print(Text(f"The proposal has {len(result.compiled.faults)} faults:", "bold red"))
+            for fault in result.compiled.faults:
+                console.print(Text(f"  {fault}", "red"))
+    if result.model:
+        spent = f"{result.model}, {format_duration(result.latency_ms)}, {cost_text(result.usage)}"
+        console.print(Text(spent, "dim"))
+
+
+def _tree(plan: Plan) -> Tree:
+    tree = Tree(Text(f"Plan of {len(plan.tasks)} tasks; nothing was called", "bold"), guide_style="dim")
+    branches: dict[str, Tree] = {}
+    depths: dict[str, int] = {}
+    for task in plan.tasks:
+        parent = max(task.after, key=lambda task_id: depths[task_id], default=None)
+        depths[task.id] = 0 if parent is None else depths[parent] + 1
+        effect = plan.terms_of(task).effect
+        line = Text(task.id, "bold")
+        line.append(f"  {task.action}", "dim")
+        line.append(f"  {effect.value}", _EFFECT_STYLES[effect])
+        if task.optional:
+            line.append("  optional", "dim")
+        others = [task_id for task_id in task.after if task_id != parent]
+        if others:
+            line.append(f"  after {', '.join(others)} too", "dim")
+        branch = (tree if parent is None else branches[parent]).add(line)
+        branches[task.id] = branch
+        for name, binding in task.bindings.items():
+            shown = f"← {binding.expression}" if binding.expression else json.dumps(binding.constant)
+            line.append(f"\n{name} {shown}", "dim")
+    for note in plan.notes:
+        tree.add(Text(f"note: {note}", "dim italic"))
+    return tree

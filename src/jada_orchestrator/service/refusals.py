@@ -1,0 +1,41 @@
+"""What stops a command before it begins, in the service's own words: the commands know no adapter's errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jada_orchestrator.domain.faults import Fault
+
+
+class MisconfiguredError(Exception):
+    """Something that was configured cannot be used: catalogue, key, region, credentials.
+
+    Raised by the service's functions for commands, before anything is sent; the message says what to set (exit
+    status 2).
+    """
+
+
+class BadMessageError(Exception):
+    """A request or control message is not what the contract says. Raised before it is sent, with every fault.
+
+    Whoever typed it mends the fields that the faults name (exit status 2).
+    """
+
+    def __init__(self, faults: tuple[Fault, ...]) -> None:
+        """Keep the faults."""
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = faults
+
+
+@contextmanager
+def configuration_checked() -> Iterator[None]:
+    """Turn what adapters say of their configuration into `MisconfiguredError`."""
+    from jada_orchestrator.adapters.aws.errors import AwsSetupError
+    from jada_orchestrator.adapters.claude.client import ModelConfigurationError
+    from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
+
+    try:
+        yield
+    except (AwsSetupError, ModelConfigurationError, CatalogueError) as error:
+        raise MisconfiguredError(str(error)) from error
