@@ -236,7 +236,8 @@ def _field_of_one(shape: Shape, name: str) -> Looked:
         return Looked(found, certain=True) if found is not None else Looked(trouble=_no_field(shape, name))
     types = types_of(shape)
     if "object" not in types:
-        return Looked(trouble=f"{article(types)} has no field `{name}`")
+        hint = "; take an item of it first, as in [0]" if types == {"array"} else ""
+        return Looked(trouble=f"{article(types)} has no field `{name}`{hint}")
     if not isinstance(shape, Described):
         return Looked()
     properties, required = _properties(shape), shape.schema.get("required")
