@@ -85,7 +85,10 @@ _TOWER: Final = _CORE | {"wire", "ports", "runtime", "adapters"}
 
 FLOORS: Final[dict[str, Floor]] = {
     "domain": Floor(pure=True),
-    "wire": Floor(below=frozenset({"domain"}), third_party=frozenset({"msgspec", "pydantic"})),
+    "wire": Floor(
+        below=frozenset({"ports", "domain"}),
+        third_party=frozenset({"msgspec", "pydantic", "pydantic_core"}),
+    ),
     "planning": Floor(below=frozenset({"domain"}), third_party=frozenset({"jmespath", "jsonschema_rs"}), pure=True),
     "capacity": Floor(below=frozenset({"domain"}), pure=True),
     "engine": Floor(below=frozenset({"planning", "domain"}), pure=True),

@@ -1,0 +1,162 @@
+"""JSON from strangers: read strictly, with every fault named, and never an exception.
+
+Python's own reader takes NaN, lets the last of two equal names win, turns 1e999 into infinity and gives up on deep
+nesting with a RecursionError. Here each of these is a fault with a code.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.faults import Fault
+
+DEPTH_MAX: Final = 64
+"""Levels of nesting: a booking has about six; whatever is deeper is an attack or a mistake."""
+INTEGER_MAX: Final = 2**63 - 1
+"""What every JSON reader and every database column on the way can hold."""
+_DIGITS_MAX: Final = 19
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJson:
+    """What a text holds. `value` is the best that could be made of it, None where it is no JSON at all."""
+
+    value: Json
+    faults: tuple[Fault, ...]
+
+
+@dataclass(slots=True)
+class _Notes:
+    """Faults that are seen while the text is read, where no path is known yet."""
+
+    faults: list[Fault] = field(default_factory=list)
+
+    def pairs(self, pairs: list[tuple[str, Json]]) -> JsonObject:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            for name in found:
+                if names.count(name) > 1 and len(self.faults) < _NOTED_MAX:
+                    self.note("DUPLICATE_NAME", shown(name), "the name stands twice in one object; keep one of them")
+        return found
+
+    def integer(self, digits: str) -> int:
+        value = int(digits) if len(digits.lstrip("-")) <= _DIGITS_MAX else INTEGER_MAX + 1
+        if abs(value) <= INTEGER_MAX:
+            return value
+        self.note("BAD_NUMBER", "", f"the whole number {shown(digits)} does not fit into 64 bits; send it as a string")
+        return 0
+
+    def real(self, digits: str) -> float:
+        value = float(digits)
+        if math.isfinite(value):
+            return value
+        self.note("BAD_NUMBER", "", f"the number {shown(digits)} is too large; send it as a string")
+        return 0.0
+
+    def constant(self, name: str) -> None:
+        self.note("BAD_NUMBER", "", f"{name} is not JSON; leave the field out, or send null or a string")
+
+    def note(self, code: str, where: str, message: str) -> None:
+        self.faults.append(Fault(code, where, message))
+
+
+_NOTED_MAX: Final = 100
+"""Duplicate names that are noted; looking for more in a hostile object would take quadratic time."""
+
+
+def read_json(text: str | bytes, *, mend_texts: bool = False) -> ReadJson:
+    """Read a JSON text. Lone surrogates are faults, or become U+FFFD where `mend_texts` is set."""
+    notes = _Notes()
+    try:
+        value = json.loads(
+            text,
+            object_pairs_hook=notes.pairs,
+            parse_int=notes.integer,
+            parse_float=notes.real,
+            parse_constant=notes.constant,
+        )
+    except RecursionError:
+        return ReadJson(None, (_too_deep(),))
+    except ValueError as error:
+        return ReadJson(None, (Fault("NOT_JSON", "", f"the message is not JSON ({error}); send one JSON object"),))
+    if _is_deeper(value, DEPTH_MAX):
+        return ReadJson(None, (*notes.faults, _too_deep()))
+    if mend_texts:
+        return ReadJson(mended(value), tuple(notes.faults))
+    for path in _broken_texts(value, ""):
+        notes.note("BAD_TEXT", path, "the text holds half of a surrogate pair, which is not a character; mend the text")
+    return ReadJson(value, tuple(notes.faults))
+
+
+def mended(value: Json) -> Json:
+    """Return the JSON value with U+FFFD for every lone surrogate."""
+    if isinstance(value, str):
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {mended(name): mended(each) for name, each in value.items()}
+    return [mended(each) for each in value] if isinstance(value, list) else value
+
+
+def shown(value: object) -> str:
+    """Return a value that is short and safe enough to be quoted: cut, and without characters that are none."""
+    text = value if isinstance(value, str) else repr(value)
+    return repr(_SURROGATE.sub("\ufffd", text if len(text) <= 40 else text[:39] + "…"))
+
+
+def kind_of(value: object) -> str:
+    """Return what a JSON value is, for people; values themselves may be private and are not quoted."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case str():
+            return "a text"
+        case int() | float():
+            return "a number"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
+
+
+def _too_deep() -> Fault:
+    return Fault("TOO_DEEP", "", f"the message is nested more than {DEPTH_MAX} levels deep; flatten it")
+
+
+def _is_deeper(value: Json, levels: int) -> bool:
+    level: list[Any] = [value]
+    for _ in range(levels):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(each, dict | list) for each in level)
+
+
+def _broken_texts(value: Json, path: str) -> Iterator[str]:
+    if isinstance(value, str):
+        if not value.isascii() and _SURROGATE.search(value):
+            yield path
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            inner = f"{path}.{_SURROGATE.sub('?', name)}".lstrip(".")
+            if _SURROGATE.search(name):
+                yield inner
+            yield from _broken_texts(each, inner)
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _broken_texts(each, f"{path}[{index}]")

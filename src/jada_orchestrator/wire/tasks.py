@@ -1,0 +1,56 @@
+"""Tasks to agents: `jada.task/1`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.instants import format_instant
+from jada_orchestrator.ports.agents import AgentCall
+from jada_orchestrator.wire.models import TASK_SCHEMA
+
+
+class _Task(msgspec.Struct, omit_defaults=True, frozen=True):
+    """The message, in the order in which the contract shows its fields; a struct, since one is written per attempt."""
+
+    schema: str
+    workflow_id: str
+    request_id: str
+    tenant: str
+    task_id: str
+    attempt: int
+    idempotency_key: str
+    action: str
+    input: JsonObject
+    deadline: str
+    model: str | None = None
+    reply_to: str | None = None
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def encode(call: AgentCall, *, reply_to: str | None) -> str:
+    """Return the message of one attempt. `reply_to` names the reply queue for SQS workers; functions get none.
+
+    Raises:
+        TypeError: the input holds what is no JSON.
+        ValueError: a text in it holds a lone surrogate, which is no character.
+    """
+    task = _Task(
+        schema=TASK_SCHEMA,
+        workflow_id=call.workflow_id,
+        request_id=call.request_id,
+        tenant=call.tenant,
+        task_id=call.task_id,
+        attempt=call.attempt,
+        idempotency_key=call.idempotency_key,
+        action=call.action,
+        input=call.input,
+        deadline=format_instant(call.deadline),
+        model=call.model,
+        reply_to=reply_to,
+    )
+    return _ENCODER.encode(task).decode()
