@@ -29,6 +29,8 @@ REFERENCE_CHARS_MAX: Final = 512
 QUESTIONS_MAX: Final = 10
 PLAN_FAULTS_MAX: Final = 100
 """Faults of one proposal that go back to the model; with more than these it is better written anew than mended."""
+PLAN_NOTES_MAX: Final = 40
+"""Normalisations that a plan tells of; a proposal that needs more says nothing new with the rest."""
 SCHEMA_FAULTS_MAX: Final = 20
 """Faults of one value against one schema: enough to mend it, few enough to read."""
 REFERENCE_NESTING_MAX: Final = 48

@@ -11,7 +11,7 @@ from jada_orchestrator.planning.findings import Findings, shown, suggestion
 from jada_orchestrator.planning.inference import infer, mismatch
 from jada_orchestrator.planning.proposal import Argument, ProposedTask, read_json
 from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate, rename_roots, roots
-from jada_orchestrator.planning.schemas import faults_in
+from jada_orchestrator.planning.schemas import UNCHECKABLE, faults_in
 from jada_orchestrator.planning.shapes import Shape, article, described, field_of, names_of, type_names, types_of
 
 
@@ -160,5 +160,5 @@ def _check_whole(action: Action, bound: Bound, place: int, where: str, findings:
     complete = not missing and len(bound.known) == len(bound.bindings)
     known = tuple(f"{base}.{name}" for name in bound.known)
     for fault in faults_in(schema, bound.known, base, code="BAD_INPUT"):
-        if fault.where.startswith(known) or complete:
+        if complete or fault.code == UNCHECKABLE or fault.where.startswith(known):
             findings.add("BAD_INPUT", fault.where, fault.message, task=place)

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from jada_orchestrator.domain.faults import Fault
-from jada_orchestrator.domain.limits import PLAN_FAULTS_MAX
+from jada_orchestrator.domain.limits import PLAN_FAULTS_MAX, PLAN_NOTES_MAX
 
 _SHOWN_CHARS: Final = 80
 
@@ -30,8 +30,8 @@ class Findings:
             self.faults.append(fault)
 
     def note(self, sentence: str) -> None:
-        """Keep a note, once."""
-        if sentence not in self.notes:
+        """Keep a note, once, up to `PLAN_NOTES_MAX`."""
+        if len(self.notes) < PLAN_NOTES_MAX and sentence not in self.notes:
             self.notes.append(sentence)
 
     @property

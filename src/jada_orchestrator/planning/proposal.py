@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeVar
@@ -19,6 +20,7 @@ from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.limits import (
     CONSTANT_NESTING_MAX,
     PLAN_FAULTS_MAX,
+    PLAN_NOTES_MAX,
     PROPOSAL_BYTES_MAX,
     QUESTIONS_MAX,
     TASK_ARGUMENTS_MAX,
@@ -117,8 +119,8 @@ def _document(text: str) -> JsonObject | Fault:
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
     found = dict(pairs)
     if len(found) != len(pairs):
-        twice = next(name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1)
-        raise ValueError(f"the key {twice!r} occurs twice in one object")
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise ValueError(f"the key {twice[:80]!r} occurs twice in one object")
     return found
 
 
@@ -251,7 +253,7 @@ class _Reader:
         lowered = name.strip().lower()
         if lowered != name:
             note = f"The {what} {name[:80]!r} was read as {lowered[:80]!r}."
-            if note not in self.notes:
+            if len(self.notes) < PLAN_NOTES_MAX and note not in self.notes:
                 self.notes.append(note)
         return lowered
 

@@ -13,6 +13,8 @@ from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX, SCHEMA_FAULTS_MAX
 
+UNCHECKABLE: Final = "UNCHECKABLE"
+"""The code for a value that no schema can be held against."""
 _HIDDEN: Final = "the value"
 """What stands in a message for a value that may be a secret."""
 
@@ -32,7 +34,7 @@ def faults_in(schema: JsonObject, value: Json, where: str, *, code: str = "SCHEM
     """Return what is wrong with a value, at most `SCHEMA_FAULTS_MAX`; each fault's place begins with `where`.
 
     Values are left out of the messages: they hold names and numbers that belong in no log. A value that is no JSON
-    (infinite numbers, halves of characters) is one fault. Raises: SchemaError.
+    (infinite numbers, halves of characters) or is nested too deep is one fault, UNCHECKABLE. Raises: SchemaError.
     """
     validator = _validator(schema)
     faults: list[Fault] = []
@@ -45,7 +47,7 @@ def faults_in(schema: JsonObject, value: Json, where: str, *, code: str = "SCHEM
             if len(faults) == SCHEMA_FAULTS_MAX:
                 break
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        return (Fault(code, where, f"is no JSON value that can be checked ({type(error).__name__})"),)
+        return (Fault(UNCHECKABLE, where, f"is no JSON value that can be checked ({type(error).__name__})"),)
     return tuple(faults)
 
 

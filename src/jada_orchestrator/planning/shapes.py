@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import islice
 from typing import Final, TypeAlias
 
 from jada_orchestrator.domain.documents import Json, JsonObject
@@ -17,6 +18,9 @@ from jada_orchestrator.domain.documents import Json, JsonObject
 EVERY_TYPE: Final = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 _REFERENCES_FOLLOWED_MAX: Final = 16
 """A `$ref` that leads to a `$ref` and so on: more than this is a circle."""
+_ALTERNATIVES_MAX: Final = 32
+"""Of a value with more alternatives than these, nothing is known: to follow some only would tell of false mistakes."""
+_VALUE_LEVELS_MAX: Final = 32
 _ALTERNATIVES_NESTED_MAX: Final = 6
 """Alternatives inside alternatives; a schema that contains itself would go on for ever."""
 _SAYS_ITSELF: Final = frozenset({"type", "properties", "enum", "const", "items"})
@@ -80,25 +84,31 @@ def described(schema: Json, document: JsonObject, level: int = 0) -> Shape:
     for keyword in ("anyOf", "oneOf"):
         branches = resolved.get(keyword)
         if isinstance(branches, list) and branches and not _SAYS_ITSELF & set(resolved):
-            return OneOf(tuple(described(branch, document, level + 1) for branch in branches[:16]))
+            return one_of(tuple(described(branch, document, level + 1) for branch in branches))
     return Described(resolved, document)
 
 
-def of_value(value: Json) -> Shape:
+def of_value(value: Json, level: int = 0) -> Shape:
     """Return the shape of a value that is known already."""
+    if level > _VALUE_LEVELS_MAX:
+        return ANY
     match value:
         case dict():
-            return Made({name: of_value(part) for name, part in value.items()})
+            return Made({name: of_value(part, level + 1) for name, part in value.items()})
+        case list() if len(value) <= _ALTERNATIVES_MAX:
+            return Listed(one_of(tuple(of_value(part, level + 1) for part in value)), len(value))
         case list():
-            return Listed(one_of(tuple(of_value(part) for part in value)), len(value))
+            return Listed(ANY, len(value))
         case _:
             return Described({"enum": [value]}, {})
 
 
 def one_of(shapes: tuple[Shape, ...]) -> Shape:
-    """Return the shape of a value that has one of these; ANY of none."""
-    flat = tuple(option for shape in shapes for option in alternatives(shape))
-    return ANY if not flat else flat[0] if len(flat) == 1 else OneOf(flat[:32])
+    """Return the shape of a value that has one of these; ANY of none, and of too many."""
+    flat = tuple(islice((option for shape in shapes for option in alternatives(shape)), _ALTERNATIVES_MAX + 1))
+    if not flat or len(flat) > _ALTERNATIVES_MAX:
+        return ANY
+    return flat[0] if len(flat) == 1 else OneOf(flat)
 
 
 def alternatives(shape: Shape) -> Iterator[Shape]:

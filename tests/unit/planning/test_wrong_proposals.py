@@ -388,3 +388,30 @@ def test_no_fault_repeats_a_value() -> None:
     compiled = compile_proposal(plan, TRAVEL, request())
     assert isinstance(compiled, Faulted)
     assert not [fault for fault in compiled.faults if "P1234567" in str(fault) or "4111" in str(fault)]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "document",
+    [
+        proposal(raw(SEARCH, after=[f"Task{number}" for number in range(30_000)])),
+        proposal(*(task(f"t{number}", "x" * 4_000) for number in range(100))),
+        proposal(*(raw(SEARCH, id=f"t{n}", args=[raw(CITY, name=f"n{m}") for m in range(64)]) for n in range(100))),
+        proposal(raw(SEARCH, args=[{"name": "city", "kind": "ref", "value": "find" + "[*]" * 100}] * 60)),
+        '{"a":1,' + ",".join(f'"k{number}":1' for number in range(30_000)) + ',"a":1}',
+        '{"outcome":' + "[" * 30_000 + "]" * 30_000 + "}",
+    ],
+    ids=["edges", "actions", "arguments", "references", "keys", "nesting"],
+)
+def test_a_hostile_size_costs_little(document: Any) -> None:
+    """Whatever fits into the bound is answered in seconds, with a bounded number of faults."""
+    assert 1 <= len(codes(document)) <= 100
+
+
+def test_a_deep_request_is_read_as_far_as_it_is_known() -> None:
+    """A frontend may nest its booking as deep as JSON goes; references into it are still compiled."""
+    deep: Any = "Lisbon"
+    for _ in range(400):
+        deep = {"x": deep}
+    plan = proposal(task("find", "trips.search", city=Ref("request.booking" + ".x" * 50)))
+    assert codes(plan, booking=deep) == [("BAD_INPUT", "tasks.find.args")]
