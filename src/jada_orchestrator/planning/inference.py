@@ -49,11 +49,6 @@ def infer(expression: str, surroundings: Mapping[str, Shape]) -> Inferred:
     return _infer(parse(expression).tree, Inferred(Made(surroundings), certain=True))
 
 
-def infer_within(tree: Node, shape: Shape) -> Inferred:
-    """Return what an expression yields over one document. Raises: ReferenceFault."""
-    return _infer(tree, Inferred(shape, certain=True))
-
-
 def _infer(node: Node, at: Inferred) -> Inferred:
     return _WALKS[node["type"]](node, at)
 

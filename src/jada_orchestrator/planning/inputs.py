@@ -16,7 +16,7 @@ from jada_orchestrator.domain.instants import format_instant
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.plan import Plan, PlannedTask
 from jada_orchestrator.domain.request import BookingRequest
-from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate, evaluate_within
+from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate
 from jada_orchestrator.planning.schemas import faults_in
 
 MISSING_AT_RUNTIME: Final = "MISSING_AT_RUNTIME"
@@ -78,7 +78,7 @@ def resolve_compensation(
             value[name] = binding.constant
             continue
         try:
-            found = evaluate_within(binding.expression, document)
+            found = evaluate(binding.expression, document)
         except ReferenceFault as error:
             faults.append(Fault(BAD_REFERENCE, where, str(error)))
             continue
@@ -98,9 +98,7 @@ def resolve_amount(
     """Return the money of a call, from its input and, once it has one, its output."""
     try:
         found = (
-            evaluate_within(binding.expression, {"input": input, "output": output})
-            if binding.expression
-            else binding.constant
+            evaluate(binding.expression, {"input": input, "output": output}) if binding.expression else binding.constant
         )
         return Money.parse(found)
     except ReferenceFault as error:

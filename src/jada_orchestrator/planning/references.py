@@ -100,25 +100,6 @@ def evaluate(expression: str, environment: Mapping[str, Json]) -> Json:
     return value
 
 
-def evaluate_within(expression: str, value: Json) -> Json:
-    """Return the value of an expression over one document: the catalogue's own bindings, which may begin with ``@``.
-
-    Raises: ReferenceFault.
-    """
-    if len(expression) > REFERENCE_CHARS_MAX:
-        raise ReferenceFault(f"an expression has at most {REFERENCE_CHARS_MAX} characters")
-    result = _run(_compiled(expression)[1], value, expression)
-    _demand_json(result, expression)
-    return result
-
-
-def tree_of(expression: str) -> Node:
-    """Return the syntax tree of an expression, whatever it reads from its surroundings. Raises: ReferenceFault."""
-    if len(expression) > REFERENCE_CHARS_MAX:
-        raise ReferenceFault(f"an expression has at most {REFERENCE_CHARS_MAX} characters")
-    return _compiled(expression)[0]
-
-
 def rename_roots(expression: str, names: Mapping[str, str]) -> str:
     """Return the reference with free names replaced, e.g. ``{"Search": "search"}``; unchanged where none occurs.
 

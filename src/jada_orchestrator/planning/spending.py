@@ -10,7 +10,7 @@ from jada_orchestrator.planning.arguments import Bound
 from jada_orchestrator.planning.effects import Step
 from jada_orchestrator.planning.findings import Findings
 from jada_orchestrator.planning.inputs import resolve_amount
-from jada_orchestrator.planning.references import ReferenceFault, evaluate_within
+from jada_orchestrator.planning.references import ReferenceFault, evaluate
 
 
 def check_spending(steps: Sequence[Step], bound: Sequence[Bound], request: BookingRequest, findings: Findings) -> None:
@@ -54,7 +54,7 @@ def _known_amount(step: Step, bound: Bound) -> Money | None:
     expression = action.amount.expression
     if expression:
         try:
-            if evaluate_within(expression, {"input": bound.known}) is None:
+            if evaluate(expression, {"input": bound.known}) is None:
                 return None
         except ReferenceFault:
             return None  # it needs more than what is known
