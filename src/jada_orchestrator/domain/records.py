@@ -293,6 +293,29 @@ class ApprovalDecided:
 
 
 @dataclass(frozen=True, slots=True)
+class UndoQuestionAsked:
+    """A required task failed, and the request wants a person to decide whether everything is undone."""
+
+    failure: Failure
+    expires_at: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
+class UndoQuestionAnswered:
+    """A person decided, or time did: undo everything, or leave what stands to a person."""
+
+    undo: bool
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKept:
+    """An optional task's effect stays although the booking failed: the request allows that (`keep_partial`)."""
+
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
 class RetryStarted:
     """An operator had the workflow go on from its failed tasks, as a new revision of the same plan."""
 
@@ -385,6 +408,9 @@ Record: TypeAlias = (
     | CancelRequested
     | ApprovalRequested
     | ApprovalDecided
+    | UndoQuestionAsked
+    | UndoQuestionAnswered
+    | TaskKept
     | RetryStarted
     | Quarantined
     | Released

@@ -142,6 +142,8 @@ class Task:
     """What it reserved has run out, and is given back and reserved anew."""
     undoing: bool = False
     """Undoing it was started (perhaps with asking first what became of it)."""
+    kept: bool = False
+    """Its effect stays although the booking failed, as the request allows."""
     stands: Failure | None = None
     """Why its effect could not be undone, once that is certain."""
     amount: Money | None = None
@@ -238,6 +240,14 @@ class Approval:
     granted: bool | None = None
 
 
+@dataclass(slots=True)
+class UndoQuestion:
+    """Whether a failed booking is to be undone: a person is asked, until `expires_at`."""
+
+    failure: Failure
+    expires_at: UtcMs
+
+
 CallRef: TypeAlias = tuple[TaskId, Side]
 DeadLetterState: TypeAlias = Literal["none", "wanted", "delivered"]
 
@@ -282,6 +292,9 @@ class Workflow:
     cancelled: bool = False
     approval: Approval | None = None
     approved_up_to: Money | None = None
+    undo_question: UndoQuestion | None = None
+    leave_standing: str | None = None
+    """Who decided that nothing is undone and a person takes over, once somebody did."""
     usage: Usage = field(default_factory=Usage)
     outcomes: list[PendingOutcome] = field(default_factory=list)
     dead_letter: DeadLetterState = "none"

@@ -39,7 +39,7 @@ TIMED_OUT = Failure("TIMEOUT", "no answer came before the attempt's deadline")
 # --- Granted a slot ------------------------------------------------------------------------------------------------
 
 
-def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs) -> list[Record]:
+def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs, catalogue: Catalogue) -> list[Record]:
     """Start the attempt or lookup that waits for a slot, if it still does and may go."""
     task = workflow.tasks.get(event.task_id)
     if task is None or (event.task_id, event.side) not in workflow.grantable:
@@ -50,7 +50,7 @@ def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs) -> list[R
         return [_started(workflow, task, event.side, {"idempotency_key": key}, now)]
     if call.input is not None:  # made before: every attempt sends the same
         return [_started(workflow, task, event.side, None, now)]
-    call_input = _resolve(workflow, task, event.side)
+    call_input = _resolve(workflow, task, event.side, catalogue)
     if isinstance(call_input, tuple):
         return [_unresolvable(task, event.side, call_input)]
     if event.side == "do":
@@ -60,13 +60,13 @@ def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs) -> list[R
     return [_started(workflow, task, event.side, call_input, now)]
 
 
-def _resolve(workflow: Workflow, task: Task, side: Side) -> JsonObject | tuple[Fault, ...]:
+def _resolve(workflow: Workflow, task: Task, side: Side, catalogue: Catalogue) -> JsonObject | tuple[Fault, ...]:
     assert workflow.request is not None, "a workflow with tasks has a request"
     if side == "do":
         outputs = {
             needed: output for needed in task.planned.needs if (output := workflow.tasks[needed].output) is not None
         }
-        return resolve_input(task.planned, outputs, workflow.request)
+        return resolve_input(task.planned, outputs, workflow.request, catalogue.actions.get(task.terms.action))
     key = call_key(workflow, task, "do")
     return resolve_compensation(compensation_of(task), input=task.do.input or {}, output=task.output, key=key)
 

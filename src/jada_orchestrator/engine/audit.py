@@ -40,7 +40,8 @@ def _life(workflow: Workflow) -> Iterator[str]:
         yield f"it ended as {workflow.terminal}, but something is still under way"
     if (workflow.status is Status.COMPENSATING) and workflow.winding_up is None:
         yield "it is compensating without a reason"
-    if (workflow.status is Status.AWAITING_APPROVAL) is not (workflow.approval is not None):
+    asked = workflow.approval is not None or workflow.undo_question is not None
+    if (workflow.status is Status.AWAITING_APPROVAL) is not asked:
         yield f"the status is {workflow.status.value}, but the approval is {workflow.approval}"
     if workflow.seq > WORKFLOW_RECORDS_MAX:
         yield f"it has {workflow.seq} records; the limit is {WORKFLOW_RECORDS_MAX}: it goes round in circles"
@@ -109,7 +110,7 @@ def _stands_on(workflow: Workflow, dependent_id: str) -> bool:
 
 
 def _is_left_over(workflow: Workflow, task: Task) -> bool:
-    if not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.stands is not None:
+    if not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.kept or task.stands is not None:
         return False
     return workflow.terminal != "completed" or task.do.phase is not Phase.SUCCEEDED
 

@@ -12,12 +12,15 @@ from jada_orchestrator.engine.keys import terms_of_call
 def claimable(workflow: Workflow) -> Iterator[tuple[CallRef, AgentName]]:
     """Yield the calls that only wait for a slot, with the agent whose slot it is.
 
-    While a person is asked to approve a sum, no call that commits money is among them.
+    While a person is asked to approve a sum, no call that commits money is among them; while one is asked whether to
+    undo a failed booking, nothing is.
     """
     if workflow.quarantined is not None or workflow.is_terminal:
         return
     for task_id, side in workflow.grantable:
         task = workflow.tasks[task_id]
+        if workflow.undo_question is not None and side == "do":
+            continue
         if workflow.approval is not None and side == "do" and task.terms.amount is not None:
             continue
         yield (task_id, side), agent_of(workflow, (task_id, side))

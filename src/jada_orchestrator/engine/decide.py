@@ -46,7 +46,7 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
         case e.ReplyArrived():
             return reply_arrived(workflow, event, now, catalogue)
         case e.SlotGranted():
-            return slot_granted(workflow, event, now)
+            return slot_granted(workflow, event, now, catalogue)
         case e.TimerFired():
             return timer_fired(workflow, now)
         case e.Resumed():

@@ -43,6 +43,9 @@ def _ended_by_time(workflow: Workflow, now: UtcMs) -> list[Record]:
     if workflow.approval is not None and workflow.approval.expires_at <= now:
         failure = Failure("APPROVAL_EXPIRED", f"nobody approved {workflow.approval.amount} in time")
         return [r.ApprovalDecided(granted=False, by="time"), *abandon(workflow, failure)]
+    if workflow.undo_question is not None and workflow.undo_question.expires_at <= now:
+        answered = r.UndoQuestionAnswered(undo=True, by="time")
+        return [answered, *abandon(workflow, workflow.undo_question.failure)]
     if workflow.status is Status.NEEDS_CLARIFICATION and workflow.planning.clarifications[-1].expires_at <= now:
         return abandon(workflow, Failure("CLARIFICATION_EXPIRED", "nobody answered the questions in time"))
     if workflow.status is Status.PLANNING and workflow.planning.since + PLANNING_WAIT_MAX_MS <= now:

@@ -196,7 +196,7 @@ def compensation_started(workflow: Workflow, record: r.CompensationStarted, at: 
     workflow.winding_up = record.failure
     workflow.cancelled = workflow.cancelled or record.cancelled
     workflow.broken = None
-    workflow.approval = None
+    workflow.approval = workflow.undo_question = None
     workflow.status = Status.COMPENSATING
     workflow.to_skip.clear()
     for task in workflow.tasks.values():
@@ -275,6 +275,12 @@ def task_compensated(workflow: Workflow, record: r.TaskCompensated, at: UtcMs) -
     _move(workflow, task, "undo", Phase.SUCCEEDED)
     if task.refreshing and workflow.winding_up is None:
         _reserve_anew(workflow, task)
+
+
+def task_kept(workflow: Workflow, record: r.TaskKept, at: UtcMs) -> None:
+    """Fold `TaskKept`."""
+    del at
+    workflow.tasks[record.task_id].kept = True
 
 
 def task_stands(workflow: Workflow, record: r.TaskStands, at: UtcMs) -> None:

@@ -20,6 +20,7 @@ from jada_orchestrator.domain.workflow import (
     Planning,
     Status,
     Task,
+    UndoQuestion,
     Workflow,
 )
 from jada_orchestrator.engine.fold_calls import lay_out
@@ -60,7 +61,7 @@ def ended(workflow: Workflow, record: r.WorkflowEnded, at: UtcMs) -> None:
     workflow.result = record.result
     workflow.finished_at = at
     workflow.planning.asking = False
-    workflow.approval = None
+    workflow.approval = workflow.undo_question = None
 
 
 def cancel_requested(workflow: Workflow, record: r.CancelRequested, at: UtcMs) -> None:
@@ -185,11 +186,28 @@ def approval_decided(workflow: Workflow, record: r.ApprovalDecided, at: UtcMs) -
     workflow.status = Status.RUNNING
 
 
+def undo_question_asked(workflow: Workflow, record: r.UndoQuestionAsked, at: UtcMs) -> None:
+    """Fold `UndoQuestionAsked`."""
+    del at
+    workflow.undo_question = UndoQuestion(record.failure, record.expires_at)
+    workflow.approval = None
+    workflow.status = Status.AWAITING_APPROVAL
+
+
+def undo_question_answered(workflow: Workflow, record: r.UndoQuestionAnswered, at: UtcMs) -> None:
+    """Fold `UndoQuestionAnswered`."""
+    del at
+    workflow.undo_question = None
+    workflow.leave_standing = None if record.undo else record.by
+    workflow.status = Status.RUNNING
+
+
 def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None:
     """Fold `RetryStarted`."""
     workflow.terminal = None
     workflow.finished_at = None
     workflow.failure = workflow.winding_up = workflow.broken = None
+    workflow.leave_standing = None
     workflow.cancelled = False
     if workflow.plan is None:
         call = workflow.planning.call + 1
@@ -200,7 +218,7 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
     planned: list[PlannedTask] = []
     for task in workflow.tasks.values():
         if task.do.phase is Phase.SUCCEEDED and task.undo.phase is not Phase.SUCCEEDED:
-            task.stands, task.undo, task.undoing = None, Call(), False
+            task.stands, task.undo, task.undoing, task.kept = None, Call(), False, False
             kept[task.planned.id] = task
             planned.append(task.planned)
         elif task.do.maybe:

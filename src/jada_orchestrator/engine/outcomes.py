@@ -48,6 +48,9 @@ def _error(workflow: Workflow, failure: Failure | None) -> JsonObject | None:
         error["faults"] = [
             {"code": fault.code, "where": fault.where, "message": fault.message} for fault in workflow.rejected_faults
         ]
+    kept = [task.planned.id for task in workflow.tasks.values() if task.kept]
+    if kept:
+        error["kept"] = kept
     standing = standing_effects(workflow)
     if standing:
         error["standing"] = standing
@@ -70,6 +73,9 @@ def standing_effects(workflow: Workflow) -> list[JsonObject]:
 
 
 def _questions(workflow: Workflow) -> list[str]:
+    if workflow.undo_question is not None:
+        why = workflow.undo_question.failure.message
+        return [f"The booking failed: {why}. Approve to undo everything; deny to leave what stands to a person."]
     if workflow.status is not Status.NEEDS_CLARIFICATION or not workflow.planning.clarifications:
         return []
     return list(workflow.planning.clarifications[-1].questions)

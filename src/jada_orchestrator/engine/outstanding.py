@@ -53,6 +53,8 @@ def next_instant(workflow: Workflow) -> UtcMs | None:
         instants.append(workflow.request.constraints.deadline)
     if workflow.approval is not None:
         instants.append(workflow.approval.expires_at)
+    if workflow.undo_question is not None:
+        instants.append(workflow.undo_question.expires_at)
     if workflow.status is Status.NEEDS_CLARIFICATION:
         instants.append(workflow.planning.clarifications[-1].expires_at)
     if workflow.status is Status.PLANNING:

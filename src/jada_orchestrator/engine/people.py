@@ -18,7 +18,7 @@ def control_arrived(workflow: Workflow, event: e.ControlArrived) -> list[Record]
         case "cancel":
             return _cancel(workflow, event)
         case "approve":
-            return [r.ApprovalDecided(granted=True, by=event.by)] if workflow.approval is not None else []
+            return _approve(workflow, event)
         case "deny":
             return _deny(workflow, event)
         case "answer":
@@ -41,7 +41,15 @@ def _cancel(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
     return [r.CancelRequested(event.by), *abandon(workflow, failure, cancelled=True)]
 
 
+def _approve(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
+    if workflow.undo_question is not None:
+        return [r.UndoQuestionAnswered(undo=True, by=event.by), *abandon(workflow, workflow.undo_question.failure)]
+    return [r.ApprovalDecided(granted=True, by=event.by)] if workflow.approval is not None else []
+
+
 def _deny(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
+    if workflow.undo_question is not None:
+        return [r.UndoQuestionAnswered(undo=False, by=event.by), *abandon(workflow, workflow.undo_question.failure)]
     if workflow.approval is None:
         return []
     failure = Failure("APPROVAL_DENIED", f"{event.by} denied {workflow.approval.amount}")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS
 from jada_orchestrator.domain.plan import Plan
 from jada_orchestrator.domain.records import Record, TerminalStatus
 from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Status, Task, Workflow
-from jada_orchestrator.engine.ending import end
+from jada_orchestrator.engine.ending import end, tell
 from jada_orchestrator.engine.keys import adopted_plan
 from jada_orchestrator.engine.retry import learns_by_repeating
 from jada_orchestrator.planning import resolve_result
@@ -24,12 +26,25 @@ def settle(workflow: Workflow) -> list[Record]:
     if workflow.winding_up is not None:
         return _settle_undoing(workflow, workflow.winding_up)
     if workflow.broken is not None:
-        return [r.CompensationStarted(workflow.broken, cancelled=False)]
+        return _settle_broken(workflow, workflow.broken)
     if workflow.to_skip:
         return [r.TaskSkipped(task_id, reason) for task_id, reason in workflow.to_skip.items()]
     if workflow.unfinished == 0 and workflow.status in {Status.RUNNING, Status.AWAITING_APPROVAL}:
         return _settle_complete(workflow, workflow.plan)
     return []
+
+
+def _settle_broken(workflow: Workflow, why: Failure) -> list[Record]:
+    """A required task failed for good: undo what there is, or ask a person first when the request wants that."""
+    if workflow.undo_question is not None:
+        return []
+    request = workflow.request
+    if request is None or request.constraints.on_failure != "ask" or workflow.leave_standing is not None:
+        return [r.CompensationStarted(why, cancelled=False)]
+    if not any(task.has_effect for task in workflow.tasks.values()):
+        return [r.CompensationStarted(why, cancelled=False)]  # nothing stands, so there is nothing to decide
+    expires_at = UtcMs(workflow.at + APPROVAL_WAIT_MAX_MS)
+    return [r.UndoQuestionAsked(why, expires_at), tell(workflow, "awaiting_approval")]
 
 
 def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
@@ -50,6 +65,9 @@ def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
 
 def _settle_undoing(workflow: Workflow, why: Failure) -> list[Record]:
     """Start every undo whose turn has come, or end when all is settled."""
+    kept = _to_keep(workflow)
+    if kept:
+        return kept
     settled: dict[str, bool] = {}
     records: list[Record] = []
     for planned in reversed(adopted_plan(workflow).tasks):
@@ -57,7 +75,7 @@ def _settle_undoing(workflow: Workflow, why: Failure) -> list[Record]:
         built_on_it = all(settled[dependent] for dependent in workflow.dependents.get(planned.id, ()))
         settled[planned.id] = built_on_it and _is_settled(task)
         if built_on_it and not settled[planned.id] and _wants_undo(task):
-            records.append(_undo(task))
+            records.append(_leave(workflow, task) if workflow.leave_standing is not None else _undo(task))
     if records or not all(settled.values()):
         return records
     return end(workflow, *_verdict(workflow, why))
@@ -67,13 +85,34 @@ def _is_settled(task: Task) -> bool:
     """Tell whether nothing in the world is left of a task, or it is certain that what is left stays."""
     if task.do.phase not in FINAL_PHASES:
         return False
-    return not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.stands is not None
+    return not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.kept or task.stands is not None
 
 
 def _wants_undo(task: Task) -> bool:
-    return (
-        task.do.phase in FINAL_PHASES and task.has_effect and task.undo.phase is Phase.WAITING and task.stands is None
-    )
+    untouched = task.undo.phase is Phase.WAITING and task.stands is None and not task.kept
+    return untouched and task.do.phase in FINAL_PHASES and task.has_effect
+
+
+def _to_keep(workflow: Workflow) -> list[Record]:
+    """Return what stays under `keep_partial`: effects of optional tasks that nothing to be undone carries."""
+    request = workflow.request
+    if request is None or request.constraints.on_failure != "keep_partial" or workflow.cancelled:
+        return []
+    stays: set[str] = set()
+    records: list[Record] = []
+    for planned in adopted_plan(workflow).tasks:  # predecessors come first
+        task = workflow.tasks[planned.id]
+        wanted = planned.optional and task.do.phase is Phase.SUCCEEDED and task.undo.phase is Phase.WAITING
+        if all(before in stays for before in planned.after) and (wanted or not task.has_effect):
+            stays.add(planned.id)
+            if task.has_effect and not task.kept:
+                records.append(r.TaskKept(planned.id))
+    return records
+
+
+def _leave(workflow: Workflow, task: Task) -> Record:
+    message = f"{workflow.leave_standing} decided to leave it standing"
+    return r.TaskStands(task.planned.id, Failure("LEFT_STANDING", message))
 
 
 def _undo(task: Task) -> Record:

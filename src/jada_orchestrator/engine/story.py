@@ -152,6 +152,17 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
         "approval.decided",
         lambda x: f"{'Approved' if x.granted else 'Not approved'} by {x.by}",
     ),
+    r.UndoQuestionAsked: (
+        "warning",
+        "undo.question",
+        lambda x: f"A person must decide whether to undo: {x.failure.message}; before {format_instant(x.expires_at)}",
+    ),
+    r.UndoQuestionAnswered: (
+        "info",
+        "undo.decided",
+        lambda x: f"{x.by} decided to {'undo everything' if x.undo else 'leave what stands to a person'}",
+    ),
+    r.TaskKept: ("info", "task.kept", lambda x: f"{x.task_id} stays: it is optional, and the request allows that"),
     r.RetryStarted: ("info", "retry.started", lambda x: f"{x.by} has it go on from its failed tasks"),
     r.Quarantined: (
         "critical",

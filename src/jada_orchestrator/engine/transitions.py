@@ -73,6 +73,8 @@ WORKFLOW_ARROWS: Final = _arrows(
     ((_S.NEEDS_CLARIFICATION,), "ClarificationAnswered", _S.PLANNING),
     ((_S.RUNNING,), "ApprovalRequested", _S.AWAITING_APPROVAL),
     ((_S.AWAITING_APPROVAL,), "ApprovalDecided", _S.RUNNING),
+    (_PLANNED, "UndoQuestionAsked", _S.AWAITING_APPROVAL),
+    ((_S.AWAITING_APPROVAL,), "UndoQuestionAnswered", _S.RUNNING),
     (_PLANNED, "CompensationStarted", _S.COMPENSATING),
     (_PLANNED, "WorkflowEnded", _S.COMPLETED),
     (_PLANNED, "WorkflowEnded", _S.NEEDS_ATTENTION),
