@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -45,6 +46,16 @@ _TASKS: Final[dict[TaskStatus, tuple[str, str]]] = {
     TaskStatus.COMPENSATING: ("↩", "bold magenta"),
     TaskStatus.COMPENSATED: ("↩", "magenta"),
 }
+
+
+def now_ms() -> UtcMs:
+    """Return the present instant, for durations that are shown."""
+    return UtcMs(time.time_ns() // 1_000_000)
+
+
+def symbol_of(status: TaskStatus) -> Text:
+    """Return a task's state as one coloured character."""
+    return Text(*_TASKS[status])
 
 
 def clock_time(at: UtcMs, *, date: bool = False) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Final
 
 from rich.console import Console
 from rich.live import Live
 
-from jada_orchestrator.cli.drawing import clock_time, tree_of
+from jada_orchestrator.cli.drawing import clock_time, now_ms, tree_of
 from jada_orchestrator.domain.ids import WorkflowId
-from jada_orchestrator.domain.instants import UtcMs, parse_instant
+from jada_orchestrator.domain.instants import parse_instant
 from jada_orchestrator.domain.workflow import TERMINAL, Status
 from jada_orchestrator.ports.journal import JournalReader, Stored
 from jada_orchestrator.service.store_access import NoSuchWorkflowError
@@ -35,7 +34,7 @@ async def follow(reader: JournalReader, workflow_id: WorkflowId, console: Consol
     if not console.is_terminal:
         return await _until_quiet(reader, workflow_id, _Lines(console))
     with Live(console=console, refresh_per_second=8, transient=False) as live:
-        return await _until_quiet(reader, workflow_id, lambda _, seen: live.update(tree_of(seen, _now())))
+        return await _until_quiet(reader, workflow_id, lambda _, seen: live.update(tree_of(seen, now_ms())))
 
 
 def is_quiet(seen: Seen) -> bool:
@@ -54,7 +53,7 @@ class _Lines:
     def __call__(self, stored: Stored, _: Seen) -> None:
         for line in story(stored.entries[self._told :]):
             at = clock_time(parse_instant(str(line["at"])))
-            self._console.print(f"{at}  {line['message']}", markup=False)
+            self._console.print(f"{at}  {line['message']}", markup=False, soft_wrap=True)
         self._told = len(stored.entries)
 
 
@@ -68,7 +67,3 @@ async def _until_quiet(reader: JournalReader, workflow_id: WorkflowId, shown: Sh
         if is_quiet(seen):
             return seen
         await asyncio.sleep(POLL_S)
-
-
-def _now() -> UtcMs:
-    return UtcMs(time.time_ns() // 1_000_000)

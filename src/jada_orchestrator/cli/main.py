@@ -133,6 +133,24 @@ app.command(
     rich_help_panel=_RUN,
     help=taught("Run the daemon until SIGTERM or Ctrl-C; SIGHUP takes new settings and agents.", "jada run"),
 )(running.run)
+
+
+@app.command("demo", rich_help_panel=_LOOK)
+def _demo(
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Keep everything in this new folder; a temporary one without it.", file_okay=False),
+    ] = None,
+    real_model: Annotated[
+        bool, typer.Option("--real-model", help="Ask Claude itself, with your ANTHROPIC_API_KEY; outcomes may differ.")
+    ] = False,
+) -> None:
+    """Run eight bookings at once on this machine alone, and show what becomes of each."""
+    from jada_orchestrator.cli.demo.command import demo
+
+    demo(state, real_model=real_model)
+
+
 app.add_typer(sandboxing.sandbox, name="sandbox", rich_help_panel=_RUN)
 config.command("show")(configuring.show)
 config.command("get")(configuring.get)

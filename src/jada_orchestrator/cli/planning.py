@@ -12,9 +12,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from jada_orchestrator.cli import options
-from jada_orchestrator.cli.drawing import cost_text
+from jada_orchestrator.cli.drawing import cost_text, now_ms
 from jada_orchestrator.cli.failing import DONE, FAILED, UNREACHABLE, USAGE, CommandError
-from jada_orchestrator.cli.reading import now_ms
 from jada_orchestrator.cli.screen import print_json, screen
 from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.faults import Fault

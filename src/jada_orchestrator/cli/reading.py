@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from jada_orchestrator.cli import options
-from jada_orchestrator.cli.drawing import STATUS_STYLES, clock_time, table_of, tree_of
+from jada_orchestrator.cli.drawing import STATUS_STYLES, clock_time, now_ms, table_of, tree_of
 from jada_orchestrator.cli.failing import USAGE, CommandError
 from jada_orchestrator.cli.following import follow
 from jada_orchestrator.cli.screen import print_json, screen
 from jada_orchestrator.domain.ids import WorkflowId
-from jada_orchestrator.domain.instants import UtcMs, parse_instant
+from jada_orchestrator.domain.instants import parse_instant
 from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.ports.journal import Head, JournalReader, Stored
 from jada_orchestrator.service.store_access import NoSuchWorkflowError, resolve
 from jada_orchestrator.service.views import see, show, show_head, story
 
 _STATUSES = [status.value for status in Status]
-
-
-def now_ms() -> UtcMs:
-    """Return the present instant, for durations that are shown."""
-    return UtcMs(time.time_ns() // 1_000_000)
 
 
 def list_bookings(
@@ -91,7 +85,7 @@ def why(
     console = screen()
     console.print(_title(stored))
     for line in lines:
-        console.print(story_line(line))
+        console.print(story_line(line), soft_wrap=True)
 
 
 def watch(context: typer.Context, ref: options.WorkflowRef, store: options.Store = None) -> None:

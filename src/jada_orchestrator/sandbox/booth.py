@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from jada_orchestrator.sandbox.agents.catalogue import catalogue_folder
 from jada_orchestrator.sandbox.aws_local import LocalAws
 from jada_orchestrator.sandbox.inventory import PATH_VARIABLE, Books
 from jada_orchestrator.sandbox.model import Pace, ScriptedModel
@@ -80,6 +81,7 @@ class Sandbox:
         """What the other commands need; meaningful inside the context."""
         names = {
             "JADA_STORE": self.store,
+            "JADA_CATALOGUE": str(catalogue_folder()),
             "JADA_REQUEST_QUEUE": self.queues.requests,
             "JADA_DEAD_LETTER_QUEUE": self.queues.dead_letter,
             "JADA_OUTCOME_QUEUE": self.queues.outcomes,

@@ -52,6 +52,8 @@ class Seen:
     undo_ended: dict[TaskId, UtcMs] = field(default_factory=dict)
     found_at: dict[TaskId, UtcMs] = field(default_factory=dict)
     """When a lookup settled what had become of a task."""
+    adopted_at: UtcMs | None = None
+    """When the present plan was adopted."""
 
     def started_at(self, task_id: TaskId) -> UtcMs | None:
         """Return when a task was first dispatched."""
@@ -174,6 +176,8 @@ def _error(workflow: Workflow) -> JsonObject | None:
 def _note(seen: Seen, at: UtcMs, record: r.Record) -> None:
     """Note when something was tried and how that ended; most records tell nothing of it."""
     match record:
+        case r.PlanAdopted():
+            seen.adopted_at = at
         case r.AttemptStarted(side="do", purpose="call"):
             seen.attempts.setdefault(record.task_id, []).append(Attempt(record.number, at))
         case r.TaskBackedOff(side="do", purpose="call"):
