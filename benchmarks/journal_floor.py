@@ -4,8 +4,11 @@
 
 A "task result" is two records of one workflow in one commit, as a turn writes them: `task_succeeded` of one task and
 `attempt_started` of its successor. Batches are spread over `WORKFLOWS` workflows that are all in flight. The figures
-depend on the disk: put `--folder` where the store is going to be. "busy loop" repeats the measurement while the event
-loop's thread computes all the time, which is the worst neighbour that the writer thread can have.
+depend on the disk: put `--folder` where the store is going to be.
+
+"busy" repeats the measurement while the event loop has short callbacks all the time, which is the worst neighbour that
+the writer thread can have: with Python's default switch interval of 5 ms the thread may starve for seconds, because
+each of the loop's own brief pauses makes it wait anew. "busy, fair" is the same with `sys.setswitchinterval(20e-6)`.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import os
 import platform
 import sqlite3
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,6 +37,10 @@ from jada_orchestrator.ports.journal import Append, Head
 WORKFLOWS: Final = 2_000
 BATCHES: Final = (1, 10, 100, 1_000)
 """Task results in one commit."""
+
+CALLBACK_STEPS: Final = 20_000
+"""Work of one callback of a busy loop: about 200 microseconds."""
+FAIR_SWITCH_S: Final = 20e-6
 
 HEAD: Final = Head(
     request_id="web-7f3c2a",
@@ -81,7 +89,7 @@ class Load:
 
 async def measure(folder: Path, results: int, seconds: float, *, busy: bool) -> list[float]:
     """Return the seconds that each commit took."""
-    journal = SqliteJournal(folder / f"floor-{results}-{busy}.db")
+    journal = SqliteJournal(Path(tempfile.mkdtemp(dir=folder)) / "journal.db")
     await journal.open()
     load = Load()
     await journal.append(load.batch(WORKFLOWS))  # all workflows exist: what follows is the steady state
@@ -92,7 +100,7 @@ async def measure(folder: Path, results: int, seconds: float, *, busy: bool) -> 
         begun = time.perf_counter()
         commit = asyncio.ensure_future(journal.append(batch))
         while busy and not commit.done():
-            sum(range(2_000))
+            sum(range(CALLBACK_STEPS))
             await asyncio.sleep(0)
         await commit
         took.append(time.perf_counter() - begun)
@@ -110,13 +118,18 @@ async def main() -> None:
     for column in ("batch", "loop", "results/s", "records/s", "commits/s", "p50 ms", "p99 ms"):
         table.add_column(column, justify="right")
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        for busy in (False, True):
+        for loop, busy, switch_s in (
+            ("idle", False, 0.005),
+            ("busy", True, 0.005),
+            ("busy, fair", True, FAIR_SWITCH_S),
+        ):
+            sys.setswitchinterval(switch_s)
             for results in BATCHES:
                 took = await measure(Path(folder), results, arguments.seconds, busy=busy)
                 total = sum(took)
                 table.add_row(
                     f"{results:,}",
-                    "busy" if busy else "idle",
+                    loop,
                     f"{results * len(took) / total:,.0f}",
                     f"{2 * results * len(took) / total:,.0f}",
                     f"{len(took) / total:,.0f}",

@@ -32,6 +32,7 @@ from jada_orchestrator.ports.journal import (
     Append,
     Head,
     Journal,
+    JournalAmbiguousError,
     JournalCorruptError,
     JournalInUseError,
     JournalReader,
@@ -438,3 +439,51 @@ async def test_a_reader_needs_no_daemon(place: Place) -> None:
     assert await ids(await reader.heads()) == ["web-1"]
     await reader.close()
     await reader.close()
+
+
+# -------------------------------------------------------------------------------------------------------- faults on order
+
+
+async def test_the_fake_fails_before_and_after_durability() -> None:
+    """Planted faults hit one append each: before, nothing is there; after, everything is, and repeating is right."""
+    store = MemoryStore(faults=["before", "after"])
+    journal = MemoryJournal(store)
+    await journal.open()
+    batch = [Append(wf("a"), entries(1, 1), head())]
+    with pytest.raises(JournalUnavailableError):
+        await journal.append(batch)
+    assert store.workflows == {}
+    with pytest.raises(JournalAmbiguousError):
+        await journal.append(batch)
+    assert list(store.workflows) == [wf("a")]
+    await journal.append(batch)
+    assert await everything(journal, "a") == {"a": entries(1, 1)}
+
+
+async def test_the_fake_is_away_until_released() -> None:
+    """While a store is unavailable nothing works; afterwards everything does, and nothing is lost."""
+    store = MemoryStore()
+    journal, reader = MemoryJournal(store), MemoryJournalReader(store)
+    await journal.open()
+    await journal.append([Append(wf("a"), entries(1, 1), head())])
+    store.unavailable = "the disk is full"
+    for asked in (journal.append([]), journal.load([wf("a")]), unfinished(journal), reader.heads(), reader.find("w")):
+        with pytest.raises(JournalUnavailableError, match="the disk is full"):
+            await asked
+    store.unavailable = None
+    await journal.append([Append(wf("a"), entries(2, 2), head())])
+    assert await everything(journal, "a") == {"a": entries(1, 2)}
+
+
+async def test_the_fake_outlives_its_process() -> None:
+    """A killed process leaves what was durable, and a store that another process may open."""
+    store = MemoryStore(exclusive=True)
+    killed = MemoryJournal(store, name="first")
+    await killed.open()
+    await killed.append([Append(wf("a"), entries(1, 1), head())])
+    store.kill_holder()
+    second = MemoryJournal(store, name="second")
+    await second.open()
+    assert await everything(second, "a") == {"a": entries(1, 1)}
+    with pytest.raises(JournalSupersededError, match="second"):
+        await killed.append([Append(wf("a"), entries(2, 2), head())])

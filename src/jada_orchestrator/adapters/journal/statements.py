@@ -13,6 +13,9 @@ from typing import Final, TypeVar
 ROWS_MAX: Final = 512
 """Rows in one statement: 512 x 13 columns stay well under SQLite's limit of 32,766 variables."""
 
+FENCED_ROWS_MAX: Final = 128
+"""Records that are inserted in one fenced statement; with more, waiting for the interpreter matters little."""
+
 _Row = TypeVar("_Row")
 
 SELECT_EPOCH: Final = "SELECT epoch FROM store"
@@ -60,6 +63,11 @@ PUT_CATALOGUE: Final = "INSERT INTO catalogues (version, form, payload) VALUES (
 SELECT_CATALOGUE: Final = "SELECT form, payload FROM catalogues WHERE version = ?"
 
 
+def insert_fenced(rows: int) -> str:
+    """Return the statement that inserts up to that many records (padded with nulls), if the epoch is ours."""
+    return _INSERT_FENCED[rows]
+
+
 def insert_records(rows: int) -> str:
     """Return the statement that inserts that many records."""
     return _INSERT_RECORDS[rows]
@@ -88,6 +96,14 @@ _SIZES: Final = tuple(1 << power for power in range(ROWS_MAX.bit_length()))
 _INSERT_RECORDS: Final = {
     size: f"INSERT INTO records ({RECORD_COLUMNS}) VALUES {_values(RECORD_COLUMNS, size)}"  # noqa: S608 - constants
     for size in _SIZES
+}
+_INSERT_FENCED: Final = {
+    size: (
+        f"INSERT INTO records ({RECORD_COLUMNS}) SELECT * FROM (VALUES {_values(RECORD_COLUMNS, size)}) "  # noqa: S608 - constants
+        f"WHERE column1 IS NOT NULL AND ({SELECT_EPOCH}) = ?"
+    )
+    for size in _SIZES
+    if size <= FENCED_ROWS_MAX
 }
 _UPDATED: Final = ", ".join(f"{name} = excluded.{name}" for name in HEAD_COLUMNS.split(", ")[2:])
 _UPSERT_HEADS: Final = {
