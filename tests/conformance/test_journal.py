@@ -441,7 +441,7 @@ async def test_a_reader_needs_no_daemon(place: Place) -> None:
     await reader.close()
 
 
-# -------------------------------------------------------------------------------------------------------- faults on order
+# ---------------------------------------------------------------------------------------- faults on order
 
 
 async def test_the_fake_fails_before_and_after_durability() -> None:
