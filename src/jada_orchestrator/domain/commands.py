@@ -24,13 +24,17 @@ class AskPlanner:
 
 @dataclass(frozen=True, slots=True)
 class Dispatch:
-    """Make one attempt of one call, or of one lookup."""
+    """Make one attempt of one call, or of one lookup.
+
+    `revision` is the task's own: a task that is done anew begins with attempt 1 again, and that is another attempt.
+    """
 
     workflow_id: WorkflowId
     task_id: TaskId
     side: Side
     purpose: Purpose
     number: int
+    revision: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,11 @@ class WaitUntil:
 
 @dataclass(frozen=True, slots=True)
 class PublishOutcome:
-    """Tell the frontend."""
+    """Tell the frontend. `telling` counts from 1, and goes up when the frontend asks again."""
 
     workflow_id: WorkflowId
     outcome_id: OutcomeId
+    telling: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,6 +228,8 @@ class PendingOutcome:
     at: UtcMs
     content: JsonObject
     delivered: bool = False
+    tellings: int = 1
+    """How often the frontend was to be told: once, and once more for each time that it asked again."""
 
 
 @dataclass(slots=True)

@@ -76,6 +76,7 @@ def _graph(workflow: Workflow) -> Iterator[str]:
                 before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
             )
             reopened = before.refreshing or (before.undoing and before_id not in task.planned.needs)
+            reopened = reopened or before.planned.revision > task.planned.revision  # done anew since
             if not (done or given_up or reopened):
                 yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
 

@@ -269,6 +269,7 @@ def outcome_reopened(workflow: Workflow, record: r.OutcomeReopened, at: UtcMs) -
     for outcome in workflow.outcomes:
         if outcome.outcome_id == record.outcome_id:
             outcome.delivered = False
+            outcome.tellings += 1
 
 
 def dead_letter_decided(workflow: Workflow, record: r.DeadLetterDecided, at: UtcMs) -> None:

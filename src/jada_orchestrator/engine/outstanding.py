@@ -24,7 +24,7 @@ def outstanding(workflow: Workflow) -> Iterator[Command]:
     workflow_id = workflow.workflow_id
     for outcome in workflow.outcomes:
         if not outcome.delivered:
-            yield PublishOutcome(workflow_id, outcome.outcome_id)
+            yield PublishOutcome(workflow_id, outcome.outcome_id, outcome.tellings)
     if workflow.dead_letter == "wanted":
         yield SendToDeadLetter(workflow_id)
     if workflow.is_terminal:
@@ -32,8 +32,9 @@ def outstanding(workflow: Workflow) -> Iterator[Command]:
     if workflow.status is Status.PLANNING and workflow.planning.asking:
         yield AskPlanner(workflow_id, workflow.planning.call)
     for task_id, side in workflow.active:
-        call = workflow.tasks[task_id].call(side)
-        yield Dispatch(workflow_id, task_id, side, call.purpose, call.number)
+        task = workflow.tasks[task_id]
+        call = task.call(side)
+        yield Dispatch(workflow_id, task_id, side, call.purpose, call.number, task.planned.revision)
     instant = next_instant(workflow)
     if instant is not None:
         yield WaitUntil(workflow_id, instant)

@@ -69,7 +69,8 @@ class Performer:
     def reconcile(self, workflow: Workflow, commands: Iterable[Command], catalogue: Catalogue) -> None:
         """Start what is outstanding and not in flight; cancel what is in flight and no longer outstanding."""
         running = self._in_flight.get(workflow.workflow_id, {})
-        wanted = {command for command in commands if not isinstance(command, WaitUntil)}
+        # A dict, not a set: what is started first must not depend on hashes, or no run could be replayed.
+        wanted = dict.fromkeys(command for command in commands if not isinstance(command, WaitUntil))
         for command in [command for command in running if command not in wanted]:
             running.pop(command).cancel()
         for command in wanted:

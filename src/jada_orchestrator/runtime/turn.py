@@ -90,6 +90,8 @@ class Turns:
         self._inbox = inbox
         self._workflows: dict[WorkflowId, Workflow] = {}
         self._unreadable: set[WorkflowId] = set()
+        self._brought_in: list[Workflow] = []
+        """Loaded for the present turn, to be asked; those that have nothing left to do leave with it."""
         self._catalogues: dict[CatalogueVersion, Catalogue] = {tunables.catalogue.version: tunables.catalogue}
         self._lanes = Lanes()
         self._timers = Timers(world.clock, lambda workflow_id: inbox.put(Item(workflow_id, TimerFired())))
@@ -172,7 +174,7 @@ class Turns:
         """
         items = self._inbox.take()
         turn = _Turn(self._world.clock.now())
-        await self._load({item.workflow_id for item in items})
+        await self._load(item.workflow_id for item in items)
         for item in items:
             await self._decide_item(turn, item)
         self._run_lanes(turn)
@@ -185,8 +187,8 @@ class Turns:
 
     # --- Into memory ----------------------------------------------------------------------------------------------
 
-    async def _load(self, workflow_ids: set[WorkflowId]) -> None:
-        missing = [i for i in workflow_ids if i not in self._workflows and i not in self._unreadable]
+    async def _load(self, workflow_ids: Iterable[WorkflowId]) -> None:
+        missing = [i for i in dict.fromkeys(workflow_ids) if i not in self._workflows and i not in self._unreadable]
         if not missing:
             return
         stored = await self._through_trouble(lambda: self._world.journal.load(missing))
@@ -195,6 +197,7 @@ class Turns:
             if workflow is not None:
                 await self._know_catalogue(workflow)
                 self._workflows[workflow.workflow_id] = workflow
+                self._brought_in.append(workflow)
 
     def _fold(self, stored: Stored) -> Workflow | None:
         """Fold a stored workflow; one that cannot be folded is left alone, loudly, and the rest go on."""
@@ -401,16 +404,20 @@ class Turns:
         for workflow in turn.touched.values():
             self._tell(workflow, turn.entries.get(workflow.workflow_id, ()))
             self._reconcile(workflow)
+        for workflow in self._brought_in:
+            if workflow.is_done:
+                self._workflows.pop(workflow.workflow_id, None)
+        self._brought_in.clear()
         for item, receipt in turn.receipts:
             if item.receipt is not None:
                 item.receipt(receipt)
 
     def _reconcile(self, workflow: Workflow) -> None:
-        wanted = set(outstanding(workflow))
+        wanted = list(outstanding(workflow))
         if self.draining:
-            wanted = {
+            wanted = [
                 c for c in wanted if isinstance(c, _TELLING) or self._performer.is_in_flight(workflow.workflow_id, c)
-            }
+            ]
         self._performer.reconcile(workflow, wanted, self._catalogue_of(workflow))
         idle = workflow.quarantined is not None or workflow.is_terminal
         self._timers.set(workflow.workflow_id, None if idle else next_instant(workflow))
