@@ -22,7 +22,7 @@ ActionName = NewType("ActionName", str)
 """``agent.verb``, as declared in the catalogue."""
 Tenant = NewType("Tenant", str)
 IdempotencyKey = NewType("IdempotencyKey", str)
-"""``jk-`` and 32 characters of base32; the same for every attempt of one call."""
+"""``jk-`` and 40 hexadecimal digits; the same for every attempt of one call."""
 OutcomeId = NewType("OutcomeId", str)
 """The CloudEvents ``id`` of an outcome; the same on every redelivery."""
 CatalogueVersion = NewType("CatalogueVersion", str)
@@ -55,7 +55,8 @@ def idempotency_key_of(workflow_id: WorkflowId, revision: int, task_id: TaskId, 
     `call` is ``do``, ``undo``, or ``find-do-N`` / ``find-undo-N`` for the N-th lookup (a lookup asks afresh each
     time, so each has a key of its own).
     """
-    return IdempotencyKey("jk-" + _short_hash(32, workflow_id, str(revision), task_id, call))
+    parts = f"{workflow_id}\x00{revision}\x00{task_id}\x00{call}"
+    return IdempotencyKey("jk-" + hashlib.sha256(parts.encode()).hexdigest()[:40])
 
 
 def outcome_id_of(workflow_id: WorkflowId, number: int) -> OutcomeId:

@@ -16,6 +16,7 @@ from jada_orchestrator.domain.workflow import (
     GRANTABLE_PHASES,
     IN_FLIGHT_PHASES,
     TERMINAL,
+    CallRef,
     Phase,
     Status,
     Task,
@@ -48,21 +49,29 @@ def _life(workflow: Workflow) -> Iterator[str]:
 
 
 def _indexes(workflow: Workflow) -> Iterator[str]:
+    expected: tuple[set[CallRef], set[CallRef], set[CallRef]] = (set(), set(), set())
     unfinished = 0
-    for task in workflow.tasks.values():
+    for task_id, task in workflow.tasks.items():
         unfinished += task.do.phase not in FINAL_PHASES
-        for side in ("do", "undo"):
-            phase = task.call(side).phase
-            ref = (task.planned.id, side)
-            for name, index, phases in (
-                ("grantable", workflow.grantable, GRANTABLE_PHASES),
-                ("active", workflow.active, IN_FLIGHT_PHASES),
-                ("waiting", workflow.waiting, frozenset({Phase.BACKING_OFF, Phase.LOST})),
-            ):
-                if (ref in index) is not (phase in phases):
-                    yield f"{ref} is {phase.value}, but that is not what the index {name!r} says"
+        index = _INDEX_OF.get(task.do.phase)
+        if index is not None:
+            expected[index].add((task_id, "do"))
+        index = _INDEX_OF.get(task.undo.phase)
+        if index is not None:
+            expected[index].add((task_id, "undo"))
+    found = (workflow.grantable, workflow.active, workflow.waiting)
+    for name, there, wanted in zip(("grantable", "active", "waiting"), found, expected, strict=True):
+        if there.keys() != wanted:
+            yield f"the index {name!r} holds {sorted(there)}; the phases of the calls say {sorted(wanted)}"
     if unfinished != workflow.unfinished:
         yield f"{unfinished} tasks are unfinished, but the count says {workflow.unfinished}"
+
+
+_INDEX_OF = {
+    **dict.fromkeys(GRANTABLE_PHASES, 0),
+    **dict.fromkeys(IN_FLIGHT_PHASES, 1),
+    **dict.fromkeys((Phase.BACKING_OFF, Phase.LOST), 2),
+}
 
 
 def _graph(workflow: Workflow) -> Iterator[str]:

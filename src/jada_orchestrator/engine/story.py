@@ -26,6 +26,11 @@ class Line(NamedTuple):
     attempt: int | None
 
 
+def level_of(record: Record) -> Level:
+    """Return how loud a record's line is."""
+    return _LINES[type(record)][0]
+
+
 def tell_entry(entry: Entry) -> Line:
     """Return the line that an entry adds to its workflow's story."""
     record = entry.record

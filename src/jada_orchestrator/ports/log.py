@@ -10,6 +10,9 @@ Level = Literal["debug", "info", "warning", "error", "critical"]
 class Log(Protocol):
     """Where the runtime says what happened. Never blocks, never raises."""
 
+    def wants(self, level: Level) -> bool:
+        """Tell whether lines of this level are written at all: what is not need not be worded."""
+
     def emit(self, level: Level, event: str, message: str, **fields: object) -> None:
         """Write one event.
 

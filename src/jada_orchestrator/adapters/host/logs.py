@@ -105,6 +105,10 @@ class HostLog:
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
+    def wants(self, level: Level) -> bool:
+        """Tell whether lines of this level are written; see the port."""
+        return _LEVELS[level] >= self._level
+
     def emit(self, level: Level, event: str, message: str, **fields: object) -> None:
         """Write one event; see the port."""
         if _LEVELS[level] < self._level:
@@ -113,6 +117,10 @@ class HostLog:
             self._put(self._render(_entry(level, event, message, fields)))
         except Exception:  # noqa: BLE001 - a field that cannot be shown must never stop what it tells of; it is counted
             self.dropped += 1
+
+    def set_level(self, level: Level) -> None:
+        """Take another least level from now on."""
+        self._level = _LEVELS[level]
 
     def close(self) -> None:
         """Write what waits, for at most `CLOSE_WAIT_S`, and end the thread. May be called twice."""
