@@ -15,6 +15,8 @@ from jada_orchestrator.cli.failing import FAILED, CommandError
 from jada_orchestrator.cli.screen import print_json, screen
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.workflow import TERMINAL, Status
+from jada_orchestrator.engine import fold
+from jada_orchestrator.engine.people import may_retry
 from jada_orchestrator.ports.journal import Head
 from jada_orchestrator.service import submitting
 from jada_orchestrator.service.settings import Settings
@@ -83,9 +85,14 @@ def _ask(
 async def _send(settings: Settings, ref: str, command: str, by: str, text: str) -> Head:
     async with store_reader(settings) as reader:
         workflow_id, head = await resolve(reader, ref)
+        stored = await reader.history(workflow_id)
     _refuse_in_vain(workflow_id, head, command)
     if command == "retry" and head.quarantined:
         command = "release"  # what was set aside for breaking a law of ours goes on only when a person lets it
+    elif command == "retry" and stored is not None:
+        reason = may_retry(fold(workflow_id, stored.entries))
+        if reason is not None:
+            raise CommandError(f"{head.request_id} cannot go on: {reason}", status=FAILED)
     body: dict[str, Any] = {
         "schema": "jada.control/1",
         "request_id": head.request_id,

@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 from jada_orchestrator import __version__
-from jada_orchestrator.cli import configuring, controlling, planning, reading, running, sandboxing, submitting
+from jada_orchestrator.cli import (
+    configuring,
+    controlling,
+    operating,
+    planning,
+    reading,
+    running,
+    sandboxing,
+    submitting,
+)
 from jada_orchestrator.cli.failing import DONE, INTERRUPTED, report
 from jada_orchestrator.cli.options import Overall, taught
 
@@ -151,6 +160,18 @@ def _demo(
     demo(state, real_model=real_model)
 
 
+app.command(
+    "status",
+    rich_help_panel=_RUN,
+    help=taught("Say what the running daemon is doing.", "jada status", "jada status --json"),
+)(operating.status)
+app.command(
+    "reload",
+    rich_help_panel=_RUN,
+    help=taught(
+        "Have the running daemon take its settings and agents afresh; broken ones change nothing.", "jada reload"
+    ),
+)(operating.reload)
 app.add_typer(sandboxing.sandbox, name="sandbox", rich_help_panel=_RUN)
 config.command("show")(configuring.show)
 config.command("get")(configuring.get)

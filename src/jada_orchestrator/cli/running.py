@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,8 @@ def run(
         return options.loaded(context, model=model, store=store, catalogue=catalogue, log=log, log_level=log_level)
 
     first = load()
+    # The journal's writer is a thread. With Python's default of 5 ms it may starve for seconds beside a busy loop.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         status = runner.run(run_daemon(first, load))
     if status:

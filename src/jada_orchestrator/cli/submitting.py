@@ -44,6 +44,9 @@ def submit(
     booking: Annotated[str | None, typer.Option(help="Structured fields, a JSON object.", metavar="JSON")] = None,
     max_total: Annotated[str | None, typer.Option(help='Never spend more: "3000 USD".', metavar="MONEY")] = None,
     approve_above: Annotated[str | None, typer.Option(help="Ask a person above this sum.", metavar="MONEY")] = None,
+    on_failure: Annotated[
+        str | None, typer.Option(help="undo_all, keep_partial (optional parts may stay) or ask.", metavar="WHAT")
+    ] = None,
     deadline: Annotated[str | None, typer.Option(help="Be done by 2027-04-01T12:00:00Z.", metavar="INSTANT")] = None,
     ordering_key: Annotated[str | None, typer.Option(help="Requests that share it run one after another.")] = None,
     priority: Annotated[int | None, typer.Option(help="0 (lowest) to 9.")] = None,
@@ -70,6 +73,7 @@ def submit(
         "max_total": _money(max_total, "--max-total"),
         "approve_above": _money(approve_above, "--approve-above"),
         "deadline": deadline,
+        "on_failure": on_failure,
     }
     bounds = {name: value for name, value in bounds.items() if value is not None}
     if bounds:

@@ -13,7 +13,7 @@ from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs, format_instant
-from jada_orchestrator.domain.workflow import Status, Task, Workflow
+from jada_orchestrator.domain.workflow import Phase, Status, Task, Workflow
 from jada_orchestrator.engine import fold
 from jada_orchestrator.engine.outcomes import standing_effects
 from jada_orchestrator.engine.story import tell_entry
@@ -54,6 +54,8 @@ class Seen:
     """When a lookup settled what had become of a task."""
     adopted_at: UtcMs | None = None
     """When the present plan was adopted."""
+    wound_up_at: UtcMs | None = None
+    """When it was decided to undo what was done."""
 
     def started_at(self, task_id: TaskId) -> UtcMs | None:
         """Return when a task was first dispatched."""
@@ -71,6 +73,10 @@ def see(stored: Stored) -> Seen:
     seen = Seen(fold(stored.workflow_id, stored.entries))
     for entry in stored.entries:
         _note(seen, entry.at, entry.record)
+    for task_id, task in seen.workflow.tasks.items():
+        if task.do.phase is Phase.SKIPPED and seen.wound_up_at is not None:
+            # A read that was in flight when undoing began: nobody waited for its answer any more.
+            _end(seen, task_id, seen.wound_up_at, "unknown", None)
     return seen
 
 
@@ -105,7 +111,10 @@ def show(seen: Seen) -> JsonObject:
 
 
 def questions_of(workflow: Workflow) -> tuple[str, ...]:
-    """Return the questions that wait for an answer."""
+    """Return the questions that wait for a person: an answer, or an approval of undoing what was done."""
+    if workflow.undo_question is not None:
+        why = workflow.undo_question.failure.message
+        return (f"The booking failed: {why}. Approve to undo everything; deny to leave what stands to a person.",)
     if workflow.status is not Status.NEEDS_CLARIFICATION or not workflow.planning.clarifications:
         return ()
     return workflow.planning.clarifications[-1].questions
@@ -178,7 +187,10 @@ def _note(seen: Seen, at: UtcMs, record: r.Record) -> None:
     match record:
         case r.PlanAdopted():
             seen.adopted_at = at
+        case r.CompensationStarted():
+            seen.wound_up_at = at
         case r.AttemptStarted(side="do", purpose="call"):
+            seen.found_at.pop(record.task_id, None)
             seen.attempts.setdefault(record.task_id, []).append(Attempt(record.number, at))
         case r.TaskBackedOff(side="do", purpose="call"):
             _end(seen, record.task_id, at, "failed", record.failure)
