@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from jada_orchestrator.cli import options
 from jada_orchestrator.service.settings_tiers import LoadedSettings
+
+_SWITCH_INTERVAL_S: Final = 20e-6
+"""How long a thread may keep the interpreter while others want it (benchmarks/journal_floor.py shows the difference)."""
 
 
 def run(
