@@ -13,7 +13,7 @@ from jada_orchestrator.cli import options
 from jada_orchestrator.service.settings_tiers import LoadedSettings
 
 _SWITCH_INTERVAL_S: Final = 20e-6
-"""How long a thread may keep the interpreter while others want it (benchmarks/journal_floor.py shows the difference)."""
+"""How long a thread may keep the interpreter while others want it (benchmarks/journal_floor.py shows why)."""
 
 
 def run(
