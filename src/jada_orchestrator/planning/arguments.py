@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from jada_orchestrator.domain.catalogue import Action, Binding
 from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
 from jada_orchestrator.planning.findings import Findings, shown, suggestion
 from jada_orchestrator.planning.inference import infer, mismatch
 from jada_orchestrator.planning.proposal import Argument, ProposedTask, read_json
@@ -24,6 +26,9 @@ class Surroundings:
     places: Mapping[str, int]
     """Of the tasks, by id."""
     request: JsonObject
+    actions: Mapping[str, ActionName]
+    """Of the tasks whose action is known, by id."""
+    version: CatalogueVersion
 
 
 @dataclass(slots=True)
@@ -52,9 +57,9 @@ def bind(task: ProposedTask, action: Action, place: int, where: str, around: Sur
             message = f"{action.name} has no input field {shown(argument.name)}.{near}"
             findings.add("UNKNOWN_INPUT", spot, message, task=place)
         elif argument.kind == "ref":
-            _bind_reference(argument, looked.shape, bound, _Spot(place, spot, around, findings))
+            _bind_reference(argument, looked.shape, bound, _Spot(place, spot, around, findings, action.name))
         else:
-            _bind_constant(argument, looked.shape, bound, _Spot(place, spot, around, findings))
+            _bind_constant(argument, looked.shape, bound, _Spot(place, spot, around, findings, action.name))
     _check_whole(action, bound, place, where, findings)
     return bound
 
@@ -86,6 +91,7 @@ class _Spot:
     where: str
     around: Surroundings
     findings: Findings
+    action: ActionName
 
     def fault(self, code: str, message: str) -> None:
         self.findings.add(code, self.where, message, task=self.place)
@@ -100,8 +106,7 @@ def _bind_reference(argument: Argument, wanted: Shape, bound: Bound, spot: _Spot
     bound.needs |= {spot.around.places[name] for name in free if name != REQUEST_ROOT}
     bound.bindings[argument.name] = Binding(expression)
     try:
-        inferred = infer(expression, spot.around.shapes)
-        why = mismatch(inferred.shape, wanted)
+        why = _misfit(argument.name, expression, free, wanted, spot)
         if why:
             spot.fault("BAD_REFERENCE", f"`{expression}` does not fit: {why}")
         elif free == {REQUEST_ROOT}:
@@ -112,6 +117,29 @@ def _bind_reference(argument: Argument, wanted: Shape, bound: Bound, spot: _Spot
                 bound.known[argument.name] = value
     except ReferenceFault as error:
         spot.fault("BAD_REFERENCE", f"`{expression}`: {error}")
+
+
+def _misfit(name: str, expression: str, free: frozenset[str], wanted: Shape, spot: _Spot) -> str:
+    """Return why what a reference yields does not fit the field, or nothing. Raises: ReferenceFault.
+
+    Bookings over one catalogue repeat the same references for ever, and following one through the schemas costs as
+    much as everything else about it, so those that fit are remembered: whether they do depends on the catalogue alone.
+    """
+    around = spot.around
+    readers = tuple(sorted((root, around.actions.get(root)) for root in free if root in around.actions))
+    key = (around.version, spot.action, name, expression, readers)
+    if key in _FITTING:
+        return ""
+    why = mismatch(infer(expression, around.shapes).shape, wanted)
+    if not why and len(readers) == len(free):  # nothing of the request, and no action that nobody knows, is in it
+        if len(_FITTING) >= _FITTING_MAX:
+            _FITTING.clear()
+        _FITTING.add(key)
+    return why
+
+
+_FITTING_MAX: Final = 20_000
+_FITTING: Final[set[tuple[object, ...]]] = set()
 
 
 def _bind_constant(argument: Argument, wanted: Shape, bound: Bound, spot: _Spot) -> None:

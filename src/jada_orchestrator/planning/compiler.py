@@ -113,7 +113,7 @@ def _compile(
     for sentence in proposal.notes:
         findings.note(sentence)
     steps, places = _steps(proposal.tasks, catalogue, findings)
-    around = _surroundings(steps, places, request)
+    around = _surroundings(steps, places, request, catalogue)
     bound = [_bind(place, step, around, findings) for place, step in enumerate(steps)]
     nodes = [
         Node(frozenset(bound[place].needs), _after(place, step, places, findings), optional=step.task.optional)
@@ -180,13 +180,16 @@ def _action(
     return action
 
 
-def _surroundings(steps: Sequence[Step], places: dict[str, int], request: BookingRequest) -> Surroundings:
+def _surroundings(
+    steps: Sequence[Step], places: dict[str, int], request: BookingRequest, catalogue: Catalogue
+) -> Surroundings:
     document = request_document(request)
     shapes: dict[str, Shape] = {REQUEST_ROOT: of_value(document)}
     for name, place in places.items():
         action = steps[place].action
         shapes[name] = ANY if action is None else described(action.output_schema, action.output_schema)
-    return Surroundings(shapes, places, document)
+    actions = {name: action.name for name, place in places.items() if (action := steps[place].action) is not None}
+    return Surroundings(shapes, places, document, actions, catalogue.version)
 
 
 def _bind(place: int, step: Step, around: Surroundings, findings: Findings) -> Bound:

@@ -24,7 +24,7 @@ from jada_orchestrator.domain.catalogue import (
     SqsTransport,
     Transport,
 )
-from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.documents import Json, JsonObject, digest_of_text
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion, RequestId, Tenant
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.request import BookingRequest, Constraints
@@ -107,10 +107,12 @@ def lookup_action(name: str) -> Action:
 
 
 def catalogue(
-    *actions: Action, transports: Mapping[str, Transport] | None = None, version: str = "test-catalogue-1"
+    *actions: Action, transports: Mapping[str, Transport] | None = None, version: str | None = None
 ) -> Catalogue:
     """Return a catalogue of these actions; agents without a transport of their own are functions ``jada-<agent>``."""
     own = dict(transports or {})
+    # As in production, the version follows from the content: what is remembered of one catalogue is no other's.
+    version = version or digest_of_text(repr((actions, sorted(own.items()))))[:16]
     agents = {
         name: Agent(
             name=name,
