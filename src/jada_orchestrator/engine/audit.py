@@ -103,7 +103,7 @@ def _effects(workflow: Workflow) -> Iterator[str]:
             yield f"{name} is being undone, but nobody started that"
         if workflow.terminal is not None and _is_left_over(workflow, task):
             yield f"it ended as {workflow.terminal}, but {name} stands and nobody says so"
-        if task.undoing:
+        if task.undoing and not task.refreshing:  # what ran out is given back while those built on it still stand
             yield from (
                 f"{name} is being undone before {dependent}, which was built on it"
                 for dependent in workflow.dependents.get(name, ())
