@@ -1,8 +1,19 @@
-"""A log and a watcher that keep what they are told, and say nothing."""
+"""Logs and a watcher that say nothing; two of them keep what they are told."""
 
 from __future__ import annotations
 
 from jada_orchestrator.ports.log import Level
+
+
+class NoLog:
+    """The port `Log`, into nothing: where nobody asks afterwards."""
+
+    def wants(self, level: Level) -> bool:
+        """Want everything."""
+        return True
+
+    def emit(self, level: Level, event: str, message: str, **fields: object) -> None:
+        """Forget one event."""
 
 
 class QuietLog:
@@ -30,6 +41,7 @@ class QuietWatcher:
         self.is_stopping = False
         self.lines: list[str] = []
         self.rounds = 0
+        self.extensions: list[float] = []
 
     def ready(self) -> None:
         """Note that everything is up."""
@@ -46,3 +58,7 @@ class QuietWatcher:
     def stopping(self) -> None:
         """Note that it drains."""
         self.is_stopping = True
+
+    def extend(self, seconds: float) -> None:
+        """Keep what was asked for."""
+        self.extensions.append(seconds)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from jada_orchestrator.domain.documents import JsonObject, canonical_json
-from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, WorkflowId
+from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.ports.agents import AgentCall
 
@@ -36,6 +36,7 @@ class Effect:
     """Something that an agent did to the world."""
 
     workflow_id: WorkflowId
+    task_id: TaskId
     action: ActionName
     key: IdempotencyKey
     output: JsonObject
@@ -56,10 +57,17 @@ class Books:
     """Effects that should have been one; must stay empty."""
     changed_inputs: list[str] = field(default_factory=list)
     """Keys that came with two inputs; must stay empty."""
+    captured_most: dict[WorkflowId, Decimal] = field(default_factory=dict)
+    """The most money that was taken for each workflow at any moment."""
 
     def standing(self, workflow_id: WorkflowId) -> list[Effect]:
         """Return what a workflow did that was not undone."""
         return [e for e in self.effects.values() if e.workflow_id == workflow_id and not e.undone]
+
+    def captured(self, workflow_id: WorkflowId) -> Decimal:
+        """Return the money that a workflow took and did not give back."""
+        taken = (e.output["amount"]["amount"] for e in self.standing(workflow_id) if e.action == "cards.capture")
+        return sum((Decimal(amount) for amount in taken), Decimal(0))
 
 
 class SimulatedAgents:
@@ -147,8 +155,17 @@ class SimulatedAgents:
         output = outputs[verb]
         if call.idempotency_key in self.books.effects:
             self.books.doubled.append(f"{call.action} under {call.idempotency_key}")
-        effect = Effect(call.workflow_id, call.action, call.idempotency_key, output)
-        self.books.effects[call.idempotency_key] = effect
+        self.books.doubled += [
+            f"{call.action} for {call.task_id} under {call.idempotency_key} and {other.key}"
+            for other in self.books.standing(call.workflow_id)
+            if (other.task_id, other.action) == (call.task_id, call.action)
+        ]
+        effect = Effect(call.workflow_id, call.task_id, call.action, call.idempotency_key, output)
+        books = self.books
+        books.effects[call.idempotency_key] = effect
+        if verb == "capture":
+            most = books.captured_most.get(call.workflow_id, Decimal(0))
+            books.captured_most[call.workflow_id] = max(most, books.captured(call.workflow_id))
         self._by_thing[name] = effect
         return output
 

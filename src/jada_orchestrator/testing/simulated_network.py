@@ -9,127 +9,61 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable
+from contextvars import Context
 
-from jada_orchestrator.domain.catalogue import LambdaTransport
+from jada_orchestrator.domain.catalogue import LambdaTransport, SqsTransport
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import AttemptResult, Failed, Lost, Succeeded
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, RequestId, TaskId, Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.ports.agents import AgentCall, CallEnded
+from jada_orchestrator.ports.agents import AgentCall, CallEnded, WorkerSender
 from jada_orchestrator.ports.host import Clock
-from jada_orchestrator.ports.queues import AgentReply, Delivery
+from jada_orchestrator.ports.queues import AgentReply, Delivery, UnreadableReply
 from jada_orchestrator.testing.aws import FakeQueues
 from jada_orchestrator.testing.simulated_agents import AgentRefusal, SimulatedAgents
-
-
-@dataclass(frozen=True, slots=True)
-class Odds:
-    """How likely each mishap is, from 0 to 1; all of them only until `calm_after_ms` of virtual time.
-
-    After that the world is well, so that everything must come to its end (progress, not only safety).
-    """
-
-    calm_after_ms: int = 300_000
-    throttled: float = 0.05
-    refused: float = 0.03
-    refused_for_good: float = 0.01
-    crashed_before: float = 0.03
-    crashed_after: float = 0.04
-    answer_lost: float = 0.04
-    runs_later: float = 0.03
-    """The caller is cut off at once, and the function runs some time later all the same."""
-    slow: float = 0.05
-    worker_silent: float = 0.04
-    worker_twice: float = 0.05
-    bad_output: float = 0.01
-    short_hold: float = 0.15
-    queue: float = 0.03
-    journal: float = 0.03
-    planner: float = 0.10
-    bad_plan: float = 0.10
-    doubled_request: float = 0.15
-    conflicting_request: float = 0.05
-    cancel: float = 0.10
-    kills_per_run: int = 3
-    clock_jump: float = 0.2
-    """Between two runs of the process: backward by up to 30 s, forward by less than `LOOKUP_SAFETY_MS`, which is what
-    the house assumes of its hosts (docs/failure-matrix.md)."""
-
-
-NO_MISHAPS: Final = Odds(**{name: 0 for name in Odds.__dataclass_fields__ if name != "calm_after_ms"}, calm_after_ms=0)
-
-
-class Fate:
-    """Draws mishaps, and counts what it drew."""
-
-    def __init__(self, seed: int, odds: Odds, clock: Clock) -> None:
-        """Begin a run."""
-        self.random = random.Random(seed)
-        self.odds = odds
-        self.drawn: Counter[str] = Counter()
-        self._clock = clock
-        self._began = clock.now()
-
-    @property
-    def is_calm(self) -> bool:
-        """Whether mishaps are over."""
-        return self._clock.now() - self._began >= self.odds.calm_after_ms
-
-    def strikes(self, mishap: str) -> bool:
-        """Tell whether this mishap happens now."""
-        if self.is_calm or self.random.random() >= getattr(self.odds, mishap):
-            return False
-        self.drawn[mishap] += 1
-        return True
-
-    def between(self, least: float, most: float) -> float:
-        """Return a number of seconds."""
-        return self.random.uniform(least, most)
+from jada_orchestrator.testing.simulated_fate import Fate
 
 
 class SimulatedFunctions:
     """The port `FunctionCaller`. `witness` is called with every call before anything of it is done."""
 
-    def __init__(self, agents: SimulatedAgents, fate: Fate, witness: Callable[[AgentCall], None]) -> None:
+    def __init__(
+        self, agents: SimulatedAgents, fate: Fate, witness: Callable[[LambdaTransport | SqsTransport, AgentCall], None]
+    ) -> None:
         """Run the agents' functions."""
         self._agents = agents
         self._fate = fate
         self._witness = witness
-        self._running: set[asyncio.Task[AttemptResult]] = set()
+        self._running: dict[asyncio.Task[AttemptResult], AgentCall] = {}
+
+    def executing(self) -> Iterable[AgentCall]:
+        """Return the calls that some function is at work on, whether anybody waits for it or not."""
+        return self._running.values()
 
     async def call(self, target: LambdaTransport, call: AgentCall) -> CallEnded:
         """Make one attempt; see the port."""
-        del target
-        self._witness(call)
-        if self._fate.strikes("throttled"):
+        self._witness(target, call)
+        fate = self._fate
+        if fate.strikes("throttled"):
             return CallEnded(Failed(Failure("THROTTLED", "too many"), retryable=True, answered=False))
-        if self._fate.strikes("runs_later"):
+        if fate.strikes("runs_later"):
             left_s = call.timeout_ms / 1_000
-            _ = self._execute(call, self._fate.between(0, left_s * 0.9))  # nobody waits for it
+            _ = self._execute(call, fate.between(0, left_s * 0.9))  # nobody waits for it
             return CallEnded(Lost(Failure("CONNECTION_CUT", "cut off")))
-        if self._fate.strikes("crashed_before"):
+        if fate.strikes("crashed_before"):
             return CallEnded(Lost(Failure("FUNCTION_ERROR", "crashed")))
-        slow = self._fate.strikes("slow")
-        work_s = self._fate.between(5, 40) if slow else self._fate.between(0.01, 0.5)
+        slow = fate.strikes("slow")
+        work_s = fate.between(5, 40) if slow else fate.between(0.01, 0.5)
         # A function that would run beyond its own time is ended by its platform: it has no effect after the deadline.
-        execution = self._execute(call, work_s) if work_s * 1_000 < call.timeout_ms else None
-        try:
-            async with asyncio.timeout(call.timeout_ms / 1_000):
-                if execution is None:
-                    await asyncio.sleep(work_s)
-                    return CallEnded(Lost(Failure("FUNCTION_TIMEOUT", "ended by its platform")))
-                result = await asyncio.shield(execution)
-        except TimeoutError:
-            return CallEnded(Lost(Failure("TIMEOUT", "no answer in time")))
-        if self._fate.strikes("crashed_after") or self._fate.strikes("answer_lost"):
+        if work_s * 1_000 >= call.timeout_ms:
+            await asyncio.sleep(call.timeout_ms / 1_000)
+            return CallEnded(Lost(Failure("FUNCTION_TIMEOUT", "ended by its platform")))
+        result = await asyncio.shield(self._execute(call, work_s))
+        if fate.strikes("crashed_after") or fate.strikes("answer_lost"):
             return CallEnded(Lost(Failure("CONNECTION_CUT", "the answer was lost")))
-        if isinstance(result, Succeeded) and self._fate.strikes("bad_output"):
+        if isinstance(result, Succeeded) and fate.strikes("bad_output"):
             return CallEnded(Succeeded({"surprise": True}))
         return CallEnded(result)
 
@@ -145,10 +79,31 @@ class SimulatedFunctions:
             await asyncio.sleep(after_s)
             return run_agent(self._agents, call)
 
-        task = asyncio.get_running_loop().create_task(execution())
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        # In a context of its own: it is no part of the process that asked for it, and does not die with it.
+        task = asyncio.get_running_loop().create_task(execution(), context=Context())
+        self._running[task] = call
+        task.add_done_callback(self._running.pop)
         return task
+
+
+class SimulatedSender:
+    """The port `WorkerSender`, over another one: every call is witnessed before it is sent."""
+
+    def __init__(
+        self, sender: WorkerSender, witness: Callable[[LambdaTransport | SqsTransport, AgentCall], None]
+    ) -> None:
+        """Send by `sender`."""
+        self._sender = sender
+        self._witness = witness
+
+    async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
+        """Put one attempt on the worker's queue; see the port."""
+        self._witness(target, call)
+        return await self._sender.send(target, call)
+
+    async def close(self) -> None:
+        """Release what it sends by."""
+        await self._sender.close()
 
 
 def run_agent(agents: SimulatedAgents, call: AgentCall) -> AttemptResult:
@@ -193,7 +148,8 @@ class SimulatedWorker:
             result = run_agent(self._agents, call)
         body = encode_reply(call, result)
         for _ in range(2 if self._fate.strikes("worker_twice") else 1):
-            self._queues.put(self._reply_queue, body, delay_ms=round(self._fate.between(0, 200)))
+            late_s = self._fate.between(1, 60) if self._fate.strikes("worker_late") else self._fate.between(0, 0.2)
+            self._queues.put(self._reply_queue, body, delay_ms=round(late_s * 1_000))
         await self._source.delete([delivery])
 
 
@@ -249,9 +205,11 @@ def encode_reply(call: AgentCall, result: AttemptResult) -> str:
     return json.dumps(reply)
 
 
-def decode_reply(text: str) -> AgentReply:
+def decode_reply(text: str) -> AgentReply | UnreadableReply:
     """Return the reply that a text stands for."""
     reply = json.loads(text)
+    if "key" not in reply:
+        return UnreadableReply(Failure("BAD_REPLY", "this is no reply"), reply)
     result: AttemptResult
     if "output" in reply:
         result = Succeeded(reply["output"])

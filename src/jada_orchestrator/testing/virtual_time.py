@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from jada_orchestrator.domain.instants import UtcMs
@@ -32,21 +32,26 @@ class _JumpingSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready now; when nothing is, let the time that would be waited pass at once."""
-        ready = super().select(0)
-        if ready or timeout == 0:
+        if self.loop.count_round() or timeout == 0:
+            return []
+        # The loop's own wake-up pipe is always there; asking the system is only worth it when something else is.
+        ready = super().select(0) if len(self.get_map()) > 1 else []
+        if ready:
             return ready
         if timeout is None:
             raise StalledError("no timer is set and nothing is ready: the program waits for ever")
         self.loop.advance(timeout)
-        return ready
+        return []
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop on virtual time."""
+    """An asyncio loop on virtual time. It counts its rounds, between which every task stands at an await."""
 
     def __init__(self) -> None:
         """Begin at time 0."""
+        self.rounds = 0
         self._now = 0.0
+        self._due_round: tuple[int, Callable[[], None]] | None = None
         selector = _JumpingSelector()
         selector.loop = self
         super().__init__(selector)
@@ -58,6 +63,19 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self._now += seconds
+
+    def call_after_rounds(self, rounds: int, callback: Callable[[], None] | None) -> None:
+        """Call back between two rounds, so many from now; replaces what was asked for before. None: not at all."""
+        self._due_round = None if callback is None else (self.rounds + rounds, callback)
+
+    def count_round(self) -> bool:
+        """Begin a round; return whether something was called back at its beginning."""
+        self.rounds += 1
+        if self._due_round is None or self.rounds < self._due_round[0]:
+            return False
+        callback, self._due_round = self._due_round[1], None
+        callback()
+        return True
 
 
 class VirtualClock:

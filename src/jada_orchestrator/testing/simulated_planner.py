@@ -1,0 +1,114 @@
+"""What the simulated model says: good plans of several kinds, wrong ones, questions, refusals, and nothing at all."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.events import PlannerFailureKind
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.usage import Usage
+from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion
+from jada_orchestrator.testing.catalogues import Ref, proposal, task, travel_proposal
+from jada_orchestrator.testing.simulated_fate import Fate
+
+KINDS: Final = ("whole", "whole", "room", "optional", "irreversible", "twice", "look")
+_PASSING: Final[tuple[PlannerFailureKind, ...]] = ("wait", "wait", "stopped", "bad_answer")
+
+
+def answer(fate: Fate, question: PlannerQuestion) -> str | JsonObject:
+    """Answer a question. Raises: PlannerError."""
+    if fate.strikes("planner"):
+        raise PlannerError(
+            fate.dice("planner kind").choice(_PASSING),
+            Failure("SIMULATED", "the model is not well"),
+            usage=Usage(usd="0.01"),
+        )
+    if fate.strikes("planner_gives_up"):
+        raise PlannerError("permanent", Failure("SIMULATED", "the model cannot take this request"))
+    if fate.strikes("refusing_plan"):
+        return proposal(outcome="refuse", reason="This is no booking.")
+    if len(question.clarifications) < 2 and fate.strikes("question"):
+        return proposal(outcome="clarify", reason="The day is missing.", questions=["On which day?"])
+    good = plan_for(question.request.text.split()[0])
+    return _wrong(fate, good) if fate.strikes("bad_plan") else good
+
+
+def _wrong(fate: Fate, good: JsonObject) -> str | JsonObject:
+    text = json.dumps(good)
+    unknown = task("one", "rooms.unheard_of")
+    circle = [task("one", "checks.request", after=["two"]), task("two", "checks.request", after=["one"])]
+    blind = task("one", "rooms.hold", offer_id=Ref("nobody.offers[0].offer_id"))
+    hasty = task("one", "cards.capture", authorization_id="a-1", amount={"amount": "1.00", "currency": "USD"})
+    wrong: list[str | JsonObject] = [
+        text[: len(text) // 2],
+        "I would book a room.",
+        proposal(unknown),
+        proposal(*circle),
+        proposal(blind),
+        {**good, "tasks": [hasty, *good["tasks"]]},
+        {**good, "tasks": [*good["tasks"], good["tasks"][-1]]},
+    ]
+    return fate.dice("wrong plan").choice(wrong)
+
+
+def plan_for(kind: str) -> JsonObject:
+    """Return the proposal for a kind of simulated request."""
+    match kind:
+        case "look":
+            return proposal(task("rooms", "trips.search", city="Lisbon"), result={"offers": "rooms.offers"})
+        case "room":
+            return _room()
+        case "optional":
+            base = _room()
+            base["tasks"].append(task("extra", "trips.search", city="Porto", optional=True))
+            base["tasks"].append(
+                task("extra_hold", "seats.hold", optional=True, offer_id=Ref("extra.offers[0].offer_id"))
+            )
+            base["tasks"][3]["after"] = ["extra_hold"]
+            return base
+        case "irreversible":
+            base = _room()
+            base["tasks"].append(task("print", "tickets.print", booking_id=Ref("book.booking_id")))
+            base["tasks"].append(task("mail", "mail.send", after=["print"], text="Booked."))
+            return base
+        case "twice":
+            return _two_payments()
+        case _:
+            return travel_proposal()
+
+
+def _room() -> JsonObject:
+    return proposal(
+        task("rooms", "trips.search", city="Lisbon"),
+        task("hold", "rooms.hold", offer_id=Ref("rooms.offers[0].offer_id")),
+        task("authorize", "cards.authorize", amount=Ref("hold.total")),
+        task("book", "rooms.book", hold_id=Ref("hold.hold_id"), authorization_id=Ref("authorize.authorization_id")),
+        result={"booking": "book.booking_id"},
+    )
+
+
+def _two_payments() -> JsonObject:
+    """Two stays, each paid by itself, side by side: what bounds the sum must look at both."""
+    tasks = []
+    for city in ("lisbon", "porto"):
+        tasks += [
+            task(f"{city}_rooms", "trips.search", city=city),
+            task(f"{city}_hold", "rooms.hold", offer_id=Ref(f"{city}_rooms.offers[0].offer_id")),
+            task(f"{city}_authorize", "cards.authorize", amount=Ref(f"{city}_hold.total")),
+        ]
+    for city, other in (("lisbon", "porto"), ("porto", "lisbon")):
+        paid = Ref(f"{city}_authorize.authorization_id")
+        waits = [f"{other}_authorize"]
+        tasks += [
+            task(f"{city}_book", "rooms.book", after=waits, hold_id=Ref(f"{city}_hold.hold_id"), authorization_id=paid),
+            task(
+                f"{city}_capture",
+                "cards.capture",
+                after=[f"{city}_book"],
+                authorization_id=paid,
+                amount=Ref(f"{city}_authorize.amount"),
+            ),
+        ]
+    return proposal(*tasks, result={"captures": "[lisbon_capture.capture_id, porto_capture.capture_id]"})

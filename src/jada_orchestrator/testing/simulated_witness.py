@@ -1,0 +1,230 @@
+"""The witness: stands at every door of the simulated process and checks that what leaves it may leave it.
+
+It knows only what is durable, folded by the real engine, and what the agents' books say. It never looks into the
+process. Every broken law is a sentence in `broken`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+
+from jada_orchestrator.domain.catalogue import Catalogue, Effect, LambdaTransport, SqsTransport
+from jada_orchestrator.domain.events import Side
+from jada_orchestrator.domain.ids import CatalogueVersion, IdempotencyKey, TaskId, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import AttemptStarted, Entry, PlanningStarted, RetryStarted, WorkflowAccepted
+from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Task, Workflow
+from jada_orchestrator.engine import apply
+from jada_orchestrator.ports.agents import AgentCall
+from jada_orchestrator.ports.journal import Append
+from jada_orchestrator.testing.journal import MemoryStore
+from jada_orchestrator.testing.simulated_agents import Books
+
+BROKEN_MAX = 20
+"""Sentences kept of one run; one broken law often breaks others."""
+
+
+class Witness:
+    """Checks calls, commits, outcomes and deletes against what is durable."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        books: Books,
+        catalogues: dict[CatalogueVersion, Catalogue],
+        executing: Callable[[], Iterable[AgentCall]],
+        now: Callable[[], UtcMs],
+    ) -> None:
+        """Begin with an empty store; `executing` tells which calls agents are at work on."""
+        self._now = now
+        self.broken: dict[str, WorkflowId | None] = {}
+        """Each broken law once, with the workflow that it was broken in, if it was in one."""
+        self.outcome_bodies: dict[str, str] = {}
+        """By outcome id what was published under it."""
+        self._store = store
+        self._books = books
+        self._catalogues = catalogues
+        self._executing = executing
+        self._folded: dict[WorkflowId, Workflow] = {}
+        self._keys: dict[tuple[WorkflowId, TaskId, Side], tuple[IdempotencyKey, int]] = {}
+        self._lanes: dict[str, list[WorkflowId]] = {}
+        self._retried: set[WorkflowId] = set()
+
+    def object(self, sentence: str, workflow_id: WorkflowId | None = None) -> None:
+        """Note a broken law."""
+        if len(self.broken) < BROKEN_MAX:
+            self.broken.setdefault(sentence, workflow_id)
+
+    def durable(self, workflow_id: WorkflowId) -> Workflow | None:
+        """Return what a workflow durably is."""
+        stored = self._store.workflows.get(workflow_id)
+        if stored is None:
+            return None
+        workflow = self._folded.setdefault(workflow_id, Workflow(workflow_id))
+        for entry in stored.entries[workflow.seq :]:
+            apply(workflow, entry)
+        return workflow
+
+    # --- Commits ------------------------------------------------------------------------------------------------------
+
+    def committing(self, *, superseded: bool) -> None:
+        """Check whether a process may make a batch durable."""
+        if superseded:
+            self.object("a process appended after another one had taken the store over")
+
+    def committed(self, batch: Sequence[Append]) -> None:
+        """Check a batch that has just become durable."""
+        for append in batch:
+            for entry in append.entries:
+                match entry.record:
+                    case WorkflowAccepted(request=request) if request.ordering_key is not None:
+                        lane = self._lanes.setdefault(request.ordering_key, [])
+                        if append.workflow_id not in lane:
+                            lane.append(append.workflow_id)
+                    case RetryStarted():
+                        self._retried.add(append.workflow_id)
+                    case _:
+                        pass
+        for append in batch:
+            if any(isinstance(entry.record, PlanningStarted) and entry.record.call == 1 for entry in append.entries):
+                self._check_turn(append.workflow_id)
+
+    def _check_turn(self, workflow_id: WorkflowId) -> None:
+        """Requests that share an ordering key run one after another, in order of acceptance.
+
+        One that an operator took up again after its end does not wait for the others any more.
+        """
+        for key, lane in self._lanes.items():
+            for earlier in lane[: lane.index(workflow_id)] if workflow_id in lane else ():
+                workflow = self.durable(earlier)
+                if workflow is not None and not workflow.is_terminal and earlier not in self._retried:
+                    self.object(f"it began while {earlier}, before it in the lane {key}, was under way", workflow_id)
+
+    # --- Calls --------------------------------------------------------------------------------------------------------
+
+    def dispatched(self, target: LambdaTransport | SqsTransport, call: AgentCall) -> None:
+        """Check a call that leaves the process."""
+        workflow = self.durable(call.workflow_id)
+        task = workflow.tasks.get(call.task_id) if workflow is not None else None
+        if workflow is None or task is None:
+            self.object(f"{call.task_id} left the process before its plan was durable", call.workflow_id)
+            return
+        side = self._side_of(task, call)
+        lookup = call.action.endswith(".lookup")
+        for sentence in (
+            self._justified(workflow, task, call, side, lookup=lookup),
+            self._right_version(workflow, target, call),
+            None if lookup else self._one_key(workflow, task, call, side),
+            self._after_others(workflow, task) if side == "do" and not lookup else None,
+            self._before_others(workflow, task) if side == "undo" and not lookup else None,
+            self._within_bounds(workflow, task, call) if side == "do" and not lookup else None,
+        ):
+            if sentence is not None:
+                self.object(f"{call.task_id} ({call.action}, attempt {call.attempt}): {sentence}", call.workflow_id)
+
+    def _side_of(self, task: Task, call: AgentCall) -> Side:
+        if call.action == task.planned.action:
+            return "do"
+        if call.action == task.terms.lookup and task.undo.phase is not Phase.LOOKING_UP:
+            return "do"
+        return "undo"
+
+    def _justified(self, workflow: Workflow, task: Task, call: AgentCall, side: Side, *, lookup: bool) -> str | None:
+        """Law 1: whatever leaves the process is justified by a record that is durable already."""
+        began = task.call(side).lookups if lookup else task.call(side).attempts
+        if began >= (1 if lookup else call.attempt):
+            return None
+        return f"it left the process before the record that justifies it was durable ({workflow.seq} records are)"
+
+    def _right_version(self, workflow: Workflow, target: LambdaTransport | SqsTransport, call: AgentCall) -> str | None:
+        """Each workflow keeps the catalogue that it was accepted with."""
+        catalogue = self._catalogues.get(workflow.catalogue_version)
+        if catalogue is None:
+            return f"nobody knows its catalogue {workflow.catalogue_version}"
+        wanted = catalogue.transport_of(call.action)
+        return None if wanted == target else f"it went to {target}, but its catalogue says {wanted}"
+
+    def _one_key(self, workflow: Workflow, task: Task, call: AgentCall, side: Side) -> str | None:
+        """One key per task and side; a new revision has a new key, once nothing can come of the old one any more."""
+        key, revision = call.idempotency_key, task.planned.revision
+        before = self._keys.get((workflow.workflow_id, call.task_id, side))
+        self._keys[workflow.workflow_id, call.task_id, side] = (key, revision)
+        if before is None or before[0] == key:
+            return None
+        if before[1] == revision:
+            return f"it was called under two keys, {before[0]} and {key}"
+        effect = self._books.effects.get(before[0])
+        if effect is not None and not effect.undone:
+            return f"it is called under a new key, but what it did under the old one, {before[0]}, stands"
+        answered = before[0] in self._books.answers or before[0] in self._books.refusals
+        may_act = task.terms.effect is not Effect.READ and not answered
+        if may_act and any(other.idempotency_key == before[0] for other in self._executing()):
+            return f"it is called under a new key while an agent is still at work on the old one, {before[0]}"
+        return None
+
+    def _after_others(self, workflow: Workflow, task: Task) -> str | None:
+        """No task starts before what it depends on is durable."""
+        for before_id in task.planned.after:
+            before = workflow.tasks[before_id]
+            needed = before_id in task.planned.needs
+            given_up = before.planned.optional and not needed and before.do.phase in FINAL_PHASES
+            renewed = before.refreshing and task.do.attempts > 0
+            if not (before.do.phase is Phase.SUCCEEDED or given_up or renewed or workflow.winding_up or task.undoing):
+                return f"it left before {before_id} was done, which is {before.do.phase.value}"
+        return None
+
+    def _before_others(self, workflow: Workflow, task: Task) -> str | None:
+        """What was built on a task is undone before it, or known to stand."""
+        if workflow.winding_up is None or task.refreshing:
+            return None  # given back to be reserved anew, or left over of an optional task: what came after it stays
+        for dependent_id in workflow.dependents.get(task.planned.id, ()):
+            dependent = workflow.tasks[dependent_id]
+            if dependent.stands is None and any(
+                effect.task_id == dependent_id for effect in self._books.standing(workflow.workflow_id)
+            ):
+                return f"it is undone before {dependent_id}, which was built on it and stands"
+        return None
+
+    def _within_bounds(self, workflow: Workflow, task: Task, call: AgentCall) -> str | None:
+        """Nothing is committed on a reservation that ran out, nor above what may be spent without a person."""
+        if task.terms.effect is not Effect.COMMIT or call.attempt > 1 or workflow.request is None:
+            return None
+        # The clock may have gone back, which entries never do; and a commit may have taken its time.
+        began = min(self._now(), _instant_of_attempt(self._store.workflows[workflow.workflow_id].entries, call))
+        for needed_id in task.planned.needs:
+            needed = workflow.tasks[needed_id]
+            used = any(
+                workflow.tasks[user].do.attempts > 0 and user != call.task_id
+                for user in workflow.dependents.get(needed_id, ())
+                if workflow.tasks[user].terms.effect is Effect.COMMIT
+            )
+            if needed.expires_at is not None and began >= needed.expires_at and not used:
+                return f"it commits on {needed_id}, which ran out before"
+        limit, amount = workflow.request.constraints.approve_above, task.amount
+        if limit is None or amount is None or not amount.exceeds(limit):
+            return None
+        approved = workflow.approved_up_to
+        if approved is None or amount.exceeds(approved):
+            return f"it commits {amount} above {limit}, and nobody approved that"
+        return None
+
+    # --- Messages -----------------------------------------------------------------------------------------------------
+
+    def published(self, body: str) -> None:
+        """Check an outcome that was put into the outcome queue."""
+        outcome = json.loads(body)
+        workflow = self.durable(WorkflowId(outcome["workflow_id"]))
+        decided = workflow is not None and any(o.outcome_id == outcome["id"] for o in workflow.outcomes)
+        if not decided:
+            self.object(f"the outcome {outcome['id']} was published before it was durable", outcome["workflow_id"])
+        if self.outcome_bodies.setdefault(outcome["id"], body) != body:
+            self.object(f"the outcome {outcome['id']} was published with two contents", outcome["workflow_id"])
+
+
+def _instant_of_attempt(entries: Sequence[Entry], call: AgentCall) -> int:
+    for entry in reversed(entries):
+        record = entry.record
+        if isinstance(record, AttemptStarted) and record.task_id == call.task_id and record.side == "do":
+            return entry.at
+    return 0
