@@ -1,0 +1,3 @@
+"""What the harness that kills the daemon is made of."""
+
+from __future__ import annotations
