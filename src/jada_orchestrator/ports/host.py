@@ -28,3 +28,6 @@ class Watcher(Protocol):
 
     def stopping(self) -> None:
         """The process is draining."""
+
+    def extend(self, seconds: float) -> None:
+        """Starting or stopping goes on, and needs at most this long from now to show its next sign of life."""

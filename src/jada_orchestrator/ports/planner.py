@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from jada_orchestrator.domain.catalogue import Catalogue
@@ -11,7 +11,7 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.request import BookingRequest
-from jada_orchestrator.domain.usage import Usage
+from jada_orchestrator.domain.usage import CallPurpose, PlannerSignal, RateLimit, Usage
 from jada_orchestrator.domain.workflow import Clarification, Exchange
 
 
@@ -20,7 +20,8 @@ class PlannerError(Exception):
 
     What the operator does depends on `kind`: nothing for `wait` and `bad_answer`; for `stopped`, raise the spend
     limit or mend the key; for `permanent`, read `failure` (the request cannot be planned as it is).
-    `usage` holds what was billed all the same.
+    `usage` holds what was billed all the same. `signal` is what the failure says of the service itself; the planner
+    that made the call also tells its times, its stop reason and the limits in the answer's headers.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class PlannerError(Exception):
         *,
         retry_after_ms: int | None = None,
         usage: Usage | None = None,
+        signal: PlannerSignal = "none",
     ) -> None:
         """Keep the classification."""
         super().__init__(f"{failure.code}: {failure.message}")
@@ -37,6 +39,13 @@ class PlannerError(Exception):
         self.failure = failure
         self.retry_after_ms = retry_after_ms
         self.usage = usage if usage is not None else Usage()
+        self.signal: PlannerSignal = signal
+        self.limits: tuple[RateLimit, ...] = ()
+        self.latency_ms = 0
+        self.first_token_ms = 0
+        self.stop_reason = ""
+        self.model = ""
+        """The model that was asked, where that is not the question's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,13 @@ class PlannerQuestion:
     """Earlier answers and the compiler's faults in them, oldest first."""
     clarifications: tuple[Clarification, ...]
     """Only answered ones."""
+    purpose: CallPurpose = "plan"
+    attempt: int = 1
+    """How often this question has been put by now, this time included."""
+    billed_failures: int = 0
+    """Earlier answers in this planning that were billed and of no use."""
+    spent: Usage = field(default_factory=Usage)
+    """What the booking's calls have used so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,10 @@ class PlannerAnswer:
     usage: Usage
     latency_ms: int
     first_token_ms: int
+    limits: tuple[RateLimit, ...] = ()
+    """The service's limits as its headers told them."""
+    waited_ms: int = 0
+    """How long the question waited before it was put."""
 
 
 class Planner(Protocol):
@@ -77,3 +97,24 @@ class Planner(Protocol):
 
     async def close(self) -> None:
         """Release connections. May be called twice."""
+
+
+class PlanningGate(Protocol):
+    """Whether plans can be made at all; intake receives few new requests while they cannot."""
+
+    def stopped(self) -> str | None:
+        """Return why no plans can be made until a person or the calendar acts, or None."""
+
+    @property
+    def waiting(self) -> int:
+        """Questions that are in flight as far as the runtime knows, and wait for their turn in truth."""
+
+
+class AlwaysOpen:
+    """The gate of a planner that nobody governs: tests and simulations."""
+
+    waiting = 0
+
+    def stopped(self) -> str | None:
+        """Return None: plans can always be made."""
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from typing import Any
@@ -11,11 +12,13 @@ from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.runtime.inbox import Inbox
 from jada_orchestrator.runtime.intake import Intake
+from jada_orchestrator.runtime.snapshot import Phase, Snapshot
 from jada_orchestrator.runtime.turn import Health, Turns
 from jada_orchestrator.runtime.world import Tunables, World
 
 _STATUS_EVERY_S = 2.0
 _DRAIN_LOOK_S = 0.02
+_DRAIN_EXTENSION_S = 10.0
 
 
 class Ended(Enum):
@@ -30,14 +33,16 @@ class Ended(Enum):
 class Orchestrator:
     """One running orchestrator. `run` once; `stop` from a signal handler, as often as one likes."""
 
-    def __init__(self, world: World, tunables: Tunables) -> None:
-        """Begin stopped. The journal must be open."""
+    def __init__(self, world: World, tunables: Tunables, extra_status: Callable[[], str] = str) -> None:
+        """Begin stopped. The journal must be open. `extra_status` adds what only the host knows to the status line."""
+        self._extra_status = extra_status
         self._world = world
         self._tunables = tunables
         self._inbox = Inbox()
         self._turns = Turns(world, tunables, self._inbox)
         self._intake = Intake(world, lambda: self._tunables, self._inbox, self._turns)
         self._stop = asyncio.Event()
+        self._phase = Phase.STARTING
         self._tasks: list[asyncio.Task[Any]] = []
         self._receivers: list[asyncio.Task[Any]] = []
 
@@ -72,6 +77,8 @@ class Orchestrator:
                 "info", "daemon.recovered", f"{recovered} unfinished workflows go on", workflows=recovered
             )
             self._begin_intake()
+            self._phase = Phase.READY
+            self._world.watcher.status(self.status_line())
             self._world.watcher.ready()
             self._world.log.emit("info", "daemon.ready", "Requests are accepted")
             loop = asyncio.get_running_loop()
@@ -86,6 +93,7 @@ class Orchestrator:
             finally:
                 await _end([stopping, turning, reporting])
         finally:
+            self._phase = Phase.ENDED
             await _end(self._tasks)
             await self._turns.close()
 
@@ -113,14 +121,36 @@ class Orchestrator:
 
     def status_line(self) -> str:
         """Return one line about now."""
-        waiting = self._turns.count(Status.AWAITING_APPROVAL) + self._turns.count(Status.NEEDS_CLARIFICATION)
-        return (
-            f"{self._turns.in_memory} bookings under way, {waiting} waiting for people, "
-            f"{self._turns.calls_in_flight} calls in flight"
+        approvals, answers = self._turns.count(Status.AWAITING_APPROVAL), self._turns.count(Status.NEEDS_CLARIFICATION)
+        running = self._turns.in_memory - approvals - answers
+        parts = [f"{running} running", f"{approvals} waiting for approval"]
+        parts += [f"{answers} waiting for an answer"] if answers else []
+        parts += [f"{self._turns.calls_in_flight} calls in flight", self._extra_status()]
+        parts += [f"${self.health.spending.today_usd(self._world.clock.now()):.2f} today"]
+        return ("draining: " if self._phase is Phase.DRAINING else "") + ", ".join(filter(None, parts))
+
+    def snapshot(self) -> Snapshot:
+        """Return the numbers of this moment."""
+        health = self._turns.health
+        return Snapshot(
+            phase=self._phase,
+            bookings=self._turns.counts(),
+            in_memory=self._turns.in_memory,
+            calls_in_flight=self._turns.calls_in_flight,
+            inbox=len(self._inbox),
+            turns=health.turns,
+            commits=health.commits,
+            records=health.records,
+            store_trouble=health.store_trouble,
+            turned_ms_ago=round((asyncio.get_running_loop().time() - health.turned_at) * 1_000),
+            spent_today_usd=health.spending.today_usd(self._world.clock.now()),
+            spent_usd=health.spending.total_usd,
+            unpriced_calls=health.spending.unpriced,
         )
 
     async def _drain(self, turning: asyncio.Task[None]) -> Ended:
         """Stop receiving requests, let what is in flight end within the bound, and leave the rest to the next start."""
+        self._phase = Phase.DRAINING
         self._turns.draining = True
         self._world.watcher.stopping()
         self._world.log.emit("info", "daemon.draining", "Nothing more is accepted; waiting for what is in flight")
@@ -130,6 +160,8 @@ class Orchestrator:
         while loop.time() < give_up_at and not turning.done():
             if self._at_rest():
                 break
+            # Asked for in small pieces as the drain goes on, so that a process that hangs in it is killed in time.
+            self._world.watcher.extend(_DRAIN_EXTENSION_S)
             await asyncio.sleep(_DRAIN_LOOK_S)
         if turning.done():
             turning.result()

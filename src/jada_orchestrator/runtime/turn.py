@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -36,7 +37,7 @@ from jada_orchestrator.engine.audit import breaches
 from jada_orchestrator.engine.claims import agent_of, claimable
 from jada_orchestrator.engine.lanes import Lanes
 from jada_orchestrator.engine.outstanding import next_instant
-from jada_orchestrator.engine.story import tell_entry
+from jada_orchestrator.engine.story import level_of, tell_entry
 from jada_orchestrator.ports.journal import (
     Append,
     Head,
@@ -46,6 +47,7 @@ from jada_orchestrator.ports.journal import (
 )
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.perform import Performer
+from jada_orchestrator.runtime.snapshot import Spending
 from jada_orchestrator.runtime.timers import Timers
 from jada_orchestrator.runtime.world import Tunables, World
 
@@ -53,6 +55,7 @@ _T = TypeVar("_T")
 
 _TELLING = (PublishOutcome, SendToDeadLetter)
 _STORE_RETRY_FIRST_MS = 100
+_RECOVERY_EXTENSION_S = 30.0
 _STORE_RETRY_MAX_MS = 5_000
 
 
@@ -63,8 +66,11 @@ class Health:
     store_trouble: str | None = None
     """Why nothing can be made durable now; while it is set, nothing is accepted."""
     turns: int = 0
+    turned_at: float = 0.0
+    """By the event loop's clock: when a turn last came to its end, or the store was last waited for."""
     commits: int = 0
     records: int = 0
+    spending: Spending = field(default_factory=Spending)
 
 
 @dataclass(slots=True)
@@ -130,6 +136,10 @@ class Turns:
         """Count the workflows in a status."""
         return sum(workflow.status is status for workflow in self._workflows.values())
 
+    def counts(self) -> dict[str, int]:
+        """Count the unfinished workflows by status; only those statuses that occur."""
+        return dict(Counter(workflow.status.value for workflow in self._workflows.values()))
+
     # --- Life -----------------------------------------------------------------------------------------------------
 
     async def recover(self) -> int:
@@ -144,6 +154,7 @@ class Turns:
             if workflow is None:
                 continue
             count += 1
+            self._world.watcher.extend(_RECOVERY_EXTENSION_S)
             await self._know_catalogue(workflow)
             self._admit(workflow)
             self._inbox.put(Item(workflow.workflow_id, Resumed()))
@@ -183,6 +194,7 @@ class Turns:
         await self._commit(turn)
         self._after_commit(turn)
         self.health.turns += 1
+        self.health.turned_at = asyncio.get_running_loop().time()
         return len(items)
 
     # --- Into memory ----------------------------------------------------------------------------------------------
@@ -383,6 +395,9 @@ class Turns:
             except (JournalUnavailableError, JournalAmbiguousError) as error:
                 tries += 1
                 self._note_trouble(str(error))
+                # Waiting for the store is no hang: a restart would not mend it, so the watchdog is kept fed.
+                self._world.watcher.alive()
+                self.health.turned_at = asyncio.get_running_loop().time()
                 await asyncio.sleep(min(_STORE_RETRY_FIRST_MS * 2 ** min(tries, 10), _STORE_RETRY_MAX_MS) / 1_000)
             else:
                 self._note_trouble(None)
@@ -402,7 +417,7 @@ class Turns:
 
     def _after_commit(self, turn: _Turn) -> None:
         for workflow in turn.touched.values():
-            self._tell(workflow, turn.entries.get(workflow.workflow_id, ()))
+            self._tell(workflow, turn.entries.get(workflow.workflow_id, ()), turn.now)
             self._reconcile(workflow)
         for workflow in self._brought_in:
             if workflow.is_done:
@@ -424,8 +439,13 @@ class Turns:
         if workflow.is_done:
             self._workflows.pop(workflow.workflow_id, None)
 
-    def _tell(self, workflow: Workflow, entries: Iterable[Entry]) -> None:
+    def _tell(self, workflow: Workflow, entries: Iterable[Entry], now: UtcMs) -> None:
         for entry in entries:
+            usage = getattr(entry.record, "usage", None)
+            if usage is not None:
+                self.health.spending.add(usage.usd, now)
+            if not self._world.log.wants(level_of(entry.record)):
+                continue
             line = tell_entry(entry)
             task = workflow.tasks.get(line.task_id) if line.task_id is not None else None  # type: ignore[call-overload]
             self._world.log.emit(

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 from jada_orchestrator.adapters.aws.errors import AwsSetupError
 from jada_orchestrator.adapters.claude.client import ModelConfigurationError
 from jada_orchestrator.adapters.claude.planner import ClaudePlanner
 from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
-from jada_orchestrator.adapters.host.logs import open_log, take_library_logs
+from jada_orchestrator.adapters.host.logs import HostLog, open_log, take_library_logs
 from jada_orchestrator.adapters.host.notify import open_watcher
+from jada_orchestrator.adapters.web.addresses import parse_address
+from jada_orchestrator.adapters.web.control import open_control
+from jada_orchestrator.adapters.web.errors import ListenError
+from jada_orchestrator.adapters.web.health import open_health
 from jada_orchestrator.capacity.descriptors import DescriptorBudget, TooFewDescriptorsError, divide
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.ports.host import Watcher
@@ -23,16 +29,21 @@ from jada_orchestrator.ports.journal import (
     JournalVersionError,
 )
 from jada_orchestrator.ports.log import Log
+from jada_orchestrator.ports.operations import Reloaded
 from jada_orchestrator.ports.queues import QueueError
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.world import World
 from jada_orchestrator.service.catalogues import read_catalogue
+from jada_orchestrator.service.control_socket import control_socket
+from jada_orchestrator.service.counting import CountingLog
+from jada_orchestrator.service.operating import RunningOperations, open_descriptors
 from jada_orchestrator.service.settings import Settings
-from jada_orchestrator.service.settings_tiers import LoadedSettings, SettingsMistakesError
+from jada_orchestrator.service.settings_tiers import LoadedSettings
 from jada_orchestrator.service.wiring import open_world, tunables_of
 
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 """The contract's exit statuses."""
+EX_CONFIG = 78
 
 LoadSettings = Callable[[], LoadedSettings]
 """Reads the settings afresh, for a reload; raises SettingsMistakesError with every fault named."""
@@ -57,29 +68,45 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
     try:
         for notice in loaded.notices:
             log.emit("warning", "settings.notice", notice)
-        return await _start(settings, log, open_watcher(), load_settings)
+        return await _start(loaded, CountingLog(log), log, open_watcher(), load_settings)
     finally:
         release_library_logs()
         log.close()
 
 
-async def _start(settings: Settings, log: Log, watcher: Watcher, load_settings: LoadSettings) -> int:
+async def _start(
+    loaded: LoadedSettings, log: CountingLog, host_log: HostLog, watcher: Watcher, load_settings: LoadSettings
+) -> int:
+    settings = loaded.settings
     try:
         catalogue = read_catalogue(settings.catalogue)
         wanted = settings.connections
         budget = divide(raise_descriptor_limit(), functions=wanted.functions, queues=wanted.queues, model=wanted.model)
         _log_budget(log, budget)
         async with open_world(settings, budget, log, watcher) as (world, planner):
-            return await _run(settings, catalogue, budget, world, planner, load_settings)
+            await _check_and_warn(settings, catalogue, world, planner)
+            orchestrator = Orchestrator(world, tunables_of(settings, catalogue, budget), _descriptors_line)
+            operations = RunningOperations(
+                orchestrator,
+                loaded=loaded,
+                load_settings=load_settings,
+                budget=budget,
+                log=log,
+                host_log=host_log,
+            )
+            return await _run(settings, orchestrator, operations, log)
     except (CatalogueError, ValueError, TooFewDescriptorsError, ModelConfigurationError, AwsSetupError) as error:
         log.emit("critical", "daemon.misconfigured", str(error))
-        return USAGE
+        return misconfigured_status()
+    except ListenError as error:
+        log.emit("critical", "daemon.misconfigured", str(error))
+        return UNREACHABLE
     except (JournalCorruptError, JournalSupersededError) as error:
         log.emit("critical", "store.lost", str(error))
         return FAILED
     except JournalVersionError as error:
         log.emit("critical", "store.newer", str(error))
-        return USAGE
+        return misconfigured_status()
     except (JournalError, QueueError) as error:
         log.emit("critical", "daemon.unreachable", str(error))
         return UNREACHABLE
@@ -99,44 +126,47 @@ def _log_budget(log: Log, budget: DescriptorBudget) -> None:
     )
 
 
-async def _run(
-    settings: Settings,
-    catalogue: Catalogue,
-    budget: DescriptorBudget,
-    world: World,
-    planner: ClaudePlanner,
-    load_settings: LoadSettings,
-) -> int:
+def _descriptors_line() -> str:
+    return f"{open_descriptors()}/{resource.getrlimit(resource.RLIMIT_NOFILE)[0]} descriptors"
+
+
+def misconfigured_status() -> int:
+    """Return the exit status for a configuration that cannot be used: the contract's, or systemd's in a service.
+
+    EX_CONFIG (sysexits.h) tells the service manager that starting again cannot help; people at a terminal get the
+    status that every command has for it.
+    """
+    return EX_CONFIG if os.environ.get("NOTIFY_SOCKET") else USAGE
+
+
+async def _check_and_warn(settings: Settings, catalogue: Catalogue, world: World, planner: ClaudePlanner) -> None:
     for warning in await planner.learn(settings.model, world.clock.now(), catalogue):
         world.log.emit("warning", "model.warning", str(warning), code=warning.code)
-    orchestrator = Orchestrator(world, tunables_of(settings, catalogue, budget))
+
+
+async def _run(settings: Settings, orchestrator: Orchestrator, operations: RunningOperations, log: Log) -> int:
+    """Listen for operators and machines, and go round until stopped. Raises: ListenError, JournalError."""
     loop = asyncio.get_running_loop()
-    reloads: set[asyncio.Task[None]] = set()
+    reloads: set[asyncio.Task[Reloaded]] = set()
 
     def reload() -> None:
-        task = loop.create_task(_reload(orchestrator, world.log, budget, load_settings))
+        task = loop.create_task(operations.reload())
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, orchestrator.stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
-    try:
+    async with AsyncExitStack() as listeners:
+        listeners.callback(_forget_signals, loop)
+        await listeners.enter_async_context(open_control(control_socket(settings), operations))
+        if settings.health:
+            address = await listeners.enter_async_context(open_health(parse_address(settings.health), operations))
+            log.emit("info", "daemon.listening", f"Health is told at {address}", address=address)
         await orchestrator.run()
-    finally:
-        for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.remove_signal_handler(signal_number)
     return DONE
 
 
-async def _reload(orchestrator: Orchestrator, log: Log, budget: DescriptorBudget, load_settings: LoadSettings) -> None:
-    """Take new settings and catalogue; a mistake in them leaves everything as it was."""
-    try:
-        settings = load_settings().settings
-        await orchestrator.reload(tunables_of(settings, read_catalogue(settings.catalogue), budget))
-    except (SettingsMistakesError, CatalogueError, ValueError, JournalError) as error:
-        log.emit("error", "daemon.reload_refused", f"The old settings stay in force: {error}")
-    else:
-        log.emit(
-            "info", "daemon.reloaded", f"New settings are in force; bookings from now on plan with {settings.model}"
-        )
+def _forget_signals(loop: asyncio.AbstractEventLoop) -> None:
+    for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.remove_signal_handler(signal_number)

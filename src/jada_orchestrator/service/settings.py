@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from jada_orchestrator.adapters.web.addresses import parse_address, unix_path
 from jada_orchestrator.domain.instants import parse_duration_ms
 from jada_orchestrator.domain.limits import WORKFLOWS_IN_FLIGHT_MAX
 
@@ -32,6 +33,18 @@ def _store_url(url: str) -> str:
     if not url.startswith(_STORES):
         raise ValueError("a store is sqlite:///path/to/journal.db or postgresql://host/database")
     return url
+
+
+def _health_address(text: str) -> str:
+    if text:
+        parse_address(text)
+    return text
+
+
+def _socket_path(text: str) -> str:
+    if text:
+        unix_path(text)
+    return text
 
 
 def _names(value: object) -> object:
@@ -53,6 +66,8 @@ def _duration_text(value_ms: int) -> str:
 
 
 QueueName: TypeAlias = Annotated[str, AfterValidator(_queue_name)]
+HealthAddress: TypeAlias = Annotated[str, AfterValidator(_health_address)]
+SocketPath: TypeAlias = Annotated[str, AfterValidator(_socket_path)]
 StoreUrl: TypeAlias = Annotated[str, AfterValidator(_store_url)]
 DurationMs: TypeAlias = Annotated[
     int, BeforeValidator(_duration_ms), Field(gt=0), PlainSerializer(_duration_text, return_type=str)
@@ -155,6 +170,10 @@ class Settings(BaseSettings):
     """Bookings that are worked on at once; more wait in the queue."""
     receivers: int = Field(default=2, ge=1, le=64)
     """Long polls on the request queue at once."""
+    control_socket: SocketPath = ""
+    """Where `jada reload` and `jada status` reach the daemon; empty: in the runtime folder, else beside the store."""
+    health: HealthAddress = ""
+    """Where /healthz, /readyz, /metrics and /version are served: 127.0.0.1:9620 or unix:/path; empty: nowhere."""
     drain_seconds: float = Field(default=25.0, ge=0, le=3_600)
     """How long a stop waits for what is in flight before it parks it for the next start."""
 

@@ -21,6 +21,7 @@ from typing import Any, Final, Literal, Protocol, TextIO, TypeAlias
 import structlog
 
 from jada_orchestrator.adapters.host import journald
+from jada_orchestrator.adapters.host.messages import message_id
 from jada_orchestrator.adapters.host.redaction import redacted, redacted_field
 from jada_orchestrator.ports.log import Level
 
@@ -233,6 +234,9 @@ def _entry(level: Level, event: str, message: str, fields: Mapping[str, object])
 
 def _render_journal(entry: MutableMapping[str, Any]) -> bytes:
     fields = {name: value if isinstance(value, str) else _json_text(value) for name, value in entry.items()}
+    meant = message_id(str(entry["jada_event"]))
+    if meant is not None:
+        fields["MESSAGE_ID"] = meant
     return journald.encode({"SYSLOG_IDENTIFIER": "jada", **fields})
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from jada_orchestrator.ports.host import Watcher
 
+_EXTENSION_SHARE: Final = 3
 _ALIVE_SHARE: Final = 4
 """Signs of life are sent four times within the watchdog's time: one that is lost changes nothing."""
 
@@ -32,6 +33,9 @@ class NullWatcher:
     def stopping(self) -> None:
         """Tell nobody."""
 
+    def extend(self, seconds: float) -> None:
+        """Tell nobody."""
+
 
 class SystemdWatcher:
     """The port `Watcher` on systemd's notification socket."""
@@ -45,6 +49,7 @@ class SystemdWatcher:
         self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
         self._every_s = None if watchdog_s is None else watchdog_s / _ALIVE_SHARE
         self._alive_at: float | None = None
+        self._extended_at: float | None = None
         self._monotonic = monotonic
         self.lost = 0
         """Datagrams that the manager did not take."""
@@ -69,6 +74,13 @@ class SystemdWatcher:
     def stopping(self) -> None:
         """The process is draining."""
         self._send("STOPPING=1")
+
+    def extend(self, seconds: float) -> None:
+        """More time is needed than the unit's own limit may leave. Sent once in a third of what it asks for."""
+        now = self._monotonic()
+        if self._extended_at is None or now - self._extended_at >= seconds / _EXTENSION_SHARE:
+            self._extended_at = now
+            self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
 
     def close(self) -> None:
         """Release the socket. May be called twice."""

@@ -75,7 +75,9 @@ def test_nobody_watches_without_a_socket() -> None:
     watcher.stopping()
 
 
-@pytest.mark.parametrize(("pid", "messages"), [(str(os.getpid()), ["WATCHDOG=1"]), ("1", [])])
+@pytest.mark.parametrize(
+    ("pid", "messages"), [(str(os.getpid()), ["WATCHDOG=1"]), ("1", [])], ids=["this process", "another"]
+)
 def test_the_watchdog_of_another_process_is_not_fed(manager: socket.socket, pid: str, messages: list[str]) -> None:
     """WATCHDOG_USEC counts only for the process that WATCHDOG_PID names."""
     names = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": pid}
@@ -89,3 +91,13 @@ def test_the_watchdog_of_another_process_is_not_fed(manager: socket.socket, pid:
 def test_the_clock_counts_milliseconds_since_1970() -> None:
     """The clock's instant is after this was written and before the year 2100."""
     assert 1_763_000_000_000 < SystemClock().now() < 4_102_444_800_000
+
+
+def test_more_time_is_asked_for_in_good_time_and_not_at_every_step(manager: socket.socket) -> None:
+    """EXTEND_TIMEOUT_USEC is sent at once, and again when a third of what was asked for has gone by."""
+    instants = iter((0.0, 1.0, 3.0, 3.5))
+    watcher = SystemdWatcher(manager.getsockname(), monotonic=lambda: next(instants))
+    for _ in range(4):
+        watcher.extend(9.0)
+    watcher.close()
+    assert told(manager) == ["EXTEND_TIMEOUT_USEC=9000000"] * 2

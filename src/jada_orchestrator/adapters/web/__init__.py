@@ -1,0 +1,3 @@
+"""Listeners: health over HTTP for machines, and the control socket for operators."""
+
+from __future__ import annotations

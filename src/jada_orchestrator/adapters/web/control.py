@@ -1,0 +1,175 @@
+"""The control socket: one JSON object a line, both ways, on a Unix socket that the operator's group may open.
+
+Question: ``{"command": "status"}`` or ``{"command": "reload"}``. Answer: ``{"ok": true, ...}``, or
+``{"ok": false, "faults": [{"code", "where", "message"}]}``. A connection may ask several times, one after another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from jada_orchestrator.adapters.web.errors import DaemonUnreachableError, ListenError
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.ports.operations import Operations
+
+LINE_BYTES_MAX: Final = 64 * 1024
+"""A question has thirty bytes; an answer with a hundred faults has thirty thousand."""
+CONNECTIONS_MAX: Final = 8
+"""Operators at once; one more is turned away rather than taken out of the reserve of descriptors."""
+IDLE_S: Final = 30.0
+"""A connection that asks nothing for this long is closed."""
+SOCKET_MODE: Final = 0o660
+
+
+@asynccontextmanager
+async def open_control(path: Path, operations: Operations) -> AsyncIterator[None]:
+    """Serve the control socket inside the context; the file is removed at the end.
+
+    A file that a killed daemon left is replaced; one on which somebody still answers is not.
+
+    Raises: ListenError.
+    """
+    server = _Server(operations)
+    try:
+        _remove_stale(path)
+        listening = await asyncio.start_unix_server(server.serve, path, limit=LINE_BYTES_MAX)
+        _let_group_in(path)
+    except OSError as error:
+        raise ListenError(
+            f"the control socket {path} cannot be opened: {error.strerror or error}; set JADA_CONTROL_SOCKET to a path "
+            "that this user can make and that no other daemon uses"
+        ) from error
+    try:
+        yield
+    finally:
+        listening.close()
+        await server.close()
+        _remove(path)
+
+
+def _remove_stale(path: Path) -> None:
+    """Make the folder, and remove the socket of a daemon that was killed.
+
+    Raises: OSError, when somebody answers on it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        else:
+            raise OSError(errno.EADDRINUSE, "another daemon answers on it")
+
+
+def _let_group_in(path: Path) -> None:
+    path.chmod(SOCKET_MODE)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):  # gone already: whoever removed it spared us the work
+        path.unlink()
+
+
+class _Server:
+    """Answers connections, a bounded number at once."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self._serving: set[asyncio.Task[object]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection until it ends, asks nonsense too long for a line, or is idle."""
+        task = asyncio.current_task()
+        assert task is not None, "streams are served by tasks"
+        self._serving.add(task)
+        try:
+            if len(self._serving) > CONNECTIONS_MAX:
+                await _write(writer, _refused("BUSY", "too many control connections are open; try again"))
+                return
+            while True:
+                async with asyncio.timeout(IDLE_S):
+                    line = await reader.readline()
+                if not line:
+                    return
+                await _write(writer, await self._answer(line))
+        except (TimeoutError, ValueError, OSError, asyncio.IncompleteReadError):
+            return  # idle, a line without end, or the other side has gone: nobody is there to be told
+        finally:
+            self._serving.discard(task)
+            writer.close()
+
+    async def close(self) -> None:
+        """End what is open."""
+        tasks = list(self._serving)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _answer(self, line: bytes) -> JsonObject:
+        try:
+            question = json.loads(line)
+        except ValueError:
+            return _refused("NOT_JSON", "a question is one JSON object on one line")
+        command = question.get("command") if isinstance(question, dict) else None
+        match command:
+            case "status":
+                return {"ok": True, "status": self._operations.status()}
+            case "reload":
+                result = await self._operations.reload()
+                return {
+                    "ok": result.taken,
+                    "faults": [_fault(fault) for fault in result.faults],
+                    "notices": list(result.notices),
+                }
+            case _:
+                return _refused("UNKNOWN_COMMAND", "the commands are status and reload")
+
+
+async def ask(path: Path, command: str, *, timeout_s: float) -> JsonObject:
+    """Ask a running daemon one thing and return its answer.
+
+    Raises: DaemonUnreachableError.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_unix_connection(path, limit=LINE_BYTES_MAX * 16)
+            try:
+                await _write(writer, {"command": command})
+                line = await reader.readline()
+            finally:
+                writer.close()
+    except TimeoutError as error:
+        raise DaemonUnreachableError(f"the daemon did not answer on {path} within {timeout_s:g} s") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise DaemonUnreachableError(f"no daemon answers on {path}: {reason}") from error
+    if not line:
+        raise DaemonUnreachableError(f"the daemon closed {path} without an answer")
+    answer: JsonObject = json.loads(line)
+    return answer
+
+
+async def _write(writer: asyncio.StreamWriter, answer: JsonObject) -> None:
+    writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+    await writer.drain()
+
+
+def _refused(code: str, message: str) -> JsonObject:
+    return {"ok": False, "faults": [_fault(Fault(code, "question", message))]}
+
+
+def _fault(fault: Fault) -> JsonObject:
+    return {"code": fault.code, "where": fault.where, "message": fault.message}

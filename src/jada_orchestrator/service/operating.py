@@ -1,0 +1,212 @@
+"""Operating a running daemon: its status, its numbers, and taking new settings."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from jada_orchestrator import __version__
+from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
+from jada_orchestrator.adapters.host.logs import HostLog
+from jada_orchestrator.capacity.descriptors import DescriptorBudget
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.ports.journal import JournalError
+from jada_orchestrator.ports.operations import Reloaded, Sample
+from jada_orchestrator.runtime.orchestrator import Orchestrator
+from jada_orchestrator.runtime.snapshot import Phase
+from jada_orchestrator.service.catalogues import read_catalogue
+from jada_orchestrator.service.counting import CountingLog
+from jada_orchestrator.service.settings_editing import values_of
+from jada_orchestrator.service.settings_tiers import LoadedSettings, SettingsMistakesError
+from jada_orchestrator.service.wiring import tunables_of
+
+STUCK_AFTER_MS: Final = 15_000
+"""The turn loop goes round every two seconds at least; the watchdog of the unit is twice this."""
+TAKEN_BY_RELOAD: Final = frozenset(
+    {
+        "calls_in_flight",
+        "catalogue",
+        "drain_seconds",
+        "log_level",
+        "model",
+        "outcome_queue",
+        "reply_to_allowed",
+        "workflows_in_flight",
+    }
+)
+"""Settings that a reload takes; the others are wired into connections, and a restart takes them."""
+
+
+class RunningOperations:
+    """The port `Operations` on a running orchestrator."""
+
+    def __init__(
+        self,
+        orchestrator: Orchestrator,
+        *,
+        loaded: LoadedSettings,
+        load_settings: Callable[[], LoadedSettings],
+        budget: DescriptorBudget,
+        log: CountingLog,
+        host_log: HostLog,
+    ) -> None:
+        """Take what is operated, and how settings are read afresh."""
+        self._orchestrator = orchestrator
+        self._at_start = values_of(loaded)
+        self._loaded = loaded
+        self._load_settings = load_settings
+        self._budget = budget
+        self._log = log
+        self._host_log = host_log
+        self._reloading = asyncio.Lock()
+        self._began = time.time()
+        self._reloads = {"taken": 0, "refused": 0}
+
+    def version(self) -> str:
+        """Return the program's version."""
+        return __version__
+
+    def trouble(self) -> str | None:
+        """Say that the turn loop does not go round, or None."""
+        now = self._orchestrator.snapshot()
+        if now.phase in {Phase.READY, Phase.DRAINING} and now.turned_ms_ago > STUCK_AFTER_MS:
+            return f"the turn loop has not gone round for {now.turned_ms_ago / 1_000:.0f} s"
+        return None
+
+    def unready(self) -> str | None:
+        """Say why nothing is accepted now, or None."""
+        now = self._orchestrator.snapshot()
+        if now.store_trouble is not None:
+            return f"the store cannot be used: {now.store_trouble}"
+        return None if now.phase is Phase.READY else now.phase.value
+
+    def status(self) -> JsonObject:
+        """Return everything that `jada status` shows."""
+        now = self._orchestrator.snapshot()
+        settings = self._loaded.settings
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "phase": now.phase.value,
+            "trouble": self.trouble() or self.unready(),
+            "since": datetime.fromtimestamp(self._began, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "line": self._orchestrator.status_line(),
+            "model": settings.model,
+            "store": values_of(self._loaded)["store"][0],
+            "bookings": now.bookings,
+            "calls_in_flight": now.calls_in_flight,
+            "inbox": now.inbox,
+            "turns": now.turns,
+            "commits": now.commits,
+            "records": now.records,
+            "turned_ms_ago": now.turned_ms_ago,
+            "descriptors": {
+                "open": open_descriptors(),
+                "soft": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+                "functions": self._budget.functions,
+                "queues": self._budget.queues,
+                "model": self._budget.model,
+                "reserve": self._budget.reserve,
+            },
+            "cost": {"today_usd": str(now.spent_today_usd), "unpriced_calls": now.unpriced_calls},
+            "log_lines_dropped": self._host_log.dropped,
+            "reloads": dict(self._reloads),
+        }
+
+    def samples(self) -> list[Sample]:
+        """Return every number that is measured."""
+        now = self._orchestrator.snapshot()
+        plain: list[tuple[str, str, str, float]] = [
+            ("jada_up_seconds", "gauge", "Seconds since the process began.", time.time() - self._began),
+            ("jada_ready", "gauge", "1 while requests are accepted.", float(self.unready() is None)),
+            ("jada_store_trouble", "gauge", "1 while nothing can be made durable.", float(bool(now.store_trouble))),
+            ("jada_calls_in_flight", "gauge", "Calls to agents that hold a slot.", now.calls_in_flight),
+            ("jada_inbox_events", "gauge", "Events that wait for the next turn.", now.inbox),
+            ("jada_turn_age_seconds", "gauge", "Since the turn loop last went round.", now.turned_ms_ago / 1_000),
+            ("jada_turns", "counter", "Turns of the loop.", now.turns),
+            ("jada_commits", "counter", "Durable commits.", now.commits),
+            ("jada_records", "counter", "Records made durable.", now.records),
+            ("jada_model_cost_usd", "counter", "Cost of model calls with a known price.", float(now.spent_usd)),
+            ("jada_model_unpriced_calls", "counter", "Model calls whose price is unknown.", now.unpriced_calls),
+            ("jada_log_dropped_lines", "counter", "Lines that the log could not write.", self._host_log.dropped),
+            ("jada_open_descriptors", "gauge", "Open files of the process.", open_descriptors()),
+            ("jada_descriptor_limit", "gauge", "Open files that it may have.", self._budget.limit),
+        ]
+        samples = [
+            Sample(name, "counter" if kind == "counter" else "gauge", meaning, (((), value),))
+            for name, kind, meaning, value in plain
+        ]
+        bookings = tuple(((("status", status),), float(count)) for status, count in sorted(now.bookings.items()))
+        events = tuple(
+            ((("event", event), ("level", level)), float(count))
+            for (event, level), count in sorted(self._log.events.items())
+        )
+        reloads = tuple(((("result", result),), float(count)) for result, count in self._reloads.items())
+        return [
+            *samples,
+            Sample("jada_bookings", "gauge", "Unfinished bookings by status.", bookings),
+            Sample("jada_events", "counter", "Events of the log, each state change of a booking among them.", events),
+            Sample("jada_reloads", "counter", "Reloads by result.", reloads),
+            Sample("jada_build_info", "gauge", "The version, as a label.", (((("version", __version__),), 1.0),)),
+        ]
+
+    async def reload(self) -> Reloaded:
+        """Take new settings and catalogue, or none of them; see the port."""
+        async with self._reloading:
+            result = await self._reload()
+        self._reloads["taken" if result.taken else "refused"] += 1
+        if result.taken:
+            model = self._loaded.settings.model
+            message = f"New settings are in force; bookings from now on plan with {model}"
+            self._log.emit("info", "daemon.reloaded", message)
+            for notice in result.notices:
+                self._log.emit("warning", "settings.notice", notice)
+        else:
+            faults = "; ".join(map(str, result.faults))
+            self._log.emit("error", "daemon.reload_refused", f"The old settings stay in force: {faults}")
+        return result
+
+    async def _reload(self) -> Reloaded:
+        if self._orchestrator.snapshot().phase is not Phase.READY:
+            return Reloaded(taken=False, faults=(Fault("NOT_RUNNING", "daemon", "it is starting or stopping now"),))
+        faults: list[Fault] = []
+        try:
+            loaded = self._load_settings()
+        except SettingsMistakesError as error:
+            # Reading the catalogue all the same would read the wrong one, if its folder is among the mistakes.
+            return Reloaded(taken=False, faults=error.faults)
+        try:
+            catalogue = read_catalogue(loaded.settings.catalogue)
+        except CatalogueError as error:
+            return Reloaded(taken=False, faults=error.faults)
+        try:
+            await self._orchestrator.reload(tunables_of(loaded.settings, catalogue, self._budget))
+        except (JournalError, ValueError) as error:
+            faults.append(Fault("NOT_STORED", "store", str(error)))
+            return Reloaded(taken=False, faults=tuple(faults))
+        self._loaded = loaded
+        self._host_log.set_level(loaded.settings.log_level)
+        return Reloaded(taken=True, notices=(*loaded.notices, *self._need_restart(loaded)))
+
+    def _need_restart(self, loaded: LoadedSettings) -> list[str]:
+        """Name the settings that changed since the start and that only a restart takes."""
+        return [
+            f"{key} is now {value!r} and was {self._at_start[key][0]!r} at start: a restart takes it, a reload does not"
+            for key, (value, _) in values_of(loaded).items()
+            if key not in TAKEN_BY_RELOAD and value != self._at_start[key][0]
+        ]
+
+
+def open_descriptors() -> int:
+    """Return how many files this process has open; 0 where the host hides it."""
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1
+    except OSError:
+        return 0

@@ -1,0 +1,105 @@
+"""The control socket: questions, answers, refusals, and what a killed daemon leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from jada_orchestrator.adapters.web.control import CONNECTIONS_MAX, ask, open_control
+from jada_orchestrator.adapters.web.errors import DaemonUnreachableError, ListenError
+from jada_orchestrator.domain.faults import Fault
+from tests.unit.adapters.web.operations import FakeOperations
+
+
+async def raw(path: Path, line: bytes) -> bytes:
+    """What is answered to a line as it is."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(line)
+    answer = await reader.readline()
+    writer.close()
+    return answer
+
+
+async def test_status_and_reload_are_answered(tmp_path: Path) -> None:
+    """Both commands answer on one line of JSON; the reload has happened when its answer comes."""
+    operations = FakeOperations()
+    path = tmp_path / "run" / "control.sock"
+    async with open_control(path, operations):
+        assert await ask(path, "status", timeout_s=5) == {"ok": True, "status": {"phase": "ready"}}
+        answer = await ask(path, "reload", timeout_s=5)
+    assert answer == {"ok": True, "faults": [], "notices": ["a restart takes store"]}
+    assert operations.reloads == 1
+
+
+async def test_a_refused_reload_names_every_fault(tmp_path: Path) -> None:
+    """A reload that was not taken answers with all faults, their places and what to do."""
+    operations = FakeOperations()
+    operations.faults = (Fault("A", "settings.json:3", "first"), Fault("B", "agents/x.yaml:9", "second"))
+    async with open_control(tmp_path / "s", operations):
+        answer = await ask(tmp_path / "s", "reload", timeout_s=5)
+    assert not answer["ok"]
+    assert [(fault["code"], fault["where"]) for fault in answer["faults"]] == [
+        ("A", "settings.json:3"),
+        ("B", "agents/x.yaml:9"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [(b"nonsense\n", "NOT_JSON"), (b"[1]\n", "UNKNOWN_COMMAND"), (b'{"command":"x"}\n', "UNKNOWN_COMMAND")],
+)
+async def test_nonsense_is_refused(tmp_path: Path, line: bytes, code: str) -> None:
+    """What is no question gets a refusal with a code, not silence."""
+    async with open_control(tmp_path / "s", FakeOperations()):
+        assert json.loads(await raw(tmp_path / "s", line))["faults"][0]["code"] == code
+
+
+async def test_a_line_without_end_is_cut_off(tmp_path: Path) -> None:
+    """A question longer than the limit ends the connection."""
+    async with open_control(tmp_path / "s", FakeOperations()):
+        assert await raw(tmp_path / "s", b"x" * 200_000) == b""
+
+
+async def test_connections_are_bounded(tmp_path: Path) -> None:
+    """One connection more than the bound is told so; those before it go on."""
+    async with open_control(tmp_path / "s", FakeOperations()):
+        held = [await asyncio.open_unix_connection(tmp_path / "s") for _ in range(CONNECTIONS_MAX)]
+        for reader, writer in held:
+            writer.write(b'{"command":"status"}\n')
+            await reader.readline()
+        assert json.loads(await raw(tmp_path / "s", b'{"command":"status"}\n'))["faults"][0]["code"] == "BUSY"
+        for _, writer in held:
+            writer.close()
+
+
+async def test_the_socket_is_for_owner_and_group_and_goes_away(tmp_path: Path) -> None:
+    """Others may not connect; after the context nothing is left, and nobody answers."""
+    path = tmp_path / "s"
+    async with open_control(path, FakeOperations()):
+        assert path.stat().st_mode & 0o777 == 0o660
+    assert not path.exists()
+    with pytest.raises(DaemonUnreachableError, match="no daemon answers"):
+        await ask(path, "status", timeout_s=5)
+
+
+async def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None:
+    """A file on which nobody answers any more does not stop the next start."""
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    async with open_control(path, FakeOperations()):
+        assert (await ask(path, "status", timeout_s=5))["ok"]
+
+
+async def test_a_socket_in_use_is_not_taken_over(tmp_path: Path) -> None:
+    """Two daemons never share a socket: the second says that the first is there, and the first goes on."""
+    path = tmp_path / "s"
+    async with open_control(path, FakeOperations()):
+        with pytest.raises(ListenError, match="another daemon"):
+            async with open_control(path, FakeOperations()):
+                pass
+        assert (await ask(path, "status", timeout_s=5))["ok"]
