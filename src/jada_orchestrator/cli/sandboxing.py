@@ -86,12 +86,12 @@ async def _until_over(stopping: asyncio.Event, running: Sandbox) -> None:
     waiting = {asyncio.create_task(stopping.wait())}
     died = None
     if running.aws is not None:
-        died = asyncio.create_task(running.aws.processes.died("ministack"))
+        died = asyncio.create_task(running.aws.processes.died())
         waiting.add(died)  # type: ignore[arg-type]  # tasks of different results wait together
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if died is not None and died.done() and not stopping.is_set():
-            raise CommandError(f"the local AWS stand-in ended by itself: {died.result()}", status=FAILED)
+            raise CommandError(f"something of the sandbox ended by itself: {died.result()}", status=FAILED)
     finally:
         for task in waiting:
             task.cancel()
