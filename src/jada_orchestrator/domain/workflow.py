@@ -102,6 +102,10 @@ class Call:
     refusals: int = 0
     """Attempts among them that never reached the agent."""
     lookups: int = 0
+    attempts_before: int = 0
+    """Attempts of an earlier effort, which count no more; numbers go on, so that none is ever given twice (law 5)."""
+    lookups_before: int = 0
+    """The same of lookups: each has a key of its own, under which its agent may remember what it answered."""
     input: JsonObject | None = None
     deadline: UtcMs = UtcMs(0)
     """Of the last attempt or lookup in flight."""
@@ -118,6 +122,15 @@ class Call:
     def purpose(self) -> Purpose:
         """What the next or present attempt is."""
         return "lookup" if self.phase in {Phase.LOST, Phase.LOOKUP_READY, Phase.LOOKING_UP} else "call"
+
+    @property
+    def reached(self) -> int:
+        """Attempts of the present effort that reached the agent."""
+        return self.attempts - self.attempts_before - self.refusals
+
+    def begin_anew(self) -> None:
+        """Begin a new effort under the same key: what was spent before counts no more."""
+        self.attempts_before, self.lookups_before, self.refusals = self.attempts, self.lookups, 0
 
     @property
     def number(self) -> int:

@@ -191,7 +191,7 @@ def _failed(workflow: Workflow, task: Task, side: Side, result: e.Failed, usage:
     final = not result.retryable
     if not final and may_call_again(workflow, task, side):
         policy = policy_of(task, side) if result.answered else REFUSALS
-        tries = (call.attempts - call.refusals) if result.answered else call.refusals + 1
+        tries = call.reached if result.answered else call.refusals + 1
         salt = call_salt(workflow.workflow_id, task_id, side, call)
         wait_ms = backoff_ms(policy, max(tries, 1), salt, at_least_ms=result.retry_after_ms or 0)
         until = UtcMs(now + wait_ms)

@@ -122,7 +122,8 @@ def _stands_on(workflow: Workflow, dependent_id: str) -> bool:
 def _is_left_over(workflow: Workflow, task: Task) -> bool:
     if not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.kept or task.stands is not None:
         return False
-    return workflow.terminal != "completed" or task.do.phase is not Phase.SUCCEEDED
+    # What was done stands by right where nothing was wound up, also when a stray of an optional task needs attention.
+    return workflow.winding_up is not None or task.do.phase is not Phase.SUCCEEDED
 
 
 def _bounds(workflow: Workflow) -> Iterator[str]:

@@ -184,7 +184,8 @@ def task_skipped(workflow: Workflow, record: r.TaskSkipped, at: UtcMs) -> None:
     workflow.to_skip.pop(record.task_id, None)
     task = workflow.tasks[record.task_id]
     task.do.failure = Failure("SKIPPED", record.reason)
-    _move(workflow, task, "do", Phase.SKIPPED)
+    # One that an operator had called again may still have its earlier effect: that is seen to before the end.
+    _move(workflow, task, "do", Phase.UNRESOLVED if task.do.maybe else Phase.SKIPPED)
 
 
 # --- Undoing ----------------------------------------------------------------------------------------------------------
@@ -224,11 +225,11 @@ def undo_started(workflow: Workflow, record: r.UndoStarted, at: UtcMs) -> None:
     if task.do.phase is not Phase.UNRESOLVED:
         _move(workflow, task, "undo", Phase.READY)
     elif task.terms.lookup is not None:
-        task.do.lookups = 0
+        task.do.begin_anew()
         task.do.until = at
         _move(workflow, task, "do", Phase.LOST)
     elif learns_by_repeating(task):
-        task.do.refusals = task.do.attempts
+        task.do.begin_anew()
         task.do.until = at
         _move(workflow, task, "do", Phase.BACKING_OFF)
     else:

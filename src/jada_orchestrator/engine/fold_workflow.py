@@ -218,7 +218,7 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
     planned: list[PlannedTask] = []
     for task in workflow.tasks.values():
         if task.do.phase is Phase.SUCCEEDED and task.undo.phase is not Phase.SUCCEEDED:
-            task.stands, task.undo, task.undoing, task.kept = None, Call(), False, False
+            task.stands, task.undo, task.undoing, task.kept = None, _waiting_again(task.undo), False, False
             kept[task.planned.id] = task
             planned.append(task.planned)
         elif task.do.maybe:
@@ -234,16 +234,14 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
 
 def _once_more(task: Task) -> Task:
     """Return a task whose fate is unknown, to be called again: same key, same input, so that it is not done twice."""
-    do = task.do
-    again = Call(
-        attempts=do.attempts,
-        refusals=do.attempts,
-        input=do.input,
-        maybe=True,
-        settled_by=do.settled_by,
-        failure=do.failure,
-    )
-    return Task(task.planned, task.terms, 0, do=again, amount=task.amount)
+    return Task(task.planned, task.terms, 0, do=_waiting_again(task.do), amount=task.amount)
+
+
+def _waiting_again(call: Call) -> Call:
+    """Return a call that may be made again under its key: with its numbers, its input, and what is not known of it."""
+    again = replace(call, phase=Phase.WAITING)
+    again.begin_anew()
+    return again
 
 
 # --- Telling the frontend ----------------------------------------------------------------------------------------

@@ -119,10 +119,9 @@ def _ask_again(workflow: Workflow, task: Task, side: Side, failure: Failure, now
     patient = _is_patient(workflow, task, side)
     policy = lookups_of(patient=patient)
     then: Purpose = "lookup"
-    if call.lookups < policy.attempts:
-        until = UtcMs(
-            now + backoff_ms(policy, max(call.lookups, 1), call_salt(workflow.workflow_id, task_id, side, call))
-        )
+    asked = call.lookups - call.lookups_before
+    if asked < policy.attempts:
+        until = UtcMs(now + backoff_ms(policy, max(asked, 1), call_salt(workflow.workflow_id, task_id, side, call)))
         return r.LookupEnded(task_id, side, call.lookups, failure, then, until, cleared=False)
     if terms_of_side(workflow, task, side).idempotent and may_call_again(workflow, task, side):
         until = _next_call(workflow, task, side, now)

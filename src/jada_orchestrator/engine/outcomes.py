@@ -63,7 +63,7 @@ def standing_effects(workflow: Workflow) -> list[JsonObject]:
         {
             "task_id": task.planned.id,
             "action": task.planned.action,
-            "certain": not task.do.maybe,
+            "certain": not (task.do.maybe or task.undo.maybe),
             "output": task.output,
             "reason": task.stands.to_json(),
         }

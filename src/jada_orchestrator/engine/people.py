@@ -64,4 +64,7 @@ def may_retry(workflow: Workflow) -> str | None:
         if task.do.maybe and task.do.phase is not Phase.SUCCEEDED and not task.terms.idempotent:
             name = f"{task.planned.id} ({task.planned.action})"
             return f"{name} may have been done, and its agent does not honour idempotency keys"
+        if task.do.phase is Phase.SUCCEEDED and task.undo.maybe:
+            name = f"{task.planned.id} ({task.planned.action})"
+            return f"{name} may have been undone: whether it can be built upon is for a person to find out"
     return None

@@ -71,8 +71,7 @@ def may_call_again(workflow: Workflow, task: Task, side: Side) -> bool:
     if is_over(workflow, task, side) and not (task.undoing and learns_by_repeating(task)):
         return False
     call = task.call(side)
-    reached = call.attempts - call.refusals
-    return reached < policy_of(task, side).attempts and call.refusals < REFUSALS.attempts
+    return call.reached < policy_of(task, side).attempts and call.refusals < REFUSALS.attempts
 
 
 def lookups_of(*, patient: bool) -> RetryPolicy:

@@ -55,7 +55,11 @@ def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
         return records
     request = workflow.request
     assert request is not None, "a workflow with a plan has a request"
-    outputs = {task_id: task.output for task_id, task in workflow.tasks.items() if task.output is not None}
+    outputs = {
+        task_id: task.output
+        for task_id, task in workflow.tasks.items()
+        if task.output is not None and task.undo.phase is not Phase.SUCCEEDED  # what was undone is no result
+    }
     result = resolve_result(plan, outputs, request)
     standing = [task for task in workflow.tasks.values() if task.stands is not None]
     if standing:
@@ -145,10 +149,14 @@ def _verdict(workflow: Workflow, why: Failure) -> tuple[TerminalStatus, Failure]
     return "failed", why
 
 
+def _how(task: Task) -> str:
+    return "may stand" if task.do.maybe or task.undo.maybe else "stands"
+
+
 def _standing_failure(why: Failure | None, standing: list[Task]) -> Failure:
     """Name exactly what stands, so that a person knows what to do."""
     named = "; ".join(
-        f"{task.planned.id} ({task.planned.action}) {'may stand' if task.do.maybe else 'stands'}: {task.stands.message}"
+        f"{task.planned.id} ({task.planned.action}) {_how(task)}: {task.stands.message}"
         for task in standing
         if task.stands is not None
     )

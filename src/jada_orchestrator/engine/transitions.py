@@ -26,9 +26,8 @@ def _arrows(*rows: tuple[tuple[Phase, ...] | tuple[Status, ...], str, Phase | St
 
 
 _P = Phase
-_ASKED: Final = (_P.CALLING, _P.LOOKING_UP)
 _UNSURE: Final = (_P.CALLING, _P.LOST, _P.LOOKUP_READY, _P.LOOKING_UP, _P.BACKING_OFF, _P.READY)
-_UNDONE: Final = (*_UNSURE, _P.WAITING, _P.SUCCEEDED, _P.UNRESOLVED)
+_FINAL: Final = (_P.SUCCEEDED, _P.FAILED, _P.UNRESOLVED, _P.SKIPPED)
 
 CALL_ARROWS: Final = _arrows(
     ((_P.WAITING,), "predecessors done", _P.READY),
@@ -50,12 +49,16 @@ CALL_ARROWS: Final = _arrows(
     ((_P.BACKING_OFF,), "CallDue", _P.READY),
     (_UNSURE, "TaskSucceeded", _P.SUCCEEDED),
     (_UNSURE, "TaskCompensated", _P.SUCCEEDED),
+    (_UNSURE, "TaskCompensated", _P.WAITING),
     (_UNSURE, "TaskFailed", _P.FAILED),
     (_UNSURE, "TaskUnresolved", _P.UNRESOLVED),
     ((_P.WAITING,), "TaskSkipped", _P.SKIPPED),
     ((_P.WAITING, _P.READY, _P.CALLING), "CompensationStarted", _P.SKIPPED),
     ((_P.READY, _P.BACKING_OFF), "CompensationStarted", _P.FAILED),
-    ((_P.READY, _P.BACKING_OFF), "CompensationStarted", _P.UNRESOLVED),
+    ((_P.WAITING, _P.READY, _P.BACKING_OFF), "CompensationStarted", _P.UNRESOLVED),
+    ((_P.WAITING,), "TaskSkipped", _P.UNRESOLVED),
+    (_FINAL, "RetryStarted", _P.WAITING),
+    (_FINAL, "RetryStarted", _P.READY),
     ((*_UNSURE, _P.WAITING), "TaskStands", _P.FAILED),
     ((*_UNSURE, _P.WAITING), "TaskStands", _P.UNRESOLVED),
 )
