@@ -10,6 +10,7 @@ made again under the same key when the agent honours keys; otherwise it is given
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from jada_orchestrator.domain import events as e
@@ -149,6 +150,9 @@ def _checked(workflow: Workflow, task: Task, event: e.AttemptEnded, catalogue: C
     """Return the result, or `Lost` when an answer breaks the schema: the effect stands, but nobody can read it."""
     if isinstance(event.result, e.Failed) and event.result.answered and event.result.failure.code == "BAD_OUTPUT":
         return e.Lost(event.result.failure)  # the agent's own kit found it: the agent did run
+    if isinstance(event.result, e.Failed) and event.result.failure.code == "DEADLINE_PASSED":
+        # This attempt was refused before the agent saw it, which tells nothing of earlier attempts under the same key.
+        return replace(event.result, retryable=True, answered=False)
     if not isinstance(event.result, e.Succeeded):
         return event.result
     terms = terms_of_side(workflow, task, event.side)
