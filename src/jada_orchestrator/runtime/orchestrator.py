@@ -86,9 +86,10 @@ class Orchestrator:
             turning = loop.create_task(self._go_round())
             reporting = loop.create_task(self._report_status())
             try:
-                await asyncio.wait({stopping, turning}, return_when=asyncio.FIRST_COMPLETED)
-                if turning.done():
-                    turning.result()  # it only ends by an error
+                endless = {turning, reporting, *self._tasks}
+                ended, _ = await asyncio.wait({stopping, *endless}, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended & endless:
+                    task.result()  # it only ends by an error, and without it the daemon would be lame
                 return await self._drain(turning)
             finally:
                 await _end([stopping, turning, reporting])

@@ -12,6 +12,8 @@ from jada_orchestrator.ports.host import Clock
 
 _LOOK_AGAIN_MS = 30_000
 """The wall clock may jump; no wait is longer than this without looking at it again."""
+_STALE_MAX = 1_000
+"""Replaced instants stay in the heap until their time has come; with more of them than this it is made anew."""
 
 
 class Timers:
@@ -38,7 +40,11 @@ class Timers:
         if self._instants.get(workflow_id) == instant:
             return
         self._instants[workflow_id] = instant
-        heapq.heappush(self._heap, (instant, workflow_id))
+        if len(self._heap) > _STALE_MAX + 2 * len(self._instants):
+            self._heap = [(at, waiting) for waiting, at in self._instants.items()]
+            heapq.heapify(self._heap)
+        else:
+            heapq.heappush(self._heap, (instant, workflow_id))
         if self._handle_at is None or instant < self._handle_at:
             self._arm()
 

@@ -83,6 +83,14 @@ class _Turn:
     receipts: list[tuple[Item, Receipt]] = field(default_factory=list)
 
 
+class CatalogueLostError(Exception):
+    """A booking's own version of the catalogue is not to be had, and another one is never taken in its place.
+
+    Raised within a turn; the booking is set aside with this as its story. Every version is kept before the first
+    booking uses it, so the store was damaged or put together by hand: the operator restores it from a backup.
+    """
+
+
 class Turns:
     """Holds the unfinished workflows in memory and is the only one to change them."""
 
@@ -188,7 +196,7 @@ class Turns:
         await self._load(item.workflow_id for item in items)
         for item in items:
             await self._decide_item(turn, item)
-        self._run_lanes(turn)
+        await self._run_lanes(turn)
         await self._grant_slots(turn)
         await self._audit(turn)
         await self._commit(turn)
@@ -237,7 +245,12 @@ class Turns:
         """Return the catalogue that a workflow was accepted with; never another one in its place."""
         if not workflow.catalogue_version:
             return self._tunables.catalogue
-        return self._catalogues[workflow.catalogue_version]
+        catalogue = self._catalogues.get(workflow.catalogue_version)
+        if catalogue is None:
+            raise CatalogueLostError(
+                f"the catalogue {workflow.catalogue_version}, which this booking was planned with, is not in the store"
+            )
+        return catalogue
 
     def _admit(self, workflow: Workflow) -> None:
         self._workflows[workflow.workflow_id] = workflow
@@ -319,7 +332,7 @@ class Turns:
         turn.entries[workflow_id] = entries
         turn.touched[workflow_id] = workflow
 
-    def _run_lanes(self, turn: _Turn) -> None:
+    async def _run_lanes(self, turn: _Turn) -> None:
         """Let the next of a lane go when the one before it has ended."""
         for workflow in list(turn.touched.values()):
             key = workflow.request.ordering_key if workflow.request is not None else None
@@ -331,9 +344,7 @@ class Turns:
                 turn_of = workflow.workflow_id if self._lanes.join(key, workflow.workflow_id) else None
             following = self._workflows.get(turn_of) if turn_of is not None else None
             if following is not None and following.status is Status.ACCEPTED:
-                entries = step(following, TurnCame(), turn.now, self._catalogue_of(following))
-                turn.entries.setdefault(following.workflow_id, []).extend(entries)
-                turn.touched[following.workflow_id] = following
+                await self._decide(turn, following, TurnCame())
 
     async def _grant_slots(self, turn: _Turn) -> None:
         """Give out slots until no call that waits may go; each grant shares the commit of what made the call ready."""
@@ -433,7 +444,9 @@ class Turns:
             wanted = [
                 c for c in wanted if isinstance(c, _TELLING) or self._performer.is_in_flight(workflow.workflow_id, c)
             ]
-        self._performer.reconcile(workflow, wanted, self._catalogue_of(workflow))
+        # A booking whose own catalogue is lost was set aside: nothing that needs one is wanted for it.
+        catalogue = self._catalogues.get(workflow.catalogue_version, self._tunables.catalogue)
+        self._performer.reconcile(workflow, wanted, catalogue)
         idle = workflow.quarantined is not None or workflow.is_terminal
         self._timers.set(workflow.workflow_id, None if idle else next_instant(workflow))
         if workflow.is_done:
