@@ -28,6 +28,9 @@ _SOURCE = "jada-orchestrator"
 """The CloudEvents ``source`` of every outcome."""
 _POLL_SHARE = 4
 """Of the connections to SQS, every fourth may be held by a long poll; the others send, delete and look up."""
+_REPLY_VISIBILITY_S = 10
+"""A reply that a killed process had received comes again before the call's own timeout is over, so it is not made
+again; one that comes again too early is fenced by its attempt."""
 
 
 @asynccontextmanager
@@ -72,7 +75,7 @@ async def open_world(
             functions=functions,
             workers=SqsWorkers(sender, encode=encode),
             requests=SqsSource(sqs, settings.request_queue, clock=clock),
-            replies=SqsSource(sqs, settings.reply_queue, clock=clock),
+            replies=SqsSource(sqs, settings.reply_queue, clock=clock, visibility_s=_REPLY_VISIBILITY_S),
             outcomes=SqsOutcomes(sender, dead_letter_queue=settings.dead_letter_queue),
             clock=clock,
             log=log,
