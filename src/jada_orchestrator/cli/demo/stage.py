@@ -22,7 +22,7 @@ from jada_orchestrator.service.settings_tiers import load_settings
 
 _DAEMON: Final = "daemon"
 _OURS: Final = ("JADA_", "AWS_")
-_CALLS_IN_FLIGHT: Final = 12
+_CALLS_IN_FLIGHT: Final = 6
 """Each call at once is a process of the local Lambda; so many of them stay within the memory of a small machine."""
 
 
