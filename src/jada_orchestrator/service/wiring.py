@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 from jada_orchestrator.adapters.aws.clients import Connections, open_clients
+from jada_orchestrator.adapters.aws.errors import is_missing_queue
 from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
 from jada_orchestrator.adapters.aws.queues import SqsOutcomes, SqsSource
 from jada_orchestrator.adapters.aws.sending import SqsSender
@@ -20,6 +22,7 @@ from jada_orchestrator.capacity.descriptors import DescriptorBudget
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.ports.host import Watcher
 from jada_orchestrator.ports.log import Log
+from jada_orchestrator.ports.queues import QueueError
 from jada_orchestrator.runtime.world import Tunables, Wire, World
 from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.wire import outcomes, replies, requests, tasks
@@ -31,6 +34,39 @@ _POLL_SHARE = 4
 _REPLY_VISIBILITY_S = 10
 """A reply that a killed process had received comes again before the call's own timeout is over, so it is not made
 again; one that comes again too early is fenced by its attempt."""
+_FIND_QUEUES_S = 3.0
+"""How long a start looks for its queues: with the service away, what is in flight must still move within seconds."""
+
+
+async def _find_queues(sqs: SqsService, settings: Settings) -> None:
+    """Refuse to start without a queue that certainly is not there; a service that does not answer is waited for later.
+
+    A wrong name would otherwise be a daemon that looks well and never receives anything. An outage is another thing:
+    it passes, and a daemon that ended by it would have to be started again by somebody.
+
+    Raises: QueueError, naming every queue that is missing.
+    """
+    variables = {
+        settings.request_queue: "JADA_REQUEST_QUEUE",
+        settings.dead_letter_queue: "JADA_DEAD_LETTER_QUEUE",
+        settings.outcome_queue: "JADA_OUTCOME_QUEUE",
+        settings.reply_queue: "JADA_REPLY_QUEUE",
+    }
+
+    async def missing(queue: str) -> bool:
+        try:
+            async with asyncio.timeout(_FIND_QUEUES_S):
+                await sqs.find(queue)
+        except Exception as error:  # noqa: BLE001 - whatever else it is, the receivers and senders tell it and go on
+            return is_missing_queue(error)
+        return False
+
+    answers = await asyncio.gather(*map(missing, variables))
+    lost = [queue for queue, is_missing in zip(variables, answers, strict=True) if is_missing]
+    if lost:
+        create = "; ".join(f"aws sqs create-queue --queue-name {queue}" for queue in lost)
+        names = ", ".join(f"{queue} ({variables[queue]})" for queue in lost)
+        raise QueueError(f"no such queue in this account and region: {names}. Correct the name, or create it: {create}")
 
 
 @asynccontextmanager
@@ -59,6 +95,7 @@ async def open_world(
         )
         polls = max(2, min(2 * settings.receivers, budget.queues // _POLL_SHARE))
         sqs = SqsService(clients.queues, polls=polls, requests=budget.queues - polls)
+        await _find_queues(sqs, settings)
         sender = SqsSender(sqs)
         stack.push_async_callback(sender.close)
         encode = partial(tasks.encode, reply_to=settings.reply_queue)
