@@ -32,6 +32,7 @@ ArgumentKind: TypeAlias = Literal["user", "const", "ref"]
 _OUTCOMES: Final = ("plan", "clarify", "refuse")
 _KINDS: Final = ("user", "const", "ref")
 _FENCE: Final = re.compile(r"\A```[A-Za-z]*\s*\n(.*?)\n?```\Z", re.DOTALL)
+_HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 _INTEGER_MAX: Final = 2**63 - 1
 """Whole numbers beyond 64 bits do not survive every JSON reader on the way to an agent."""
 _Item = TypeVar("_Item")
@@ -140,7 +141,7 @@ def _demand_plain(value: Json) -> None:
                 stack.extend((part, level + 1) for pair in item.items() for part in pair)
             case list():
                 stack.extend((part, level + 1) for part in item)
-            case str() if any("\ud800" <= char <= "\udfff" for char in item):
+            case str() if not item.isascii() and _HALF_CHARACTER.search(item):
                 raise ValueError("a text holds half a character (a lone surrogate)")
             case float() if item in (float("inf"), float("-inf")):
                 raise ValueError("a number is too large")
