@@ -30,7 +30,7 @@ from jada_orchestrator.engine.holds import outgrown, refresh_expired
 from jada_orchestrator.engine.keys import attempt_key, call_key, compensation_of, terms_of_call, terms_of_side
 from jada_orchestrator.engine.lookups import look_up_or_give_up, lookup_ended
 from jada_orchestrator.engine.money import check_commit
-from jada_orchestrator.engine.retry import REFUSALS, backoff_ms, call_salt, may_call_again, policy_of
+from jada_orchestrator.engine.retry import backoff_ms, call_salt, may_call_again, policy_of, refusals_of
 from jada_orchestrator.planning import faults_in, resolve_compensation, resolve_input
 
 INTERRUPTED = Failure("INTERRUPTED", "the orchestrator stopped while the call was under way")
@@ -194,7 +194,7 @@ def _failed(workflow: Workflow, task: Task, side: Side, result: e.Failed, usage:
     task_id, call = task.planned.id, task.call(side)
     final = not result.retryable
     if not final and may_call_again(workflow, task, side):
-        policy = policy_of(task, side) if result.answered else REFUSALS
+        policy = policy_of(task, side) if result.answered else refusals_of(task, side)
         tries = call.reached if result.answered else call.refusals + 1
         salt = call_salt(workflow.workflow_id, task_id, side, call)
         wait_ms = backoff_ms(policy, max(tries, 1), salt, at_least_ms=result.retry_after_ms or 0)

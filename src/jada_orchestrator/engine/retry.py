@@ -25,6 +25,7 @@ from jada_orchestrator.domain.limits import (
 from jada_orchestrator.domain.workflow import Call, Task, Workflow
 
 REFUSALS = RetryPolicy(REFUSALS_MAX, REFUSAL_RETRY_FIRST_MS, REFUSAL_RETRY_MAX_MS)
+PATIENT_REFUSALS = RetryPolicy(REFUSALS_MAX, REFUSAL_RETRY_FIRST_MS, UNDO_RETRY_MAX_MS)
 LOOKUPS = RetryPolicy(LOOKUPS_MAX, LOOKUP_RETRY_FIRST_MS, LOOKUP_RETRY_MAX_MS)
 PATIENT_LOOKUPS = RetryPolicy(UNDO_LOOKUPS_MAX, LOOKUP_RETRY_FIRST_MS, UNDO_RETRY_MAX_MS)
 PLANNER = RetryPolicy(1, PLANNER_RETRY_FIRST_MS, PLANNER_RETRY_MAX_MS)
@@ -64,6 +65,11 @@ def policy_of(task: Task, side: Side) -> RetryPolicy:
     if side == "do" and not task.undoing:
         return task.terms.retry
     return RetryPolicy(UNDO_ATTEMPTS_MAX, max(task.terms.retry.first_ms, 1), UNDO_RETRY_MAX_MS)
+
+
+def refusals_of(task: Task, side: Side) -> RetryPolicy:
+    """Return how often a call may fail to reach its agent: an agent that is away for hours leaves nothing undone."""
+    return REFUSALS if side == "do" and not task.undoing else PATIENT_REFUSALS
 
 
 def may_call_again(workflow: Workflow, task: Task, side: Side) -> bool:
