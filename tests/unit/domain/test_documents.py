@@ -27,5 +27,5 @@ def test_lone_surrogates_have_a_digest() -> None:
 
 def test_what_is_no_json_number_is_refused() -> None:
     """NaN has no JSON text."""
-    with pytest.raises(ValueError, match=".+"):
+    with pytest.raises(ValueError, match=r".+"):
         canonical_json(float("nan"))

@@ -32,11 +32,12 @@ def test_rfc_3339_is_read(text: str, instant: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2027-04-01", "2027-04-01T12:00:00", "2027-04-01T12:00Z", "2027-13-01T00:00:00Z", "tomorrow", "", "1806580800"]
+    "text",
+    ["2027-04-01", "2027-04-01T12:00:00", "2027-04-01T12:00Z", "2027-13-01T00:00:00Z", "tomorrow", "", "1806580800"],
 )
 def test_anything_else_is_refused(text: str) -> None:
     """An instant without an offset, or of another form, is a ValueError and never a guess."""
-    with pytest.raises(ValueError, match=".+"):
+    with pytest.raises(ValueError, match=r".+"):
         parse_instant(text)
 
 
@@ -49,7 +50,8 @@ def test_instants_are_written_in_utc_with_milliseconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "duration_ms"), [("200ms", 200), ("20s", 20_000), ("1.5m", 90_000), ("2h", 7_200_000), ("1 d", 86_400_000), (" 0s ", 0)]
+    ("text", "duration_ms"),
+    [("200ms", 200), ("20s", 20_000), ("1.5m", 90_000), ("2h", 7_200_000), ("1 d", 86_400_000), (" 0s ", 0)],
 )
 def test_durations_are_read(text: str, duration_ms: int) -> None:
     """A duration is a number and a unit."""

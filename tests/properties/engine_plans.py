@@ -1,0 +1,97 @@
+"""Plans of many shapes over the travel catalogue, as hypothesis draws them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hypothesis import strategies as st
+
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.testing.catalogues import Ref, proposal, task, travel_proposal
+
+_PRICE: Final = {"amount": "100.00", "currency": "USD"}
+_FIRST: Final = ("trips.search", "checks.request", "rooms.hold", "seats.hold", "cards.authorize")
+_COMMITS: Final = ("rooms.book", "seats.book", "cards.capture", "tickets.print", "orders.create")
+
+
+def plans() -> st.SearchStrategy[JsonObject]:
+    """A whole booking, a room with optional extras and what cannot be undone, and graphs drawn at random."""
+    return st.sampled_from([travel_proposal(), room_proposal()]) | graphs()
+
+
+def room_proposal() -> JsonObject:
+    """Return the plan of a room, with an optional hold that reads an optional search, a ticket and a message."""
+    return proposal(
+        task("rooms", "trips.search", city="Lisbon"),
+        task("hold", "rooms.hold", offer_id=Ref("rooms.offers[0].offer_id")),
+        task("extra", "trips.search", city="Porto", optional=True),
+        task("extra_hold", "seats.hold", optional=True, offer_id=Ref("extra.offers[0].offer_id")),
+        task("authorize", "cards.authorize", amount=Ref("hold.total")),
+        task(
+            "book",
+            "rooms.book",
+            after=["extra_hold"],
+            hold_id=Ref("hold.hold_id"),
+            authorization_id=Ref("authorize.authorization_id"),
+        ),
+        task("print", "tickets.print", booking_id=Ref("book.booking_id")),
+        task("mail", "mail.send", after=["print"], text="Booked."),
+        result={"booking": "book.booking_id", "extra": "extra_hold.hold_id"},
+    )
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> JsonObject:
+    """Draw a graph: checks and reservations in any order, then commits in any order, then perhaps a message."""
+    first = [_first(draw, number) for number in range(draw(st.integers(1, 4)))]
+    for number, one in enumerate(first):
+        one["after"] = draw(_some_of([each["id"] for each in first[:number]]))
+    required = [each["id"] for each in first if not each["optional"]]
+    optional = [each["id"] for each in first if each["optional"]]
+    commits: list[JsonObject] = []
+    for number in range(draw(st.integers(0, 3))):
+        one = _commit(draw, number, first)
+        before = draw(_some_of([*optional, *(each["id"] for each in commits)]))
+        one["after"] = [*required, *before]
+        commits.append(one)
+    last = []
+    if draw(st.booleans()):
+        after = [*required, *(each["id"] for each in commits)]
+        last.append(task("mail", "mail.send", after=after, text="Booked."))
+    return proposal(*first, *commits, *last)
+
+
+def _some_of(names: list[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(names), unique=True, max_size=3) if names else st.just([])
+
+
+def _first(draw: st.DrawFn, number: int) -> JsonObject:
+    action = draw(st.sampled_from(_FIRST))
+    optional = draw(st.booleans())
+    name, nth = f"first_{number}", f"offer-{number}"
+    match action:
+        case "trips.search":
+            return task(name, action, optional=optional, city=f"city-{number}")
+        case "checks.request":
+            return task(name, action, optional=optional, day=f"day-{number}")
+        case "cards.authorize":
+            return task(name, action, optional=optional, amount={**_PRICE, "amount": f"10{number}.00"})
+        case _:
+            return task(name, action, optional=optional, offer_id=nth)
+
+
+def _commit(draw: st.DrawFn, number: int, first: list[JsonObject]) -> JsonObject:
+    action = draw(st.sampled_from(_COMMITS))
+    name, optional = f"commit_{number}", draw(st.booleans())
+    holds = [each["id"] for each in first if each["action"] == f"{action[:5]}.hold" and not each["optional"]]
+    match action:
+        case "rooms.book" | "seats.book":
+            hold = Ref(f"{holds[0]}.hold_id") if holds else f"hold-{number}"
+            return task(name, action, optional=optional, hold_id=hold, authorization_id=f"authorization-{number}")
+        case "cards.capture":
+            amount = {**_PRICE, "amount": f"10{number}.00"}
+            return task(name, action, optional=optional, authorization_id="authorization-1", amount=amount)
+        case "tickets.print":
+            return task(name, action, optional=optional, booking_id=f"booking-{number}")
+        case _:
+            return task(name, action, optional=optional, total={**_PRICE, "amount": f"10{number}.00"})
