@@ -86,7 +86,7 @@ bench: $(STAMP) ## Measure what the README claims, on this machine
 
 .PHONY: storm
 storm: $(STAMP) ## Simulate many seeded runs with faults and crashes: make storm SEEDS=100000
-	$(BIN)/jada simulate --seeds $(SEEDS)
+	$(BIN)/python -m jada_orchestrator.testing.storm --seeds $(SEEDS) --jobs $(JOBS)
 
 .PHONY: docs
 docs: $(STAMP) ## Generate again what is generated under docs/ (schemas, diagrams)

@@ -31,7 +31,7 @@ hypothesis.settings.load_profile(os.environ.get("JADA_HYPOTHESIS", "fixed"))
 def pytest_configure() -> None:
     """Drops the settings, keys and endpoints of the developer's own shell, so that no test can reach a real account."""
     for name in tuple(os.environ):
-        if name.startswith(("JADA_", "ANTHROPIC_", "AWS_")):
+        if name.startswith(("JADA_", "ANTHROPIC_", "AWS_")) and name != "JADA_STORM_SEED":
             del os.environ[name]
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 

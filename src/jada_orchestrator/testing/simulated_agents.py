@@ -18,6 +18,8 @@ from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.ports.agents import AgentCall
 
 _HOLD_MS: Final = 900_000
+_FORGETFUL: Final = frozenset({"tickets.print", "orders.create"})
+"""Declared not idempotent in the catalogue, and they are not."""
 _PRICE: Final = {"amount": "100.00", "currency": "USD"}
 
 
@@ -53,6 +55,8 @@ class Books:
     """Refusals for good: first answers, too."""
     inputs: dict[IdempotencyKey, str] = field(default_factory=dict)
     """The input first seen under each key: it must never change (law 5)."""
+    refused: set[tuple[IdempotencyKey, int]] = field(default_factory=set)
+    """Key and attempt of every call that was refused."""
     doubled: list[str] = field(default_factory=list)
     """Effects that should have been one; must stay empty."""
     changed_inputs: list[str] = field(default_factory=list)
@@ -93,6 +97,13 @@ class SimulatedAgents:
             self.books.changed_inputs.append(f"{call.action} under {call.idempotency_key}")
         if call.action.endswith(".lookup"):
             return self._look_up(IdempotencyKey(str(call.input["idempotency_key"])))
+        try:
+            return self._do_anew(call) if call.action in _FORGETFUL else self._do_once(call)
+        except AgentRefusal:
+            self.books.refused.add((call.idempotency_key, call.attempt))
+            raise
+
+    def _do_once(self, call: AgentCall) -> JsonObject:
         if call.idempotency_key in self.books.answers:
             return self.books.answers[call.idempotency_key]
         if call.idempotency_key in self.books.refusals:
@@ -106,6 +117,14 @@ class SimulatedAgents:
             raise
         output = self._act(call)
         self.books.answers[call.idempotency_key] = output
+        return output
+
+    def _do_anew(self, call: AgentCall) -> JsonObject:
+        """Do what does not honour keys: a second call does it a second time; lookups know of it all the same."""
+        if self._refuse is not None:
+            self._refuse(call)
+        output = self._act(call)
+        self.books.answers.setdefault(call.idempotency_key, output)
         return output
 
     def _look_up(self, key: IdempotencyKey) -> JsonObject:

@@ -83,6 +83,9 @@ class Odds:
     second_process: float = 0.12
     """Instead of being killed it is overtaken: another one is started on the same store while it runs."""
     reload: float = 0.25
+    """It takes another catalogue while it runs."""
+    redeployed: float = 0.15
+    """It comes back with another catalogue."""
     clock_jump: float = 0.2
     """Between two runs of the process: backward by up to 30 s, forward by less than `LOOKUP_SAFETY_MS`, which is what
     the house assumes of its hosts (docs/failure-matrix.md)."""

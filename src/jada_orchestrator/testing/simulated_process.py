@@ -12,7 +12,7 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import replace
 from typing import Any, Final
 
-from jada_orchestrator.domain.catalogue import AgentLimits, Catalogue, LambdaTransport
+from jada_orchestrator.domain.catalogue import Agent, AgentLimits, Catalogue, LambdaTransport, SqsTransport, Transport
 from jada_orchestrator.domain.ids import CatalogueVersion
 from jada_orchestrator.ports.journal import JournalError, JournalSupersededError
 from jada_orchestrator.ports.queues import Delivery
@@ -30,21 +30,25 @@ _STOPS_WITHIN_S: Final = 5.0
 
 
 def _second_catalogue(first: Catalogue) -> Catalogue:
-    """The same actions at other functions, with less patience and narrower bounds."""
+    """The same actions at other functions and more workers, with less patience and narrower bounds."""
     agents = {
-        name: replace(
-            agent,
-            transport=LambdaTransport(f"{agent.transport.function}-2")
-            if isinstance(agent.transport, LambdaTransport)
-            else agent.transport,
-            limits=AgentLimits(concurrency=3, rate_per_second=5),
-        )
+        name: replace(agent, transport=_other(agent), limits=AgentLimits(concurrency=3, rate_per_second=5))
         for name, agent in first.agents.items()
     }
     actions = {name: replace(action, timeout_ms=12_000) for name, action in first.actions.items()}
     return Catalogue(CatalogueVersion("test-catalogue-2"), agents, actions)
 
 
+def _other(agent: Agent) -> Transport:
+    if agent.name in {"cards", "seats"}:
+        return SqsTransport(f"jada-{agent.name}")
+    if isinstance(agent.transport, LambdaTransport):
+        return LambdaTransport(f"{agent.transport.function}-2")
+    return agent.transport
+
+
+WORK_QUEUES: Final = ("jada-checks", "jada-mail", "jada-cards", "jada-seats")
+"""Where workers of either catalogue wait for tasks."""
 _FIRST: Final = travel_catalogue()
 CATALOGUES: Final = (_FIRST, _second_catalogue(_FIRST))
 """Made once: schemas that stay the same objects keep their compiled checkers."""

@@ -13,9 +13,17 @@ from jada_orchestrator.domain.catalogue import Catalogue, Effect, LambdaTranspor
 from jada_orchestrator.domain.events import Side
 from jada_orchestrator.domain.ids import CatalogueVersion, IdempotencyKey, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.records import AttemptStarted, Entry, PlanningStarted, RetryStarted, WorkflowAccepted
+from jada_orchestrator.domain.records import (
+    AttemptStarted,
+    Entry,
+    PlanningStarted,
+    RetryStarted,
+    TaskBackedOff,
+    WorkflowAccepted,
+)
 from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Task, Workflow
 from jada_orchestrator.engine import apply
+from jada_orchestrator.engine.keys import call_key
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.journal import Append
 from jada_orchestrator.testing.journal import MemoryStore
@@ -84,11 +92,22 @@ class Witness:
                             lane.append(append.workflow_id)
                     case RetryStarted():
                         self._retried.add(append.workflow_id)
+                    case TaskBackedOff(purpose="call", failure=failure) as backed_off if failure.code == "BUSY":
+                        self._check_answer(append.workflow_id, backed_off)
                     case _:
                         pass
         for append in batch:
             if any(isinstance(entry.record, PlanningStarted) and entry.record.call == 1 for entry in append.entries):
                 self._check_turn(append.workflow_id)
+
+    def _check_answer(self, workflow_id: WorkflowId, record: TaskBackedOff) -> None:
+        """An attempt is fenced from the answers to other attempts of the same call."""
+        workflow = self.durable(workflow_id)
+        assert workflow is not None, "it has just become durable"
+        key = call_key(workflow, workflow.tasks[record.task_id], record.side)
+        if (key, record.number) not in self._books.refused:
+            sentence = f"attempt {record.number} at {record.task_id} is held to be refused, but another one was"
+            self.object(sentence, workflow_id)
 
     def _check_turn(self, workflow_id: WorkflowId) -> None:
         """Requests that share an ordering key run one after another, in order of acceptance.

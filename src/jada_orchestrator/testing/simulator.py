@@ -28,7 +28,7 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
-from jada_orchestrator.domain.catalogue import LambdaTransport, SqsTransport
+from jada_orchestrator.domain.catalogue import Catalogue, LambdaTransport, SqsTransport
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.limits import LOOKUP_SAFETY_MS
 from jada_orchestrator.ports.agents import AgentCall
@@ -58,7 +58,13 @@ from jada_orchestrator.testing.simulated_network import (
     encode_task,
 )
 from jada_orchestrator.testing.simulated_planner import answer
-from jada_orchestrator.testing.simulated_process import CATALOGUES, Life, SimulatedSource, install_task_factory
+from jada_orchestrator.testing.simulated_process import (
+    CATALOGUES,
+    WORK_QUEUES,
+    Life,
+    SimulatedSource,
+    install_task_factory,
+)
 from jada_orchestrator.testing.simulated_queues import SimulatedQueues
 from jada_orchestrator.testing.simulated_report import Report, fingerprint_of, story_of
 from jada_orchestrator.testing.simulated_witness import Witness
@@ -68,7 +74,6 @@ PATIENCE_S: Final = 7_200.0
 """Virtual time after which a booking that has not ended is held to be stranded."""
 BOOKINGS: Final = 3
 """Enough for two to meet in a lane, and a third beside them."""
-_WORK_QUEUES: Final = ("jada-checks", "jada-mail")
 _HOLD_MS: Final = 900_000
 _UNDOING: Final = frozenset({"release", "void", "cancel", "refund", "tear"})
 _HOUR_MS: Final = 3_600_000
@@ -85,7 +90,6 @@ class _Simulation:
     def __init__(self, seed: int, odds: Odds, bookings: int) -> None:
         self._report = Report(seed, odds, bookings)
         self._store = MemoryStore()
-        self._catalogue = CATALOGUES[0]
 
     async def run(self) -> Report:
         loop = asyncio.get_running_loop()
@@ -95,13 +99,14 @@ class _Simulation:
         report = self._report
         self._clock = VirtualClock(loop)
         self._fate = fate = Fate(report.seed, report.odds, self._clock)
+        self._catalogue = fate.dice("catalogue").choice(CATALOGUES)
         self._agents = SimulatedAgents(self._clock.now, self._refuse, self._hold_ms)
         self._functions = SimulatedFunctions(self._agents, fate, self._dispatched)
         versions = {catalogue.version: catalogue for catalogue in CATALOGUES}
         self._witness = Witness(self._store, self._agents.books, versions, self._functions.executing, self._clock.now)
         self._frontends = Frontends(fate, self._clock, report.bookings)
         self._queues = SimulatedQueues(self._clock, fate, frozenset({REQUESTS, REPLIES, OUTCOMES}), self._put)
-        self._queues.create(REQUESTS, REPLIES, OUTCOMES, DEAD_LETTERS, *_WORK_QUEUES)
+        self._queues.create(REQUESTS, REPLIES, OUTCOMES, DEAD_LETTERS, *WORK_QUEUES)
         self._frontends.queues, self._frontends.witness = self._queues, self._witness
         background = [loop.create_task(work) for work in self._background()]
         await self._live()
@@ -114,7 +119,7 @@ class _Simulation:
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         workers = [
             SimulatedWorker(self._agents, self._fate, self._queues, self._clock, queue, REPLIES).run()
-            for queue in _WORK_QUEUES
+            for queue in WORK_QUEUES
         ]
         return [*workers, self._frontends.send()]
 
@@ -211,14 +216,18 @@ class _Simulation:
         if fate.strikes("long_night"):
             await self._functions.settle()  # what runs comes to its end long before the process is back
             self._clock.skew_ms += round(fate.between(1, 200) * _HOUR_MS)
+        if fate.strikes("redeployed"):
+            self._catalogue = self._other_catalogue()
         await asyncio.sleep(fate.between(0, 5, "kills"))
 
     async def _reload(self, life: Life) -> None:
-        await asyncio.sleep(self._fate.between(0, 10, "reloads"))
-        other = CATALOGUES[1] if self._catalogue is CATALOGUES[0] else CATALOGUES[0]
+        await asyncio.sleep(self._fate.between(0, 5, "reloads"))
         with suppress(JournalError):  # then the old one holds
-            await life.reload(other)
-            self._catalogue = other
+            await life.reload(self._other_catalogue())
+            self._catalogue = self._other_catalogue()
+
+    def _other_catalogue(self) -> Catalogue:
+        return CATALOGUES[1] if self._catalogue is CATALOGUES[0] else CATALOGUES[0]
 
     def _begin(self) -> Life:
         journal = SimulatedJournal(self._store, self._fate, self._witness)
@@ -227,7 +236,7 @@ class _Simulation:
         return life
 
     def _at_rest(self) -> bool:
-        if not self._frontends.is_done or any(self._queues.messages(q) for q in (REQUESTS, REPLIES, *_WORK_QUEUES)):
+        if not self._frontends.is_done or any(self._queues.messages(q) for q in (REQUESTS, REPLIES, *WORK_QUEUES)):
             return False
         return all(stored.head.done for stored in self._store.workflows.values())
 
