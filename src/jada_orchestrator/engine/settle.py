@@ -7,6 +7,7 @@ marked (`broken`, `to_skip`, `unfinished`), so that a turn over a large graph st
 from __future__ import annotations
 
 from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS
@@ -41,10 +42,14 @@ def _settle_broken(workflow: Workflow, why: Failure) -> list[Record]:
     request = workflow.request
     if request is None or request.constraints.on_failure != "ask" or workflow.leave_standing is not None:
         return [r.CompensationStarted(why, cancelled=False)]
-    if not any(task.has_effect for task in workflow.tasks.values()):
+    if not any(task.has_effect or _may_yet_have_one(task) for task in workflow.tasks.values()):
         return [r.CompensationStarted(why, cancelled=False)]  # nothing stands, so there is nothing to decide
     expires_at = UtcMs(workflow.at + APPROVAL_WAIT_MAX_MS)
     return [r.UndoQuestionAsked(why, expires_at), tell(workflow, "awaiting_approval")]
+
+
+def _may_yet_have_one(task: Task) -> bool:
+    return task.terms.effect is not Effect.READ and task.do.phase not in FINAL_PHASES and task.do.attempts > 0
 
 
 def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
