@@ -44,7 +44,8 @@ def divide(limit: int, *, functions: int, queues: int, model: int) -> Descriptor
 
     Raises: TooFewDescriptorsError.
     """
-    wanted = {"functions": functions, "queues": queues, "model": model}
+    asked = {"functions": functions, "queues": queues, "model": model}
+    wanted = {name: max(_FLOORS[name], count) for name, count in asked.items()}
     least = RESERVE + sum(_FLOORS.values())
     if limit < least:
         raise TooFewDescriptorsError(
@@ -54,8 +55,7 @@ def divide(limit: int, *, functions: int, queues: int, model: int) -> Descriptor
     available = limit - RESERVE
     if sum(wanted.values()) > available:
         spare = available - sum(_FLOORS.values())
-        above = {name: max(0, count - _FLOORS[name]) for name, count in wanted.items()}
+        above = {name: count - _FLOORS[name] for name, count in wanted.items()}
         total = sum(above.values())
         wanted = {name: _FLOORS[name] + spare * count // total for name, count in above.items()}
-    given = {name: max(_FLOORS[name], count) for name, count in wanted.items()}
-    return DescriptorBudget(limit, RESERVE, **given)
+    return DescriptorBudget(limit, RESERVE, **wanted)

@@ -140,15 +140,17 @@ class Slots:
             del self._holdings[workflow_id]
 
     def grant(self, now: UtcMs) -> Iterator[tuple[WorkflowId, CallRef]]:
-        """Yield the calls that may go now, each claimed as it is yielded; agents take turns."""
+        """Yield the calls that may go now, each claimed as it is yielded; agents take turns, from call to call."""
         self._now = max(self._now, now)
-        progress = True
-        while progress and self._busy < self._total:
-            progress = False
-            for lane in list(self._lanes.values()):
-                if self._busy < self._total and self._may_go(lane):
-                    progress = True
-                    yield self._claim(lane)
+        while self._busy < self._total:
+            ready = [(agent, lane) for agent, lane in self._lanes.items() if self._may_go(lane)]
+            if not ready:
+                return
+            # The first of those with the most urgent call; it then goes to the back, so that none waits for ever
+            # behind another where the total is what bounds.
+            agent, lane = max(ready, key=lambda each: max(each[1].rotas))
+            self._lanes[agent] = self._lanes.pop(agent)
+            yield self._claim(lane)
 
     def next_instant(self) -> UtcMs | None:
         """Return when a rate lets the next call go, if a rate is all that keeps one back."""
