@@ -1,4 +1,4 @@
-"""The commands that want something of a running booking: cancel, retry, approve, deny, answer."""
+"""The commands that want something of a booking: cancel, retry, approve, deny, answer, release."""
 
 from __future__ import annotations
 
@@ -57,6 +57,14 @@ def deny(
     _ask(context, ref, "deny", by, store, as_json=as_json)
 
 
+def release(
+    context: typer.Context, ref: options.WorkflowRef, by: _By = None, store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:  # fmt: skip
+    """Let a booking go on that was set aside because it broke a law of ours."""
+    _ask(context, ref, "release", by, store, as_json=as_json)
+
+
 def answer(
     context: typer.Context,
     ref: options.WorkflowRef,
@@ -73,7 +81,7 @@ def _ask(
     context: typer.Context, ref: str, command: str, by: str | None, store: str | None, text: str = "", *, as_json: bool
 ) -> None:
     settings = options.loaded(context, store=store).settings
-    head = asyncio.run(_send(settings, ref, command, by or _me(), text))
+    head = asyncio.run(_send(settings, ref, command, by or whoami(), text))
     if as_json:
         print_json({"request_id": head.request_id, "command": command, "queue": settings.request_queue})
         return
@@ -87,9 +95,7 @@ async def _send(settings: Settings, ref: str, command: str, by: str, text: str) 
         workflow_id, head = await resolve(reader, ref)
         stored = await reader.history(workflow_id)
     _refuse_in_vain(workflow_id, head, command)
-    if command == "retry" and head.quarantined:
-        command = "release"  # what was set aside for breaking a law of ours goes on only when a person lets it
-    elif command == "retry" and stored is not None:
+    if command == "retry" and stored is not None:
         reason = may_retry(fold(workflow_id, stored.entries))
         if reason is not None:
             raise CommandError(f"{head.request_id} cannot go on: {reason}", status=FAILED)
@@ -113,6 +119,11 @@ def _refuse_in_vain(workflow_id: WorkflowId, head: Head, command: str) -> None:
     name = head.request_id or workflow_id
     if head.rejected:
         raise CommandError(f"{name} was turned away; there is nothing to {command}", status=FAILED)
+    if command == "release" and not head.quarantined:
+        raise CommandError(f"{name} is {status.value} and was not set aside", status=FAILED)
+    if command != "release" and head.quarantined:
+        hint = f"`jada show {name}` says why. `jada release {name}` lets it go on."
+        raise CommandError(f"{name} was set aside and hears only a release", hint=hint, status=FAILED)
     if command in waits_for and status is not waits_for[command]:
         what = "an approval" if command != "answer" else "an answer"
         raise CommandError(f"{name} is {status.value} and does not wait for {what}", status=FAILED)
@@ -121,7 +132,8 @@ def _refuse_in_vain(workflow_id: WorkflowId, head: Head, command: str) -> None:
         raise CommandError(f"{name} is {status.value} already", hint=hint, status=FAILED)
 
 
-def _me() -> str:
+def whoami() -> str:
+    """Return who asks, for a booking's story: the user and the host."""
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):

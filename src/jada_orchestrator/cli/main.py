@@ -13,6 +13,7 @@ from jada_orchestrator import __version__
 from jada_orchestrator.cli import (
     configuring,
     controlling,
+    dead_letters,
     operating,
     planning,
     reading,
@@ -133,6 +134,11 @@ app.command(
     help=taught("Do not let a booking spend the sum that it waits with.", "jada deny web-7f3c2a"),
 )(controlling.deny)
 app.command(
+    "release",
+    rich_help_panel=_ASK,
+    help=taught("Let a booking go on that was set aside for breaking a law of ours.", "jada release web-7f3c2a"),
+)(controlling.release)
+app.command(
     "answer",
     rich_help_panel=_ASK,
     help=taught("Answer the questions that a booking waits with.", 'jada answer web-7f3c2a "On 3 May, two people"'),
@@ -172,6 +178,7 @@ app.command(
         "Have the running daemon take its settings and agents afresh; broken ones change nothing.", "jada reload"
     ),
 )(operating.reload)
+app.add_typer(dead_letters.dlq, name="dlq", rich_help_panel=_RUN)
 app.add_typer(sandboxing.sandbox, name="sandbox", rich_help_panel=_RUN)
 config.command("show")(configuring.show)
 config.command("get")(configuring.get)

@@ -27,7 +27,9 @@ def list_bookings(
     context: typer.Context,
     status: Annotated[str | None, typer.Option(help=f"Only these: {', '.join(_STATUSES)}.", metavar="STATUS")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only this tenant's.")] = None,
-    quarantined: Annotated[bool, typer.Option("--set-aside", help="Only those that broke a law of ours.")] = False,
+    quarantined: Annotated[
+        bool, typer.Option("--quarantined", "--set-aside", help="Only those that broke a law of ours.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest first.")] = 50,
     store: options.Store = None,
     as_json: options.AsJson = False,

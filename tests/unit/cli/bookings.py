@@ -86,7 +86,7 @@ def _append(workflow_id: WorkflowId, records: list[Record]) -> Append:
         ordering_key=None,
         catalogue_version=workflow.catalogue_version,
         done=workflow.is_done,
-        quarantined=False,
+        quarantined=workflow.quarantined is not None,
         rejected=workflow.request is None,
     )
     return Append(workflow_id, entries, head)

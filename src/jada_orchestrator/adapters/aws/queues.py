@@ -23,6 +23,7 @@ from jada_orchestrator.adapters.aws.sending import (
 from jada_orchestrator.adapters.aws.service import SqsService
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.request import Message
+from jada_orchestrator.ports.dead_letters import OTHER_ATTRIBUTES, REASON, REASON_CODE
 from jada_orchestrator.ports.host import Clock
 from jada_orchestrator.ports.queues import Delivery, OutcomeMessage, QueueError
 
@@ -39,10 +40,6 @@ VISIBILITY_S: Final = 60
 """A message is deleted once its record is durable, which takes milliseconds; after a crash it is back in a minute."""
 VISIBILITY_MAX_S: Final = 12 * 3600
 """SQS's own limit."""
-REASON_CODE: Final = "jada-reason-code"
-REASON: Final = "jada-reason"
-OTHER_ATTRIBUTES: Final = "jada-other-attributes"
-"""JSON object of the attributes of a dead letter that the limit of ten leaves no room for beside ours."""
 REASON_CHARS_MAX: Final = 4000
 
 
