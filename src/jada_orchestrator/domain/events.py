@@ -26,6 +26,8 @@ class RequestArrived:
     message: Message
     model: str
     """The model that a workflow begun now would plan with."""
+    models: tuple[str, ...] = ()
+    """The ladder from that model upwards; empty: that model alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,14 @@ class ProposalReceived:
     usage: Usage
     latency_ms: int
     first_token_ms: int
+    waited_ms: int = 0
+    """How long it waited before it was put."""
 
 
-PlannerFailureKind: TypeAlias = Literal["wait", "stopped", "bad_answer", "permanent"]
+PlannerFailureKind: TypeAlias = Literal["wait", "stopped", "bad_answer", "permanent", "attention"]
 """`wait`: passing trouble, try again; `stopped`: no plan can be made until a person or the calendar acts;
-`bad_answer`: billed but unusable (cut, truncated, unreadable); `permanent`: this request can never be planned so."""
+`bad_answer`: billed but unusable (cut, truncated, unreadable); `permanent`: this request can never be planned so;
+`attention`: only a person can decide how it goes on, about money for instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,9 @@ class PlannerFailed:
     retry_after_ms: int | None
     model: str
     usage: Usage
+    latency_ms: int = 0
+    first_token_ms: int = 0
+    stop_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ PLANNER_RETRY_MAX_MS: Final = 60_000
 PLANNER_STOPPED_RETRY_MS: Final = 60_000
 """How often a stopped planner (spend limit, bad key) is tried by one workflow: once a minute costs nothing and
 needs no person."""
+UNPLANNED_WHILE_STOPPED_MAX: Final = 100
+"""Bookings that wait for a plan while none can be made: beyond these the queue keeps the requests."""
 PLANNING_WAIT_MAX_MS: Final = 24 * 3_600_000
 """A request whose planning could not even be tried for a day is told so: nobody waits longer for a booking."""
 CLARIFICATION_WAIT_MAX_MS: Final = 7 * 86_400_000

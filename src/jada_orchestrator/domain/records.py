@@ -16,7 +16,7 @@ from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, RequestId,
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.plan import Plan
 from jada_orchestrator.domain.request import BookingRequest, Message
-from jada_orchestrator.domain.usage import Usage
+from jada_orchestrator.domain.usage import CallPurpose, Usage
 
 OutcomeType: TypeAlias = Literal[
     "completed",
@@ -40,6 +40,8 @@ class WorkflowAccepted:
     message: Message
     model: str
     catalogue_version: CatalogueVersion
+    models: tuple[str, ...] = ()
+    """The ladder of models that it keeps, from `model` upwards; empty: that model alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,12 @@ class PlannerAnswered:
     usage: Usage
     latency_ms: int
     first_token_ms: int
+    purpose: CallPurpose = "plan"
+    attempt: int = 1
+    """How often the same question had been put by then."""
+    stop_reason: str = "end_turn"
+    waited_ms: int = 0
+    """How long it waited for leave before it was put."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,12 @@ class PlannerBackedOff:
     failure: Failure
     until: UtcMs
     usage: Usage
+    model: str = ""
+    purpose: CallPurpose = "plan"
+    attempt: int = 1
+    latency_ms: int = 0
+    first_token_ms: int = 0
+    stop_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,24 @@ class PlannerGaveUp:
     call: int
     failure: Failure
     usage: Usage
+    model: str = ""
+    purpose: CallPurpose = "plan"
+    attempt: int = 1
+    latency_ms: int = 0
+    first_token_ms: int = 0
+    stop_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRaised:
+    """A stronger model of the ladder is asked from now on, first question `call`.
+
+    After `faults` it sees what was wrong so far; after a `refusal` it begins afresh.
+    """
+
+    model: str
+    call: int
+    reason: Literal["faults", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +420,7 @@ Record: TypeAlias = (
     | ProposalFaulted
     | PlannerBackedOff
     | PlannerGaveUp
+    | ModelRaised
     | PlanAdopted
     | ClarificationAsked
     | ClarificationAnswered

@@ -4,6 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Literal, TypeAlias
+
+CallPurpose: TypeAlias = Literal["plan", "correction", "revision", "choice"]
+"""Why the model was called: a first plan, the faults of one sent back, a plan anew after an answer or a failure, or a
+choice among offers."""
+PlannerSignal: TypeAlias = Literal["none", "slow_down", "overloaded", "model", "spent"]
+"""What a failure says of the service: nothing (the failure is the request's own), wait together, it is in trouble, this
+model cannot be used, no model can be used until a person or the calendar acts."""
+RateKind: TypeAlias = Literal["requests", "tokens", "input_tokens", "output_tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """One of the service's limits as an answer's headers told it: for a minute, what is left, when it is full again."""
+
+    kind: RateKind
+    limit: int
+    remaining: int
+    reset_ms: int | None
+    """From the answer on; None when it was not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,6 +227,8 @@ class Planning:
     until: UtcMs = UtcMs(0)
     """When the open question may be asked again, while `asking` is false."""
     bad_answers: int = 0
+    billed_failures: int = 0
+    """Answers that were billed and of no use, whosever fault that was."""
     waits: int = 0
     """Waits in a row, for the backoff."""
     since: UtcMs = UtcMs(0)
@@ -286,6 +288,9 @@ class Workflow:
     digest: str = ""
     message: Message | None = None
     model: str = ""
+    """The model that is asked now."""
+    models: tuple[str, ...] = ()
+    """The ladder that the workflow keeps; empty: `model` alone."""
     catalogue_version: CatalogueVersion = CatalogueVersion("")
     created_at: UtcMs = UtcMs(0)
     finished_at: UtcMs | None = None

@@ -31,6 +31,7 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.ProposalFaulted: whole.proposal_faulted,
     r.PlannerBackedOff: whole.planner_backed_off,
     r.PlannerGaveUp: whole.planner_gave_up,
+    r.ModelRaised: whole.model_raised,
     r.PlanAdopted: whole.plan_adopted,
     r.ClarificationAsked: whole.clarification_asked,
     r.ClarificationAnswered: whole.clarification_answered,

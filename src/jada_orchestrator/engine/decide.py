@@ -75,7 +75,9 @@ def _is_heard_in_quarantine(event: e.Event) -> bool:
 
 def _request_arrived(workflow: Workflow, event: e.RequestArrived, catalogue: Catalogue) -> list[Record]:
     if not workflow.exists:
-        accepted = r.WorkflowAccepted(event.request, event.digest, event.message, event.model, catalogue.version)
+        accepted = r.WorkflowAccepted(
+            event.request, event.digest, event.message, event.model, catalogue.version, event.models
+        )
         # A request with an ordering key waits for `TurnCame`; the others need wait for nobody.
         return [accepted] if event.request.ordering_key is not None else [accepted, r.PlanningStarted(1)]
     if (

@@ -35,6 +35,7 @@ def accepted(workflow: Workflow, record: r.WorkflowAccepted, at: UtcMs) -> None:
     workflow.digest = record.digest
     workflow.message = record.message
     workflow.model = record.model
+    workflow.models = record.models
     workflow.catalogue_version = record.catalogue_version
     workflow.created_at = at
     workflow.status = Status.ACCEPTED
@@ -125,6 +126,8 @@ def planner_backed_off(workflow: Workflow, record: r.PlannerBackedOff, at: UtcMs
     planning.failure = record.failure
     if record.kind == "bad_answer":
         planning.bad_answers += 1
+    if record.usage.total_input_tokens:
+        planning.billed_failures += 1
     workflow.usage = workflow.usage + record.usage
 
 
@@ -134,6 +137,18 @@ def planner_gave_up(workflow: Workflow, record: r.PlannerGaveUp, at: UtcMs) -> N
     workflow.planning.asking = False
     workflow.planning.failure = record.failure
     workflow.usage = workflow.usage + record.usage
+
+
+def model_raised(workflow: Workflow, record: r.ModelRaised, at: UtcMs) -> None:
+    """Fold `ModelRaised`."""
+    del at
+    workflow.model = record.model
+    planning = workflow.planning
+    planning.call = record.call
+    planning.asking = True
+    planning.waits = planning.bad_answers = 0
+    if record.reason == "refusal":
+        planning.exchanges.clear()
 
 
 def clarification_asked(workflow: Workflow, record: r.ClarificationAsked, at: UtcMs) -> None:

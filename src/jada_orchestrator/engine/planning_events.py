@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
@@ -19,6 +19,7 @@ from jada_orchestrator.domain.limits import (
 )
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.engine.asking import attempt_of, purpose_of, rung_of, stronger_model
 from jada_orchestrator.engine.ending import end, end_unplanned, tell
 from jada_orchestrator.engine.retry import PLANNER, backoff_ms
 from jada_orchestrator.planning import Adopted, Clarify, Faulted, Refuse, compile_proposal
@@ -29,7 +30,15 @@ def proposal_received(workflow: Workflow, event: e.ProposalReceived, now: UtcMs,
     if not _is_open(workflow, event.call) or workflow.request is None:
         return []
     answered = r.PlannerAnswered(
-        event.call, event.text, event.model, event.usage, event.latency_ms, event.first_token_ms
+        event.call,
+        event.text,
+        event.model,
+        event.usage,
+        event.latency_ms,
+        event.first_token_ms,
+        purpose=purpose_of(workflow),
+        attempt=attempt_of(workflow),
+        waited_ms=event.waited_ms,
     )
     compiled = compile_proposal(event.text, catalogue, workflow.request, revision=workflow.revision + 1)
     match compiled:
@@ -38,6 +47,9 @@ def proposal_received(workflow: Workflow, event: e.ProposalReceived, now: UtcMs,
         case Clarify(questions):
             return [answered, *_clarify(workflow, tuple(questions), now)]
         case Refuse(reason):
+            stronger = stronger_model(workflow)
+            if stronger is not None:
+                return [answered, r.ModelRaised(stronger, event.call + 1, "refusal")]
             return [answered, *end(workflow, "failed", Failure("REQUEST_REFUSED", reason))]
         case Faulted(faults):
             return [answered, *_correct(workflow, event.call, faults)]
@@ -61,9 +73,14 @@ def _clarify(workflow: Workflow, questions: tuple[str, ...], now: UtcMs) -> list
 
 
 def _correct(workflow: Workflow, call: int, faults: tuple[Fault, ...]) -> list[Record]:
-    if len(workflow.planning.exchanges) >= CORRECTIONS_MAX:
+    corrections = len(workflow.planning.exchanges)
+    stronger = stronger_model(workflow)
+    if corrections and stronger is not None:
+        return [r.ProposalFaulted(faults, call + 1), r.ModelRaised(stronger, call + 1, "faults")]
+    # Each model of the ladder that was left behind had one correction; the last one has what it would have had alone.
+    if corrections >= CORRECTIONS_MAX + rung_of(workflow):
         listed = "; ".join(str(fault) for fault in faults)
-        message = f"no valid plan after {CORRECTIONS_MAX} corrections; the last one's faults: {listed}"
+        message = f"no valid plan after {corrections} corrections; the last one's faults: {listed}"
         return end_unplanned(workflow, Failure("PLAN_FAULTED", message))
     return [r.ProposalFaulted(faults, call + 1)]
 
@@ -74,7 +91,13 @@ def planner_failed(workflow: Workflow, event: e.PlannerFailed, now: UtcMs) -> li
         return []
     planning = workflow.planning
     kind = event.kind
-    gave_up = r.PlannerGaveUp(event.call, event.failure, event.usage)
+    gave_up = _gave_up(workflow, event)
+    if kind == "attention":
+        return [gave_up, *end(workflow, "needs_attention", event.failure)]
+    stronger = stronger_model(workflow)
+    if event.stop_reason == "refusal" and stronger is not None:
+        refused = _backed_off(workflow, event, "bad_answer", now)
+        return [refused, r.ModelRaised(stronger, event.call + 1, "refusal")]
     if kind == "permanent" or (kind == "bad_answer" and planning.bad_answers + 1 >= PLANNER_BAD_ANSWERS_MAX):
         return [gave_up, *end_unplanned(workflow, event.failure)]
     salt = f"{workflow.workflow_id}/plan"
@@ -84,4 +107,36 @@ def planner_failed(workflow: Workflow, event: e.PlannerFailed, now: UtcMs) -> li
     if now + wait_ms > planning.since + PLANNING_WAIT_MAX_MS:
         failure = Failure("PLANNER_UNAVAILABLE", f"no plan could be made for a day; at last: {event.failure.message}")
         return [gave_up, *end_unplanned(workflow, failure)]
-    return [r.PlannerBackedOff(event.call + 1, kind, event.failure, UtcMs(now + wait_ms), event.usage)]
+    return [_backed_off(workflow, event, kind, UtcMs(now + wait_ms))]
+
+
+def _gave_up(workflow: Workflow, event: e.PlannerFailed) -> r.PlannerGaveUp:
+    return r.PlannerGaveUp(
+        event.call,
+        event.failure,
+        event.usage,
+        model=event.model,
+        purpose=purpose_of(workflow),
+        attempt=attempt_of(workflow),
+        latency_ms=event.latency_ms,
+        first_token_ms=event.first_token_ms,
+        stop_reason=event.stop_reason,
+    )
+
+
+def _backed_off(
+    workflow: Workflow, event: e.PlannerFailed, kind: Literal["wait", "stopped", "bad_answer"], until: UtcMs
+) -> r.PlannerBackedOff:
+    return r.PlannerBackedOff(
+        event.call + 1,
+        kind,
+        event.failure,
+        until,
+        event.usage,
+        model=event.model,
+        purpose=purpose_of(workflow),
+        attempt=attempt_of(workflow),
+        latency_ms=event.latency_ms,
+        first_token_ms=event.first_token_ms,
+        stop_reason=event.stop_reason,
+    )

@@ -117,6 +117,11 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
         "planning.gave_up",
         lambda x: f"The planner is not asked again: {x.failure.message} [{x.failure.code}]",
     ),
+    r.ModelRaised: (
+        "warning",
+        "planning.model_raised",
+        lambda x: f"{x.model} is asked from now on, because of {'a refusal' if x.reason == 'refusal' else 'faults'}",
+    ),
     r.PlanAdopted: ("info", "plan.adopted", _adopted),
     r.ClarificationAsked: ("info", "clarification.asked", lambda x: "Asked: " + " ".join(x.questions)),
     r.ClarificationAnswered: ("info", "clarification.answered", lambda x: f"{x.by} answered: {x.answer}"),

@@ -81,6 +81,7 @@ WORKFLOW_ARROWS: Final = _arrows(
     (_PLANNED, "CompensationStarted", _S.COMPENSATING),
     (_PLANNED, "WorkflowEnded", _S.COMPLETED),
     (_PLANNED, "WorkflowEnded", _S.NEEDS_ATTENTION),
+    ((_S.PLANNING,), "WorkflowEnded", _S.NEEDS_ATTENTION),
     (_OPEN, "WorkflowEnded", _S.FAILED),
     (_OPEN, "WorkflowEnded", _S.CANCELLED),
     ((_S.COMPENSATING,), "WorkflowEnded", _S.FAILED),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Protocol
 
 from jada_orchestrator.domain.catalogue import Catalogue
@@ -97,6 +98,24 @@ class Planner(Protocol):
 
     async def close(self) -> None:
         """Release connections. May be called twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallEstimate:
+    """What a question will probably use, and what its price will be: expected, and at worst; None: not known."""
+
+    input_tokens: int
+    """Without what the prompt cache will serve."""
+    output_tokens: int
+    expected_usd: Decimal | None
+    worst_usd: Decimal | None
+
+
+class Estimator(Protocol):
+    """Whoever can tell beforehand what a question will cost."""
+
+    def estimate(self, question: PlannerQuestion) -> CallEstimate:
+        """Return the estimate; nothing is sent."""
 
 
 class PlanningGate(Protocol):

@@ -29,6 +29,7 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "proposal_faulted": r.ProposalFaulted,
     "planner_backed_off": r.PlannerBackedOff,
     "planner_gave_up": r.PlannerGaveUp,
+    "model_raised": r.ModelRaised,
     "plan_adopted": r.PlanAdopted,
     "clarification_asked": r.ClarificationAsked,
     "clarification_answered": r.ClarificationAnswered,
