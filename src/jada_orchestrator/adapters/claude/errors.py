@@ -58,7 +58,7 @@ import httpx2
 
 from jada_orchestrator.domain.events import PlannerFailureKind
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.usage import Usage
+from jada_orchestrator.domain.usage import PlannerSignal, Usage
 from jada_orchestrator.ports.planner import PlannerError
 
 RETRY_AFTER_MS_MAX: Final = 600_000
@@ -197,6 +197,33 @@ STOPS: Final[Mapping[str, StopRow]] = {
 """Stop reasons other than `end_turn` that have a meaning here; every other one is MODEL_UNEXPECTED_STOP."""
 
 
+SIGNALS: Final[Mapping[str, PlannerSignal]] = {
+    "MODEL_RATE_LIMITED": "slow_down",
+    "MODEL_RAMP_LIMIT": "slow_down",
+    "MODEL_SPEND_LIMIT": "spent",
+    "MODEL_BILLING": "spent",
+    "MODEL_KEY_REFUSED": "spent",
+    "MODEL_NOT_PERMITTED": "spent",
+    "MODEL_ADDRESS_WRONG": "spent",
+    "MODEL_UNKNOWN": "model",
+    "MODEL_SETTINGS_REFUSED": "model",
+    "MODEL_OVERLOADED": "overloaded",
+    "MODEL_TIMEOUT": "overloaded",
+    "MODEL_DEADLINE": "overloaded",
+    "MODEL_UNAVAILABLE": "overloaded",
+    "MODEL_UNREACHABLE": "overloaded",
+    "MODEL_NOT_AN_ANSWER": "overloaded",
+    "MODEL_STREAM_CUT": "overloaded",
+    "MODEL_UNREADABLE": "overloaded",
+}
+"""What a code says of the service, for the governor; every other code is the request's own matter."""
+
+
+def signal_of(code: str) -> PlannerSignal:
+    """Return what a code says of the service."""
+    return SIGNALS.get(code, "none")
+
+
 def classify(error: BaseException, *, begun: bool, usage: Usage) -> PlannerError:
     """Return the classification of whatever the SDK or the network raised.
 
@@ -227,7 +254,7 @@ def classify(error: BaseException, *, begun: bool, usage: Usage) -> PlannerError
 def broke_off(trouble: Trouble, what: str, *, begun: bool, usage: Usage) -> PlannerError:
     """Return the error of a call that broke off."""
     code, kind = (trouble.code_after, trouble.kind_after) if begun else (trouble.code, trouble.kind)
-    return PlannerError(kind, Failure(code, _shorten(what)), usage=usage)
+    return PlannerError(kind, Failure(code, _shorten(what)), usage=usage, signal=signal_of(code))
 
 
 def stopped_by(stop_reason: str, detail: str, usage: Usage) -> PlannerError:
@@ -249,7 +276,8 @@ def _classify_refusal(error: anthropic.APIStatusError, usage: Usage) -> PlannerE
     advice = f"; {row.advice}" if row.advice else ""
     message = f"{_shorten(refusal.message)}{advice}{origin}"
     retry_after_ms = retry_after_ms_of(error.response.headers) if row.kind == "wait" else None
-    return PlannerError(row.kind, Failure(row.code, message), retry_after_ms=retry_after_ms, usage=usage)
+    failure = Failure(row.code, message)
+    return PlannerError(row.kind, failure, retry_after_ms=retry_after_ms, usage=usage, signal=signal_of(row.code))
 
 
 def refusal_of(error: anthropic.APIStatusError) -> Refusal:

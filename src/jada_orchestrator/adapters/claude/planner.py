@@ -18,13 +18,14 @@ from jada_orchestrator.adapters.claude.client import ClientSettings, create_clie
 from jada_orchestrator.adapters.claude.models import Effort, KnownModels, ModelFacts, learn
 from jada_orchestrator.adapters.claude.prices import PriceList
 from jada_orchestrator.adapters.claude.prompt import estimate_tokens, messages_of, system_blocks, system_text
+from jada_orchestrator.adapters.claude.rate_headers import limits_of
 from jada_orchestrator.adapters.claude.schema import PROPOSAL_SCHEMA
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.ids import CatalogueVersion
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import PROPOSAL_BYTES_MAX
-from jada_orchestrator.domain.usage import Usage
+from jada_orchestrator.domain.usage import RateLimit, Usage
 from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion
 
 _PROMPTS_KEPT: Final = 4
@@ -56,6 +57,7 @@ class _Stream:
         self.stop_reason: str | None = None
         self.stop_detail = ""
         self.usage: ApiUsage | None = None
+        self.limits: tuple[RateLimit, ...] = ()
         self.parts: list[str] = []
         self.size_bytes = 0
 
@@ -154,13 +156,18 @@ class ClaudePlanner:
             try:
                 async with asyncio.timeout(self._settings.deadline_ms / 1_000):
                     await self._receive(question, stream)
-            except PlannerError:
+                return self._finish(question, stream, loop.time())
+            except PlannerError as error:
+                _tell_of_call(error, question, stream, loop.time())
                 raise
             except Exception as error:
                 # Broad, because the SDK checks little of what a server sends and then raises whatever breaks first;
                 # the port promises that callers meet PlannerError only.
-                raise errors.classify(error, begun=stream.begun, usage=self._bill(question, stream)) from error
-            return self._finish(question, stream, loop.time())
+                classified = errors.classify(error, begun=stream.begun, usage=self._bill(question, stream))
+                if isinstance(error, anthropic.APIStatusError):
+                    stream.limits = limits_of(error.response.headers)
+                _tell_of_call(classified, question, stream, loop.time())
+                raise classified from error
 
     async def close(self) -> None:
         """Release connections. May be called twice."""
@@ -177,6 +184,7 @@ class ClaudePlanner:
             messages=messages_of(question),
             output_config=self._output_config(facts),
         ) as events:
+            stream.limits = limits_of(events.response.headers)
             async for event in events:
                 match event.type:
                     case "text":
@@ -211,6 +219,7 @@ class ClaudePlanner:
             usage=usage,
             latency_ms=round((ended - stream.started) * 1_000),
             first_token_ms=round((first_token_at - stream.started) * 1_000),
+            limits=stream.limits,
         )
 
     def _bill(self, question: PlannerQuestion, stream: _Stream) -> Usage:
@@ -236,6 +245,16 @@ class ClaudePlanner:
                 del self._prompts[next(iter(self._prompts))]
             self._prompts[catalogue.version] = text
         return text
+
+
+def _tell_of_call(error: PlannerError, question: PlannerQuestion, stream: _Stream, ended: float) -> None:
+    """Write the call's own facts into its error: which model, how long it took, why it stopped, what limits it told."""
+    error.model = stream.message_model or question.model
+    error.latency_ms = round((ended - stream.started) * 1_000)
+    if stream.first_token_at is not None:
+        error.first_token_ms = round((stream.first_token_at - stream.started) * 1_000)
+    error.stop_reason = stream.stop_reason or ""
+    error.limits = stream.limits
 
 
 @asynccontextmanager
