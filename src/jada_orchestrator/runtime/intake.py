@@ -13,6 +13,8 @@ from jada_orchestrator.domain.documents import digest_of_text
 from jada_orchestrator.domain.events import ControlArrived, ReplyArrived, RequestArrived, RequestRefused
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.ids import WorkflowId, refused_workflow_id_of, workflow_id_of
+from jada_orchestrator.domain.limits import UNPLANNED_WHILE_STOPPED_MAX
+from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.ports.queues import AgentReply, Delivery, MessageSource, QueueError, UnreadableReply
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.turn import Turns
@@ -155,7 +157,12 @@ class Intake:
     def _request_room(self) -> int:
         if self._turns.health.store_trouble is not None:
             return 0
-        return min(self._inbox.room, self._turns.room - self._undecided)
+        room = min(self._inbox.room, self._turns.room - self._undecided)
+        if self._world.planning.stopped() is not None:
+            # What cannot be planned stays in the queue, but for a few: the same queue brings control messages.
+            unplanned = self._turns.count(Status.PLANNING) + self._turns.count(Status.ACCEPTED)
+            room = min(room, UNPLANNED_WHILE_STOPPED_MAX - unplanned - self._undecided)
+        return room
 
     # --- Requests and control messages ----------------------------------------------------------------------------
 
@@ -163,6 +170,7 @@ class Intake:
         parsed = self._world.wire.parse_request(delivery.message, self._tunables().model)
         match parsed:
             case RequestArrived():
+                parsed = _with_models(parsed, self._tunables())
                 reply_to = parsed.request.reply_to
                 if reply_to is not None and reply_to not in self._tunables().reply_to_allowed:
                     self._put_refused(_not_allowed(parsed, reply_to), delivery)
@@ -252,6 +260,12 @@ class Intake:
             self._reply_settler.delete(delivery)
         except QueueError as error:
             self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")
+
+
+def _with_models(arrived: RequestArrived, tunables: Tunables) -> RequestArrived:
+    """Return the request with the ladder of models that it keeps."""
+    models = tunables.models_of(arrived.request) if tunables.models_of is not None else ()
+    return replace(arrived, model=models[0], models=models) if models else arrived
 
 
 def _not_allowed(arrived: RequestArrived, reply_to: str) -> RequestRefused:

@@ -128,6 +128,8 @@ class Orchestrator:
         parts += [f"{answers} waiting for an answer"] if answers else []
         parts += [f"{self._turns.calls_in_flight} calls in flight", self._extra_status()]
         parts += [f"${self.health.spending.today_usd(self._world.clock.now()):.2f} today"]
+        stopped = self._world.planning.stopped()
+        parts += [f"PLANNING STOPPED: {stopped}"] if stopped is not None else []
         return ("draining: " if self._phase is Phase.DRAINING else "") + ", ".join(filter(None, parts))
 
     def snapshot(self) -> Snapshot:

@@ -34,6 +34,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import PendingOutcome, Workflow
+from jada_orchestrator.engine.asking import attempt_of, purpose_of
 from jada_orchestrator.engine.keys import attempt_key, terms_of_call
 from jada_orchestrator.engine.retry import OUTCOMES, backoff_ms
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
@@ -120,14 +121,28 @@ class Performer:
             answer = await self._world.planner.propose(question)
         except PlannerError as error:
             event = PlannerFailed(
-                command.call, error.kind, error.failure, error.retry_after_ms, question.model, error.usage
+                command.call,
+                error.kind,
+                error.failure,
+                error.retry_after_ms,
+                error.model or question.model,
+                error.usage,
+                error.latency_ms,
+                error.first_token_ms,
+                error.stop_reason,
             )
         except Exception as error:  # noqa: BLE001 - a fault in the adapter must not strand the booking: it is asked again, and told
             failure = Failure("PLANNER_ADAPTER_FAULT", f"{type(error).__name__}: {error}")
             event = PlannerFailed(command.call, "bad_answer", failure, None, question.model, Usage())
         else:
             event = ProposalReceived(
-                command.call, answer.text, answer.model, answer.usage, answer.latency_ms, answer.first_token_ms
+                command.call,
+                answer.text,
+                answer.model,
+                answer.usage,
+                answer.latency_ms,
+                answer.first_token_ms,
+                answer.waited_ms,
             )
         self._report(command.workflow_id, event)
 
@@ -200,6 +215,10 @@ def _question(workflow: Workflow, catalogue: Catalogue, now: UtcMs) -> PlannerQu
         now=now,
         exchanges=tuple(planning.exchanges),
         clarifications=tuple(c for c in planning.clarifications if c.answer is not None),
+        purpose=purpose_of(workflow),
+        attempt=attempt_of(workflow),
+        billed_failures=planning.billed_failures,
+        spent=workflow.usage,
     )
 
 

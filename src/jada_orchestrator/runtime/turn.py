@@ -133,7 +133,8 @@ class Turns:
     @property
     def at_rest(self) -> bool:
         """Whether nothing is in flight: only time, people or messages move anything now."""
-        return self._performer.calls_in_flight == 0 and self._slots.busy == 0
+        # A question that waits for the governor's leave is in no flight: the next start puts it again.
+        return self._performer.calls_in_flight <= self._world.planning.waiting and self._slots.busy == 0
 
     @property
     def room(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from jada_orchestrator.domain.catalogue import Catalogue
@@ -12,12 +12,12 @@ from jada_orchestrator.domain.events import ControlArrived, RequestArrived, Requ
 from jada_orchestrator.domain.ids import RequestId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import OutcomeType
-from jada_orchestrator.domain.request import Message
+from jada_orchestrator.domain.request import BookingRequest, Message
 from jada_orchestrator.ports.agents import FunctionCaller, WorkerSender
 from jada_orchestrator.ports.host import Clock, Watcher
 from jada_orchestrator.ports.journal import Journal
 from jada_orchestrator.ports.log import Log
-from jada_orchestrator.ports.planner import Planner
+from jada_orchestrator.ports.planner import AlwaysOpen, Planner, PlanningGate
 from jada_orchestrator.ports.queues import AgentReply, MessageSource, OutcomeSink, UnreadableReply
 
 Control: TypeAlias = tuple[RequestId, ControlArrived]
@@ -50,6 +50,8 @@ class World:
     log: Log
     watcher: Watcher
     wire: Wire
+    planning: PlanningGate = field(default_factory=AlwaysOpen)
+    """Whether plans can be made at all; the governed planner itself, in the daemon."""
 
 
 @dataclass(slots=True)
@@ -64,3 +66,5 @@ class Tunables:
     workflows_in_flight_max: int
     receivers: int
     drain_ms: int
+    models_of: Callable[[BookingRequest], tuple[str, ...]] | None = None
+    """The ladder of models that a request begun now is planned with; None: `model` alone."""
