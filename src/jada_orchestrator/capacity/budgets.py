@@ -1,0 +1,168 @@
+"""Budgets of money for the model's calls: per booking, per tenant and UTC day, and in all per UTC day.
+
+Before a call its price is reserved; afterwards what it cost is settled. Pure; instants are UTC.
+
+A call is let through when what is spent, what all other calls under way may cost *at worst*, and what this one is
+*expected* to cost stay within the budget together. So a budget is never exceeded by more than the error of one call's
+estimate, however many calls are under way: while there is plenty, calls go side by side; near the end, one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from jada_orchestrator.domain.instants import UtcMs
+
+Scope: TypeAlias = Literal["booking", "tenant_day", "day"]
+
+DAY_MS = 86_400_000
+WARN_SHARE = Decimal("0.8")
+"""A budget that is used to this share is warned of, once a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimits:
+    """US dollars; None: no budget."""
+
+    booking: Decimal | None = None
+    tenant_day: Decimal | None = None
+    day: Decimal | None = None
+
+    @property
+    def any(self) -> bool:
+        """Tell whether there is any budget."""
+        return self.booking is not None or self.tenant_day is not None or self.day is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a call is expected to cost, and what it may cost at worst."""
+
+    expected: Decimal
+    worst: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Money kept for one call; settle it exactly once."""
+
+    number: int
+    tenant: str
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """The budget may suffice once other calls under way are settled."""
+
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """The budget does not suffice. `until`: when its period turns; None for a booking's, which never does."""
+
+    scope: Scope
+    spent: Decimal
+    limit: Decimal
+    until: UtcMs | None
+
+
+@dataclass(frozen=True, slots=True)
+class NearlySpent:
+    """A budget came to 80 per cent. `tenant` is empty for the day's budget of all."""
+
+    scope: Scope
+    tenant: str
+    spent: Decimal
+    limit: Decimal
+
+
+class Budgets:
+    """What was spent on the present UTC day, and what is reserved."""
+
+    def __init__(self, limits: BudgetLimits | None = None) -> None:
+        """Begin a day with nothing spent; `restore` brings what the journal knows of it."""
+        self.limits = limits or BudgetLimits()
+        self._day = -1
+        self._spent = Decimal(0)
+        self._spent_by: dict[str, Decimal] = {}
+        self._reserved: dict[int, Reservation] = {}
+        self._numbers = 0
+        self._warned: set[tuple[Scope, str]] = set()
+
+    def restore(self, spent: Iterable[tuple[str, Decimal]], now: UtcMs) -> None:
+        """Count what tenants spent earlier on the present day."""
+        self._turn(now)
+        for tenant, usd in spent:
+            self._count(tenant, usd)
+
+    def look(self, tenant: str, spent_on_booking: Decimal, price: Price, now: UtcMs) -> Busy | Short | None:
+        """Return why a call may not go now, or None when `reserve` may follow in the same breath."""
+        self._turn(now)
+        limit = self.limits.booking
+        if limit is not None and spent_on_booking + price.expected > limit:
+            return Short("booking", spent_on_booking, limit, None)
+        turns_at = UtcMs((self._day + 1) * DAY_MS)
+        found: Busy | None = None
+        for scope, whose, day_limit, spent in self._day_budgets(tenant, now):
+            if spent + price.expected > day_limit:
+                return Short(scope, spent, day_limit, turns_at)
+            others = (each.price.worst for each in self._reserved.values() if whose in {"", each.tenant})
+            if spent + sum(others, Decimal(0)) + price.expected > day_limit:
+                found = Busy(scope)
+        return found
+
+    def reserve(self, tenant: str, price: Price) -> Reservation:
+        """Keep a call's money, which `look` has just allowed."""
+        self._numbers += 1
+        reservation = Reservation(self._numbers, tenant, price)
+        self._reserved[reservation.number] = reservation
+        return reservation
+
+    def settle(self, reservation: Reservation, cost: Decimal, now: UtcMs) -> list[NearlySpent]:
+        """Replace a reservation by what the call cost, on the day on which it ended; return what to warn of."""
+        del self._reserved[reservation.number]
+        self._turn(now)
+        self._count(reservation.tenant, cost)
+        found = []
+        for scope, whose, limit, spent in self._day_budgets(reservation.tenant, now):
+            if spent >= limit * WARN_SHARE and (scope, whose) not in self._warned:
+                self._warned.add((scope, whose))
+                found.append(NearlySpent(scope, whose, spent, limit))
+        return found
+
+    def spent_in_all(self, now: UtcMs) -> Decimal:
+        """Return what was spent on the present day."""
+        self._turn(now)
+        return self._spent
+
+    def spent_by(self, tenant: str, now: UtcMs) -> Decimal:
+        """Return what a tenant spent on the present day."""
+        self._turn(now)
+        return self._spent_by.get(tenant, Decimal(0))
+
+    def _day_budgets(self, tenant: str, now: UtcMs) -> list[tuple[Scope, str, Decimal, Decimal]]:
+        """Return the budgets of the day that there are: scope, whose (empty: everybody's), limit, spent."""
+        found: list[tuple[Scope, str, Decimal, Decimal]] = []
+        if self.limits.tenant_day is not None:
+            found.append(("tenant_day", tenant, self.limits.tenant_day, self.spent_by(tenant, now)))
+        if self.limits.day is not None:
+            found.append(("day", "", self.limits.day, self.spent_in_all(now)))
+        return found
+
+    def _count(self, tenant: str, usd: Decimal) -> None:
+        self._spent += usd
+        self._spent_by[tenant] = self._spent_by.get(tenant, Decimal(0)) + usd
+
+    def _turn(self, now: UtcMs) -> None:
+        """Begin a new day when it has come; a clock that goes back brings no money back."""
+        day = now // DAY_MS
+        if day > self._day:
+            self._day = day
+            self._spent = Decimal(0)
+            self._spent_by.clear()
+            self._warned.clear()
