@@ -23,6 +23,10 @@ class QuietLog:
         """Begin empty."""
         self.lines: list[tuple[Level, str, str, dict[str, object]]] = []
 
+    def wants(self, level: Level) -> bool:
+        """Want everything."""
+        return True
+
     def emit(self, level: Level, event: str, message: str, **fields: object) -> None:
         """Keep one event."""
         self.lines.append((level, event, message, fields))
