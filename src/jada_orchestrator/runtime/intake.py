@@ -6,6 +6,7 @@ Several receivers poll each queue; none receives more than can be admitted. Dele
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 
@@ -110,7 +111,17 @@ class Receivers:
             tries = 0
             self._relieved()
             for delivery in deliveries:
-                await self._accept(delivery)
+                await self._take(delivery)
+
+    async def _take(self, delivery: Delivery) -> None:
+        try:
+            await self._accept(delivery)
+        except Exception:  # noqa: BLE001 - one message that makes us fail must not keep the others from being received
+            self._world.log.emit(
+                "critical",
+                "message.unacceptable",
+                f"A message from {self._name} cannot even be read, and is left to its queue: {traceback.format_exc()}",
+            )
 
     def _complain(self, error: QueueError) -> None:
         if not self._failing:

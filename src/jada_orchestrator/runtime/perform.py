@@ -189,9 +189,9 @@ class Performer:
         while True:
             try:
                 await send()
-            except QueueError as error:
+            except Exception as error:  # noqa: BLE001 - also a fault in the adapter must not keep the frontend untold
                 tries += 1
-                if tries >= _OUTCOME_COMPLAIN_AFTER:
+                if tries >= _OUTCOME_COMPLAIN_AFTER or not isinstance(error, QueueError):
                     self._world.log.emit(
                         "error",
                         "outcome.stuck",

@@ -107,6 +107,7 @@ class Turns:
         self._brought_in: list[Workflow] = []
         """Loaded for the present turn, to be asked; those that have nothing left to do leave with it."""
         self._catalogues: dict[CatalogueVersion, Catalogue] = {tunables.catalogue.version: tunables.catalogue}
+        self._turning = False
         self._lanes = Lanes()
         self._timers = Timers(world.clock, lambda workflow_id: inbox.put(Item(workflow_id, TimerFired())))
         self._rate_timer: asyncio.TimerHandle | None = None
@@ -133,6 +134,8 @@ class Turns:
     @property
     def at_rest(self) -> bool:
         """Whether nothing is in flight: only time, people or messages move anything now."""
+        if self._turning:
+            return False
         # A question that waits for the governor's leave is in no flight: the next start puts it again.
         return self._performer.calls_in_flight <= self._world.planning.waiting and self._slots.busy == 0
 
@@ -192,6 +195,7 @@ class Turns:
         Raises: JournalSupersededError, JournalCorruptError: the process must end. Store trouble that may pass is
         waited out in here, with the batch kept.
         """
+        self._turning = True  # what was taken out of the inbox is not at rest before its commit and what follows
         items = self._inbox.take()
         turn = _Turn(self._world.clock.now())
         await self._load(item.workflow_id for item in items)
@@ -202,6 +206,7 @@ class Turns:
         await self._audit(turn)
         await self._commit(turn)
         self._after_commit(turn)
+        self._turning = False
         self.health.turns += 1
         self.health.turned_at = asyncio.get_running_loop().time()
         return len(items)
@@ -317,7 +322,7 @@ class Turns:
         """Forget what this turn made of a workflow, and quarantine what is durable of it."""
         turn.entries.pop(workflow_id, None)
         turn.touched.pop(workflow_id, None)
-        self._workflows.pop(workflow_id, None)
+        forgotten = self._workflows.pop(workflow_id, None)
         self._performer.forget(workflow_id)
         self._slots.sync(workflow_id, "", 0, {}, {})
         turn.receipts = [
@@ -328,10 +333,20 @@ class Turns:
         await self._load({workflow_id})
         workflow = self._workflows.get(workflow_id)
         if workflow is None:
-            return  # it never became durable: the message stays in its queue and comes again
+            # It never became durable: its message stays in the queue and comes again; nobody waits behind it.
+            self._leave_lane(forgotten)
+            return
         entries = step(workflow, LawBroken(story), turn.now, self._tunables.catalogue)
         turn.entries[workflow_id] = entries
         turn.touched[workflow_id] = workflow
+
+    def _leave_lane(self, workflow: Workflow | None) -> None:
+        key = workflow.request.ordering_key if workflow is not None and workflow.request is not None else None
+        if workflow is None or key is None:
+            return
+        following = self._lanes.leave(key, workflow.workflow_id)
+        if following is not None:
+            self._inbox.put(Item(following, TurnCame()))
 
     async def _run_lanes(self, turn: _Turn) -> None:
         """Let the next of a lane go when the one before it has ended."""
