@@ -1,0 +1,82 @@
+"""How long it takes from the start of the process until every workflow that was in flight moves again."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from benchmarks.kill9_kit.daemon import Daemon
+from benchmarks.kill9_kit.mid_flight import book_once, catalogue_without_bounds, fill
+from benchmarks.kill9_kit.null_aws import NullAws
+from benchmarks.kill9_kit.waiting import until
+from jada_orchestrator.service.catalogues import read_catalogue
+
+_RECOVERY_S_MAX: Final = 180.0
+_CONNECTIONS: Final = 1_000
+
+
+@dataclass(slots=True)
+class Recovery:
+    """The figures of one size, a value for each start."""
+
+    workflows: int
+    recovered_s: list[float] = field(default_factory=list)
+    """Until the log said `daemon.recovered`."""
+    moving_s: list[float] = field(default_factory=list)
+    """Until the last workflow's first call had arrived outside."""
+    rss_mib: list[float] = field(default_factory=list)
+    """Memory in use when all were moving."""
+    fill_s: float = 0.0
+
+
+async def measure_recovery(folder: Path, workflows: int, repeats: int) -> Recovery:
+    """Fill a journal, and start the daemon on a copy of it so often."""
+    pattern = await book_once(folder / "pattern")
+    agents = catalogue_without_bounds(folder / "agents")
+    filled = folder / "filled"
+    ids = set(await fill(f"sqlite://{filled / 'journal.db'}", workflows, pattern, read_catalogue(agents), seed=1))
+    recovery = Recovery(workflows)
+    async with NullAws(pattern.outputs) as aws:
+        for number in range(repeats):
+            here = folder / f"start-{number}"
+            shutil.copytree(filled, here)
+            await _start_once(recovery, here, agents, aws, ids)
+            shutil.rmtree(here)
+    return recovery
+
+
+async def _start_once(recovery: Recovery, folder: Path, agents: Path, aws: NullAws, ids: set[str]) -> None:
+    aws.forget()
+    environment = {
+        **aws.environment,
+        "JADA_STORE": f"sqlite://{folder / 'journal.db'}",
+        "JADA_CATALOGUE": str(agents),
+        "JADA_LOG_LEVEL": "info",
+        "JADA_CONNECTIONS__FUNCTIONS": str(_CONNECTIONS),
+        "JADA_CALLS_IN_FLIGHT": str(_CONNECTIONS),
+        "JADA_WORKFLOWS_IN_FLIGHT": "10000",
+        "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",
+        "ANTHROPIC_API_KEY": "nobody",
+    }
+    async with Daemon(folder, environment) as daemon:
+        await daemon.told("daemon.recovered", within_s=_RECOVERY_S_MAX)
+        await until(
+            lambda: len(aws.first_heard.keys() & ids) == len(ids),
+            "every workflow is heard of",
+            within_s=_RECOVERY_S_MAX,
+            otherwise=lambda: f"{len(aws.first_heard.keys() & ids)} of {len(ids)} were; {daemon.story()}",
+        )
+        [recovered] = daemon.events("daemon.recovered")
+        recovery.recovered_s.append(daemon.seen_at[daemon.lines.index(recovered)] - daemon.started_at)
+        recovery.moving_s.append(max(aws.first_heard[each] for each in ids) - daemon.started_at)
+        recovery.rss_mib.append(_rss_mib(daemon.pid))
+
+
+def _rss_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return 0.0
+    [line] = [line for line in status.read_text("ascii").splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1_024
