@@ -1,7 +1,7 @@
 """Writes what is generated under `docs/`: `python -m tools.generate_docs`, or with `--check` says what is not current.
 
 Messages: a JSON Schema for each, and one AsyncAPI document, both from the models in `wire.models` with which requests
-are really checked, so that they cannot drift from the code.
+are really checked, so that they cannot drift from the code. States: the tables of the engine, drawn (`state_diagrams`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from jada_orchestrator import __version__
 from jada_orchestrator.wire import models
+from tools.state_diagrams import state_files
 
 ROOT: Final = Path(__file__).parents[1]
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -176,7 +177,7 @@ def _json(value: object) -> str:
     return json.dumps(_without_discriminators(value), indent=2, ensure_ascii=False) + "\n"
 
 
-GENERATORS: Final[tuple[Callable[[], Files], ...]] = (message_schemas, asyncapi)
+GENERATORS: Final[tuple[Callable[[], Files], ...]] = (message_schemas, asyncapi, state_files)
 """Everything that writes under `docs/`; a new kind of generated document is a line here."""
 
 
