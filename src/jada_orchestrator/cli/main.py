@@ -19,6 +19,7 @@ from jada_orchestrator.cli import (
     reading,
     running,
     sandboxing,
+    simulate,
     submitting,
 )
 from jada_orchestrator.cli.failing import DONE, INTERRUPTED, report
@@ -113,6 +114,15 @@ app.command(
         "jada plan --file proposal.json    # compiles what you wrote, without a model",
     ),
 )(planning.plan)
+app.command(
+    "simulate",
+    rich_help_panel=_ASK,
+    help=taught(
+        "Explore every single failure and crash of a plan: what would be left behind? Status 1 when nobody would know.",
+        "jada simulate --plan proposal.json",
+        "jada simulate --plan proposal.json --catalogue config/agents --json",
+    ),
+)(simulate.simulate)
 app.command(
     "cancel",
     rich_help_panel=_ASK,

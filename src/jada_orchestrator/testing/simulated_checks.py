@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from jada_orchestrator.domain.ids import RequestId, WorkflowId, workflow_id_of
 from jada_orchestrator.domain.records import WorkflowEnded
-from jada_orchestrator.domain.workflow import Phase, Workflow
+from jada_orchestrator.domain.workflow import Phase, Task, Workflow
 from jada_orchestrator.engine import outstanding
 from jada_orchestrator.engine.audit import breaches
 from jada_orchestrator.engine.keys import call_key
@@ -61,7 +61,7 @@ def _standing(workflow: Workflow, books: Books) -> Iterator[str]:
         task = keys.get(key)
         if task is None:
             yield f"{effect.action} stands under {key}, which no task has"
-        elif task.stands is None and not (workflow.terminal == "completed" and task.do.phase is Phase.SUCCEEDED):
+        elif task.stands is None and not _is_wanted(workflow, task):
             yield f"it ended as {workflow.terminal}, but {task.planned.id} ({effect.action}) stands and nobody says so"
     for key, task in keys.items():
         if not task.has_effect or key in really or task.undo.phase is Phase.SUCCEEDED:
@@ -70,6 +70,11 @@ def _standing(workflow: Workflow, books: Books) -> Iterator[str]:
             yield f"it ended as {workflow.terminal} with {task.planned.id}, of which nothing stands"
         elif not task.do.maybe and not task.undo.maybe:
             yield f"it says for certain that {task.planned.id} stands, and nothing does"
+
+
+def _is_wanted(workflow: Workflow, task: Task) -> bool:
+    """What a booking that was made consists of is wanted, and so is what may stay of one that was not."""
+    return task.kept or (workflow.winding_up is None and task.do.phase is Phase.SUCCEEDED)
 
 
 def _money(workflow_id: WorkflowId, workflow: Workflow, books: Books) -> Iterator[str]:

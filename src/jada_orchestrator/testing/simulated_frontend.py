@@ -116,6 +116,7 @@ class Frontends:
                 max_total=money(dice.choice([None, None, "1000.00 USD", "150.00 USD"])),
                 approve_above=money(dice.choice([None, None, "500.00 USD", "150.00 USD", "50.00 USD"])),
                 deadline=deadline,
+                on_failure=dice.choice(["undo_all", "undo_all", "keep_partial", "ask"]),
             ),
             ordering_key=dice.choice([None, None, "customer-1"]),
             priority=dice.randint(0, 9),

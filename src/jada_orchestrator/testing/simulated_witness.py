@@ -199,8 +199,10 @@ class Witness:
             return None  # given back to be reserved anew, or left over of an optional task: what came after it stays
         for dependent_id in workflow.dependents.get(task.planned.id, ()):
             dependent = workflow.tasks[dependent_id]
-            if dependent.stands is None and any(
-                effect.task_id == dependent_id for effect in self._books.standing(workflow.workflow_id)
+            if (
+                dependent.stands is None
+                and not dependent.kept
+                and any(effect.task_id == dependent_id for effect in self._books.standing(workflow.workflow_id))
             ):
                 return f"it is undone before {dependent_id}, which was built on it and stands"
         return None
