@@ -43,12 +43,12 @@ Place = tuple[str, int]
 
 @cache
 def modules() -> tuple[tuple[str, ast.Module], ...]:
-    """Every module under src but the fakes of `testing`, by its path from the root of the checkout."""
+    """Every module under src but those of `testing` and `bench`, by its path from the root of the checkout."""
     paths = [(path.relative_to(ROOT).as_posix(), path) for path in sorted(SOURCE.rglob("*.py"))]
     return tuple(
         (name, ast.parse(path.read_text(encoding="utf-8"), filename=name))
         for name, path in paths
-        if "/testing/" not in name
+        if "/testing/" not in name and "/bench/" not in name
     )
 
 
