@@ -407,8 +407,10 @@ class Turns:
             for workflow_id, entries in turn.entries.items()
             if entries
         ]
-        if not batch:
+        if not batch and all(item.receipt is None for item, _ in turn.receipts):
             return
+        # An empty batch is appended, too, where messages wait to be settled: a process that was superseded may find
+        # nothing to do in what it remembers, and must not delete what is the other one's business.
         await self._through_trouble(lambda: self._world.journal.append(batch))
         self.health.commits += 1
         self.health.records += sum(len(append.entries) for append in batch)
