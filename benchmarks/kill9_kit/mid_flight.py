@@ -33,7 +33,7 @@ from jada_orchestrator.domain.workflow import Workflow
 from jada_orchestrator.engine import step
 from jada_orchestrator.engine.claims import claimable
 from jada_orchestrator.ports.journal import Append
-from jada_orchestrator.runtime.turn import head_of
+from jada_orchestrator.runtime.heads import head_of
 from jada_orchestrator.sandbox.booth import Sandbox
 from jada_orchestrator.service.settings import reference_catalogue
 from jada_orchestrator.wire import requests

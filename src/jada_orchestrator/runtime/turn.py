@@ -40,11 +40,11 @@ from jada_orchestrator.engine.outstanding import next_instant
 from jada_orchestrator.engine.story import level_of, tell_entry
 from jada_orchestrator.ports.journal import (
     Append,
-    Head,
     JournalAmbiguousError,
     JournalUnavailableError,
     Stored,
 )
+from jada_orchestrator.runtime.heads import head_of
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.perform import Performer
 from jada_orchestrator.runtime.snapshot import Spending
@@ -490,21 +490,3 @@ class Turns:
                 attempt=line.attempt,
                 agent=task.terms.agent if task is not None else None,
             )
-
-
-def head_of(workflow: Workflow) -> Head:
-    """Return what lists show of a workflow."""
-    request = workflow.request
-    return Head(
-        request_id=workflow.request_id,
-        tenant=workflow.tenant,
-        status=workflow.status.value,
-        model=workflow.model,
-        created_at=workflow.created_at,
-        finished_at=workflow.finished_at,
-        ordering_key=request.ordering_key if request is not None else None,
-        catalogue_version=workflow.catalogue_version,
-        done=workflow.is_done,
-        quarantined=workflow.quarantined is not None,
-        rejected=request is None,
-    )
