@@ -37,7 +37,7 @@ def documented_codes() -> set[str]:
 def test_every_code_has_an_entry() -> None:
     """Each code that a failure, fault, warning or reply can carry has a row that says what it means and what to do."""
     missing = {code: shown(place) for code, place in codes().items() if code not in documented_codes()}
-    assert not missing
+    assert not missing, "docs/operations.md, Error codes: add a row for each"
 
 
 def test_no_entry_is_stale() -> None:
@@ -66,10 +66,16 @@ def test_what_is_written_in_capitals_is_known() -> None:
 def test_every_error_class_has_an_entry() -> None:
     """The table of classes has exactly the public exceptions of the source."""
     listed = {row[0].strip("`") for row in rows(OPERATIONS, "Error classes")}
-    assert listed == set(error_classes())
+    assert not set(error_classes()) - listed, "docs/operations.md, Error classes: add a row for each"
+    assert not listed - set(error_classes()), "docs/operations.md, Error classes: these are gone"
 
 
 def test_every_log_event_has_an_entry_with_its_level() -> None:
     """The table of events has exactly the events of the source, each with the level at which it is written."""
     listed = {row[0].strip("`"): row[1] for row in rows(OPERATIONS, "Log events")}
-    assert listed == {event: level for event, (level, _) in log_events().items()}
+    written = {event: level for event, (level, _) in log_events().items()}
+    missing = [
+        f"| `{event}` | {level} | what it means | what to do |" for event, level in written.items() - listed.items()
+    ]
+    assert not missing, "docs/operations.md, Log events: add or mend these rows"
+    assert not set(listed) - set(written), "docs/operations.md, Log events: these are written no more"
