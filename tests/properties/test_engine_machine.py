@@ -63,6 +63,7 @@ constraints: Final = st.builds(
     max_total=st.sampled_from([None, None, "5000.00 USD", "150.00 USD", "500.00 EUR"]).map(money),
     approve_above=st.sampled_from([None, None, "50.00 USD", "50.00 EUR"]).map(money),
     deadline=st.sampled_from([None, None, UtcMs(START + 60_000), UtcMs(START + 10**9)]),
+    on_failure=st.sampled_from(["undo_all", "undo_all", "keep_partial", "ask"]),
 )
 
 
