@@ -9,6 +9,7 @@ from jada_orchestrator.adapters.claude.client import ClientSettings, ModelConfig
 from jada_orchestrator.adapters.claude.models import ModelFacts
 from jada_orchestrator.adapters.claude.planner import ClaudePlanner, PlannerSettings, open_planner
 from jada_orchestrator.adapters.claude.prices import PriceList
+from jada_orchestrator.adapters.claude.providers import Provider
 
 __all__ = [
     "ClaudePlanner",
@@ -17,6 +18,7 @@ __all__ = [
     "ModelFacts",
     "PlannerSettings",
     "PriceList",
+    "Provider",
     "create_client",
     "open_planner",
 ]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import anthropic
 import httpx2
+
+from jada_orchestrator.adapters.claude.providers import Provider
+
+ModelClient: TypeAlias = anthropic.AsyncAnthropic | anthropic.AsyncAnthropicBedrock
 
 KEY_VARIABLE: Final = "ANTHROPIC_API_KEY"
 CREDENTIAL_NAME: Final = "anthropic_api_key"
@@ -60,34 +65,69 @@ def create_client(settings: ClientSettings, environ: Mapping[str, str] | None = 
     """
     asyncio.get_running_loop()
     names = os.environ if environ is None else environ
-    timeout = httpx2.Timeout(
-        connect=settings.connect_timeout_s,
-        read=settings.read_timeout_s,
-        write=settings.write_timeout_s,
-        pool=settings.pool_timeout_s,
-    )
-    limits = httpx2.Limits(
-        max_connections=settings.connections,
-        max_keepalive_connections=settings.connections,
-        keepalive_expiry=settings.keepalive_s,
-    )
     key = api_key(names)
     address = base_url(names)
     try:
         client = anthropic.AsyncAnthropic(
             api_key=key,
             base_url=address,
-            timeout=timeout,
+            timeout=_timeout(settings),
             max_retries=0,  # retry policy is the engine's: two loops multiply
             open_telemetry=False,
-            # The SDK's own class keeps its TCP keep-alive. No redirects: a POST with the key goes where it was sent.
-            http_client=anthropic.DefaultAsyncHttpxClient(limits=limits, timeout=timeout, follow_redirects=False),
+            http_client=_http_client(settings),
         )
     except anthropic.AnthropicError as error:
         raise ModelConfigurationError(f"{error} {_HOW_TO_GIVE_A_KEY}") from error
     if client.api_key is None and client.auth_token is None and client.credentials is None:
         raise ModelConfigurationError(f"There is no key for the model's API. {_HOW_TO_GIVE_A_KEY}")
     return client
+
+
+def create_bedrock_client(settings: ClientSettings, provider: Provider) -> anthropic.AsyncAnthropicBedrock:
+    """Return the client of this process for AWS Bedrock; as `create_client`.
+
+    Credentials are the host's own, in botocore's order, or a bearer token (`AWS_BEARER_TOKEN_BEDROCK`); the address may
+    be given by `ANTHROPIC_BEDROCK_BASE_URL`.
+
+    Raises:
+        ModelConfigurationError: there is no region, or what signs requests is not installed.
+        RuntimeError: no loop is running.
+    """
+    asyncio.get_running_loop()
+    if not os.environ.get("AWS_BEARER_TOKEN_BEDROCK") and importlib.util.find_spec("boto3") is None:
+        raise ModelConfigurationError(
+            "Bedrock's requests are signed by boto3, which is not installed: install jada-orchestrator[bedrock], "
+            "or set AWS_BEARER_TOKEN_BEDROCK"
+        )
+    try:
+        return anthropic.AsyncAnthropicBedrock(
+            aws_region=provider.region,
+            timeout=_timeout(settings),
+            max_retries=0,
+            open_telemetry=False,
+            http_client=_http_client(settings),
+        )
+    except ValueError as error:
+        raise ModelConfigurationError(f"{error} Set AWS_REGION.") from error
+
+
+def _http_client(settings: ClientSettings) -> anthropic.DefaultAsyncHttpxClient:
+    limits = httpx2.Limits(
+        max_connections=settings.connections,
+        max_keepalive_connections=settings.connections,
+        keepalive_expiry=settings.keepalive_s,
+    )
+    # The SDK's own class keeps its TCP keep-alive. No redirects: a POST with the key goes where it was sent.
+    return anthropic.DefaultAsyncHttpxClient(limits=limits, timeout=_timeout(settings), follow_redirects=False)
+
+
+def _timeout(settings: ClientSettings) -> httpx2.Timeout:
+    return httpx2.Timeout(
+        connect=settings.connect_timeout_s,
+        read=settings.read_timeout_s,
+        write=settings.write_timeout_s,
+        pool=settings.pool_timeout_s,
+    )
 
 
 def api_key(names: Mapping[str, str]) -> str | None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 import anthropic
@@ -14,10 +14,12 @@ from anthropic.types import OutputConfigParam
 from anthropic.types import Usage as ApiUsage
 
 from jada_orchestrator.adapters.claude import errors
-from jada_orchestrator.adapters.claude.client import ClientSettings, create_client
+from jada_orchestrator.adapters.claude.client import ClientSettings, ModelClient, create_bedrock_client, create_client
+from jada_orchestrator.adapters.claude.estimating import Experience, Size
 from jada_orchestrator.adapters.claude.models import Effort, KnownModels, ModelFacts, learn
 from jada_orchestrator.adapters.claude.prices import PriceList
 from jada_orchestrator.adapters.claude.prompt import estimate_tokens, messages_of, system_blocks, system_text
+from jada_orchestrator.adapters.claude.providers import Provider
 from jada_orchestrator.adapters.claude.rate_headers import limits_of
 from jada_orchestrator.adapters.claude.schema import PROPOSAL_SCHEMA
 from jada_orchestrator.domain.catalogue import Catalogue
@@ -26,7 +28,7 @@ from jada_orchestrator.domain.ids import CatalogueVersion
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import PROPOSAL_BYTES_MAX
 from jada_orchestrator.domain.usage import RateLimit, Usage
-from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import CallEstimate, PlannerAnswer, PlannerError, PlannerQuestion
 
 _PROMPTS_KEPT: Final = 4
 """Prompts of catalogue versions held at once: the present one, and those of workflows that began before a reload."""
@@ -103,12 +105,13 @@ class ClaudePlanner:
 
     def __init__(
         self,
-        client: anthropic.AsyncAnthropic,
+        client: ModelClient,
         *,
         connections: int,
         settings: PlannerSettings | None = None,
         prices: PriceList | None = None,
         known: KnownModels | None = None,
+        provider: Provider | None = None,
     ) -> None:
         """Take the client, which the planner then owns, and how many connections it has."""
         self._client = client
@@ -116,7 +119,9 @@ class ClaudePlanner:
         self._settings = settings or PlannerSettings()
         self._prices = prices or PriceList.shipped()
         self._known = known or KnownModels.shipped()
+        self._provider = provider or Provider()
         self._learnt: dict[str, ModelFacts] = {}
+        self._experience: dict[str, Experience] = {}
         self._prompts: dict[CatalogueVersion, str] = {}
 
     async def learn(self, model: str, now: UtcMs, catalogue: Catalogue | None = None) -> tuple[Fault, ...]:
@@ -125,7 +130,10 @@ class ClaudePlanner:
         With a catalogue, also warns when its prompt is too short for the model's prompt cache. Call it at start and
         when another model is configured. Raises nothing but cancellation.
         """
-        facts, warnings = await learn(self._client, model, self._known, now)
+        facts = self._known.facts_of(model)
+        warnings: tuple[Fault, ...] = ()
+        if isinstance(self._client, anthropic.AsyncAnthropic):
+            facts, warnings = await learn(self._client, model, self._known, now)
         self._learnt[model] = facts
         effort = self._settings.effort
         if facts.efforts and effort is not None and effort not in facts.efforts:
@@ -143,6 +151,12 @@ class ClaudePlanner:
     def facts_of(self, model: str) -> ModelFacts:
         """Return what is known of a model: what the service said, else the shipped table."""
         return self._learnt.get(model) or self._known.facts_of(model)
+
+    def estimate(self, question: PlannerQuestion) -> CallEstimate:
+        """Return what a question will probably use and cost; see `ports.planner.Estimator`."""
+        price = self._prices.price_of(question.model, _day_of(question))
+        experience = self._experience.setdefault(question.model, Experience())
+        return experience.estimate(self._size(question), price, self._max_tokens(question.model))
 
     async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
         """Return the model's complete answer; see `ports.planner.Planner`.
@@ -178,11 +192,12 @@ class ClaudePlanner:
         loop = asyncio.get_running_loop()
         facts = self.facts_of(question.model)
         async with self._client.messages.stream(
-            model=question.model,
-            max_tokens=min(self._settings.max_tokens, facts.max_tokens or self._settings.max_tokens),
+            model=self._provider.wire_model(question.model),
+            max_tokens=self._max_tokens(question.model),
             system=system_blocks(self._prompt(question.catalogue)),
             messages=messages_of(question),
             output_config=self._output_config(facts),
+            extra_body=self._provider.extra_body(question.model),
         ) as events:
             stream.limits = limits_of(events.response.headers)
             async for event in events:
@@ -211,6 +226,7 @@ class ClaudePlanner:
         text = "".join(stream.parts)
         if not text.strip():
             raise errors.unusable("MODEL_EMPTY_ANSWER", "the answer has no text", usage)
+        self._experience.setdefault(question.model, Experience()).learn(self._size(question), usage)
         first_token_at = stream.started if stream.first_token_at is None else stream.first_token_at
         return PlannerAnswer(
             # Lone surrogates would stop the journal, which is UTF-8.
@@ -227,8 +243,17 @@ class ClaudePlanner:
         usage = stream.tokens()
         if usage == Usage():
             return usage
-        day = datetime.fromtimestamp(question.now / 1_000, UTC).date()
-        return replace(usage, usd=self._prices.cost_of(question.model, usage, day))
+        return replace(usage, usd=self._prices.cost_of(question.model, usage, _day_of(question)))
+
+    def _max_tokens(self, model: str) -> int:
+        return min(self._settings.max_tokens, self.facts_of(model).max_tokens or self._settings.max_tokens)
+
+    def _size(self, question: PlannerQuestion) -> Size:
+        prompt = self._prompt(question.catalogue)
+        messages = "".join(str(message["content"]) for message in messages_of(question))
+        # Escapes and the fields around the texts are counted too, generously.
+        total_bytes = len(prompt.encode()) + 2 * len(messages.encode("utf-8", "replace")) + 2_000
+        return Size(len(prompt), len(messages), total_bytes)
 
     def _output_config(self, facts: ModelFacts) -> OutputConfigParam:
         config: OutputConfigParam = {"format": {"type": "json_schema", "schema": PROPOSAL_SCHEMA}}
@@ -247,6 +272,10 @@ class ClaudePlanner:
         return text
 
 
+def _day_of(question: PlannerQuestion) -> date:
+    return datetime.fromtimestamp(question.now / 1_000, UTC).date()
+
+
 def _tell_of_call(error: PlannerError, question: PlannerQuestion, stream: _Stream, ended: float) -> None:
     """Write the call's own facts into its error: which model, how long it took, why it stopped, what limits it told."""
     error.model = stream.message_model or question.model
@@ -262,13 +291,21 @@ async def open_planner(
     client_settings: ClientSettings,
     settings: PlannerSettings | None = None,
     environ: Mapping[str, str] | None = None,
+    provider: Provider | None = None,
+    prices: PriceList | None = None,
 ) -> AsyncIterator[ClaudePlanner]:
     """Make the client and the planner inside the running loop, and close them in every case.
 
     Raises: ModelConfigurationError, before anything is sent.
     """
-    client = create_client(client_settings, environ)
-    planner = ClaudePlanner(client, connections=client_settings.connections, settings=settings)
+    client: ModelClient
+    if provider is not None and provider.kind == "bedrock":
+        client = create_bedrock_client(client_settings, provider)
+    else:
+        client = create_client(client_settings, environ)
+    planner = ClaudePlanner(
+        client, connections=client_settings.connections, settings=settings, provider=provider, prices=prices
+    )
     try:
         yield planner
     finally:
