@@ -25,9 +25,18 @@ from jada_orchestrator.domain.catalogue import (
     RetryPolicy,
     SqsTransport,
 )
+from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.records import CallDue, Entry, PlanningStarted, TaskSucceeded
+from jada_orchestrator.domain.records import (
+    CallDue,
+    Entry,
+    PlannerAnswered,
+    PlannerBackedOff,
+    PlanningStarted,
+    TaskSucceeded,
+)
+from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.ports.journal import (
     Append,
     Head,
@@ -427,6 +436,38 @@ async def test_a_history_is_whole_and_up_to_date(reader: JournalReader, journal:
     assert len(after.entries) == 3
     assert after.head.done
     assert await reader.history(wf("nobody")) is None
+
+
+async def test_the_ledger_of_model_calls(place: Place, journal: Journal) -> None:
+    """Every model call is read from its workflow's records: of a period, or of one workflow, in order."""
+
+    def answered(model: str) -> PlannerAnswered:
+        return PlannerAnswered(1, "{}", model, Usage(input_tokens=5, usd="0.1"), 900, 80, purpose="correction")
+
+    failed = PlannerBackedOff(2, "wait", Failure("MODEL_OVERLOADED", "529"), UtcMs(9), Usage(), model="haiku")
+    await journal.append(
+        [
+            Append(
+                wf("a"),
+                (*entries(1, 1), Entry(2, UtcMs(100), failed), Entry(3, UtcMs(200), answered("haiku"))),
+                head("a", created_at=UtcMs(50)),
+            ),
+            Append(
+                wf("b"), (*entries(1, 1), Entry(2, UtcMs(300), answered("sonnet"))), head("b", created_at=UtcMs(60))
+            ),
+        ]
+    )
+    reader = place.reader()
+    calls = await reader.model_calls()
+    assert [(call.workflow_id, call.at, call.model, call.answered) for call in calls] == [
+        (wf("a"), 100, "haiku", False),
+        (wf("a"), 200, "haiku", True),
+        (wf("b"), 300, "sonnet", True),
+    ]
+    assert (calls[0].failure_code, calls[0].sent, calls[1].purpose) == ("MODEL_OVERLOADED", False, "correction")
+    assert [call.at for call in await reader.model_calls(since=UtcMs(200), until=UtcMs(300))] == [200]
+    assert [call.at for call in await reader.model_calls(workflow_id=wf("b"))] == [300]
+    await reader.close()
 
 
 async def test_a_reader_needs_no_daemon(place: Place) -> None:

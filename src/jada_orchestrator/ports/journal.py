@@ -9,6 +9,7 @@ from typing import Protocol
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.records import Entry
 
 
@@ -156,6 +157,11 @@ class JournalReader(Protocol):
 
     async def history(self, workflow_id: WorkflowId) -> Stored | None:
         """Return one workflow with all its entries."""
+
+    async def model_calls(
+        self, *, since: UtcMs | None = None, until: UtcMs | None = None, workflow_id: WorkflowId | None = None
+    ) -> list[ModelCall]:
+        """Return the model calls that ended in ``[since, until)``, of all workflows or one, by workflow, in order."""
 
     async def close(self) -> None:
         """Release the store. May be called twice."""

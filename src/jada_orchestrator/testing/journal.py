@@ -13,6 +13,8 @@ from typing import Final, Literal, TypeAlias
 
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.model_calls import ModelCall, calls_of
 from jada_orchestrator.ports.journal import (
     Append,
     Head,
@@ -175,6 +177,21 @@ class MemoryJournalReader:
         """Return one workflow with all its entries; see `JournalReader.history`."""
         self._check_available()
         return self._store.workflows.get(workflow_id)
+
+    async def model_calls(
+        self, *, since: UtcMs | None = None, until: UtcMs | None = None, workflow_id: WorkflowId | None = None
+    ) -> list[ModelCall]:
+        """Return the model calls of a period; see `JournalReader.model_calls`."""
+        self._check_available()
+        return [
+            call
+            for stored in self._store.workflows.values()
+            if workflow_id in {None, stored.workflow_id}
+            for call in calls_of(
+                stored.workflow_id, stored.head.request_id, stored.head.tenant, stored.head.model, stored.entries
+            )
+            if (since is None or call.at >= since) and (until is None or call.at < until)
+        ]
 
     async def close(self) -> None:
         """Release the store; see `JournalReader.close`."""

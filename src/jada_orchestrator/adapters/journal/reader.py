@@ -9,6 +9,8 @@ from jada_orchestrator.adapters.journal.codec import RecordCodec
 from jada_orchestrator.adapters.journal.reading import StoreReading
 from jada_orchestrator.adapters.journal.threads import OneThread
 from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.ports.journal import Head, Stored
 
 
@@ -37,6 +39,12 @@ class SqliteJournalReader:
         """Return one workflow with all its entries; see `JournalReader.history`."""
         found = await self._thread.run(partial(self._reading.load, [workflow_id]))
         return found.get(workflow_id)
+
+    async def model_calls(
+        self, *, since: UtcMs | None = None, until: UtcMs | None = None, workflow_id: WorkflowId | None = None
+    ) -> list[ModelCall]:
+        """Return the model calls of a period; see `JournalReader.model_calls`."""
+        return await self._thread.run(partial(self._reading.model_calls, since, until, workflow_id))
 
     async def close(self) -> None:
         """Release the store; see `JournalReader.close`."""

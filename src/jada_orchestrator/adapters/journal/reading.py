@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from jada_orchestrator.adapters.journal import files, statements
-from jada_orchestrator.adapters.journal.codec import RecordCodec, decode_catalogue
+from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec, decode_catalogue
 from jada_orchestrator.adapters.journal.complaints import journal_error_of
 from jada_orchestrator.adapters.journal.rows import Row, head_of, stored_of
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.model_calls import LEDGER_RECORDS, ModelCall, calls_of
+from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.ports.journal import Head, Stored
 
 FOUND_MAX: Final = 20
@@ -80,6 +83,23 @@ class StoreReading:
         """Return the newest workflows first. Raises: JournalError."""
         wanted = (status, tenant, int(quarantined), limit)
         return _heads(self._read(lambda connection: connection.execute(statements.HEADS_NEWEST, wanted).fetchall()))
+
+    def model_calls(self, since: UtcMs | None, until: UtcMs | None, workflow_id: WorkflowId | None) -> list[ModelCall]:
+        """Return the model calls that ended in a period, by workflow, in order. Raises: JournalError."""
+        kinds = json.dumps([kind for kind, cls in KINDS.items() if cls in LEDGER_RECORDS])
+        wanted = (kinds, since, until, workflow_id)
+        rows = self._read(lambda connection: connection.execute(statements.MODEL_CALLS, wanted).fetchall())
+        return [
+            call
+            for id_, request_id, tenant, model, seq, at, kind, version, payload in rows
+            for call in calls_of(
+                WorkflowId(id_),
+                request_id,
+                tenant,
+                model,
+                [Entry(seq, UtcMs(at), self._codec.decode(kind, version, payload))],
+            )
+        ]
 
     def close(self) -> None:
         """Close the connection. May be called twice; the next question opens it again."""

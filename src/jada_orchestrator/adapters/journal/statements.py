@@ -59,6 +59,17 @@ RECORDS_OF: Final = (
     f"SELECT {RECORD_COLUMNS} FROM records WHERE workflow IN (SELECT value FROM json_each(?)) ORDER BY workflow, seq"  # noqa: S608 - constants
 )
 
+MODEL_CALLS: Final = """
+    SELECT w.workflow_id, w.request_id, w.tenant, w.model, r.seq, r.at, r.kind, r.version, r.payload
+    FROM workflows AS w JOIN records AS r ON r.workflow = w.number
+    WHERE (?4 IS NULL OR w.workflow_id = ?4)
+      AND (?2 IS NULL OR w.finished_at IS NULL OR w.finished_at >= ?2) AND (?3 IS NULL OR w.created_at < ?3)
+      AND r.kind IN (SELECT value FROM json_each(?1))
+      AND (?2 IS NULL OR r.at >= ?2) AND (?3 IS NULL OR r.at < ?3)
+    ORDER BY w.number, r.seq
+"""
+"""Calls of a period: what was finished before it, or begun after it, is not even looked into."""
+
 PUT_CATALOGUE: Final = "INSERT INTO catalogues (version, form, payload) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 SELECT_CATALOGUE: Final = "SELECT form, payload FROM catalogues WHERE version = ?"
 
