@@ -8,7 +8,6 @@ the end of a closure lets one probe go and not a herd. What cannot wait in here 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
@@ -30,6 +29,9 @@ from jada_orchestrator.ports.planner import (
     PlannerQuestion,
 )
 
+_CACHE_WARM_S = 240.0
+"""The prompt cache lives for five minutes after its last use; with a minute to spare it must be warm."""
+_COLD_ANSWERS = 5
 _TOLD_MAX = 1_000
 """Shortages that are remembered as told; with more tenants than that some are told of twice."""
 _SCOPES = {"booking": "the booking's", "tenant_day": "the tenant's daily", "day": "the daily"}
@@ -45,6 +47,7 @@ class Governing:
     """What becomes of a question that a budget does not suffice for."""
     cheaper_model: str = ""
     """What `cheaper` asks instead."""
+    limits: BudgetLimits = field(default_factory=BudgetLimits)
 
 
 @dataclass(slots=True)
@@ -89,22 +92,24 @@ class GovernedPlanner:
         *,
         clock: Clock,
         log: Log,
-        governing: Callable[[], Governing] = Governing,
+        governing: Governing | None = None,
     ) -> None:
-        """Take what is governed, and by what; `governing` is asked for each question, as it is set now."""
+        """Take what is governed, and by what."""
         self._planner = planner
         self._estimator = estimator
         self._governor = governor
-        self.budgets = budgets
+        self._budgets = budgets
         self._clock = clock
         self._log = log
-        self._governing = governing
+        self._governing = governing or Governing(limits=budgets.limits)
         self._waiting: dict[int, _Waiting] = {}
         self._numbers = 0
         self._timer: asyncio.TimerHandle | None = None
         self._out_of_money: tuple[str, UtcMs] | None = None
         """Why the day's budget stops all planning, and until when."""
         self._told_short: set[str] = set()
+        self._cache: dict[str, tuple[float, int]] = {}
+        """Of each model: when it last answered, and how many answers in a row read nothing from a warm cache."""
         self.tally = Tally()
 
     # --- PlanningGate ---------------------------------------------------------------------------------------------
@@ -148,9 +153,10 @@ class GovernedPlanner:
         finally:
             self._pump()
 
-    def set_limits(self, limits: BudgetLimits) -> None:
-        """Take new budgets; what they allow goes on at once."""
-        self.budgets.limits = limits
+    def retune(self, governing: Governing) -> None:
+        """Take new settings; what they allow goes on at once."""
+        self._governing = governing
+        self._budgets.limits = governing.limits
         self._out_of_money = None
         self._told_short.clear()
         self._pump()
@@ -207,7 +213,7 @@ class GovernedPlanner:
 
         Raises: PlannerError, when a budget does not suffice.
         """
-        governing = self._governing()
+        governing = self._governing
         model = question.model
         if governing.fallback_model and self._governor.is_overloaded(model) and not self._may_probe(question, now):
             model = governing.fallback_model
@@ -222,7 +228,7 @@ class GovernedPlanner:
             if not ticket.own:
                 blocked.add(model)
             return ticket
-        reservation = None if price is None else self.budgets.reserve(question.request.tenant, price)
+        reservation = None if price is None else self._budgets.reserve(question.request.tenant, price)
         return _Leave(asked, ticket, reservation)
 
     def _may_probe(self, question: PlannerQuestion, now: int) -> bool:
@@ -238,7 +244,7 @@ class GovernedPlanner:
         Raises: PlannerError.
         """
         estimate = self._estimator.estimate(question)
-        if not self.budgets.limits.any:
+        if not self._budgets.limits.any:
             return question, None, estimate
         verdict = self._look(question, estimate)
         cheaper = governing.cheaper_model
@@ -263,7 +269,7 @@ class GovernedPlanner:
             )
             raise PlannerError("stopped", Failure("BUDGET_PRICE_UNKNOWN", message))
         price = Price(estimate.expected_usd, max(estimate.expected_usd, estimate.worst_usd))
-        refused = self.budgets.look(question.request.tenant, Decimal(spent), price, self._clock.now())
+        refused = self._budgets.look(question.request.tenant, Decimal(spent), price, self._clock.now())
         return price if refused is None else refused
 
     def _short_of_money(self, question: PlannerQuestion, short: Short, governing: Governing) -> PlannerError:
@@ -292,7 +298,7 @@ class GovernedPlanner:
             return
         # A price that became unknown meanwhile counts as the worst: never silently over.
         cost = leave.reservation.price.worst if usage.usd is None else Decimal(usage.usd)
-        for warning in self.budgets.settle(leave.reservation, cost, self._clock.now()):
+        for warning in self._budgets.settle(leave.reservation, cost, self._clock.now()):
             self._warn(warning)
 
     def _warn(self, warning: NearlySpent) -> None:
@@ -304,8 +310,29 @@ class GovernedPlanner:
     # --- How calls end --------------------------------------------------------------------------------------------
 
     def _answered(self, leave: _Leave, answer: PlannerAnswer) -> None:
+        self._watch_cache(leave, answer.usage)
         self._settle(leave, answer.usage)
         self._tell(self._governor.answered(leave.ticket, self._now(), answer.limits))
+
+    def _watch_cache(self, leave: _Leave, usage: Usage) -> None:
+        """Warn once when answer after answer reads nothing from the prompt cache although it must be warm.
+
+        It is warm for a call that was sent after another one's answer, and not long after it.
+        """
+        model = leave.question.model
+        now_s = asyncio.get_running_loop().time()
+        last_s, cold = self._cache.get(model, (-_CACHE_WARM_S, 0))
+        if usage.cache_read_tokens:
+            cold = 0
+        elif last_s < leave.ticket.sent_at / 1_000 < last_s + _CACHE_WARM_S:
+            cold += 1
+        self._cache[model] = (now_s, cold)
+        if cold == _COLD_ANSWERS and not usage.cache_read_tokens:
+            message = (
+                f"{cold} answers of {model} in a row read nothing from the prompt cache, each within five minutes of "
+                "the one before: the prompt is too short for this model's cache, or changes with every call"
+            )
+            self._log.emit("warning", "cache.cold", message, model=model)
 
     def _failed(self, leave: _Leave, error: PlannerError) -> None:
         if error.usage.total_input_tokens:
@@ -319,7 +346,7 @@ class GovernedPlanner:
             leave.ticket,
             error.signal,
             self._now(),
-            why=str(error.failure),
+            why=f"{error.failure.code}: {error.failure.message}",
             retry_after_ms=error.retry_after_ms,
             limits=error.limits,
         )
@@ -328,7 +355,7 @@ class GovernedPlanner:
     def _abandoned(self, leave: _Leave) -> None:
         """Count an abandoned call as expected: whether it was billed cannot be known."""
         if leave.reservation is not None:
-            self.budgets.settle(leave.reservation, leave.reservation.price.expected, self._clock.now())
+            self._budgets.settle(leave.reservation, leave.reservation.price.expected, self._clock.now())
         self._governor.left(leave.ticket, self._now())
 
     def _tell(self, changes: list[Change]) -> None:

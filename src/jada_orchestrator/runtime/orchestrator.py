@@ -10,6 +10,7 @@ from typing import Any
 
 from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.ports.journal import JournalError
+from jada_orchestrator.runtime.governed import GovernedPlanner
 from jada_orchestrator.runtime.inbox import Inbox
 from jada_orchestrator.runtime.intake import Intake
 from jada_orchestrator.runtime.snapshot import Phase, Snapshot
@@ -64,6 +65,8 @@ class Orchestrator:
         """Take new settings for what begins from now on. Raises: JournalError (then the old ones hold)."""
         await self._turns.retune(tunables)
         self._tunables = tunables
+        if isinstance(self._world.planning, GovernedPlanner):
+            self._world.planning.retune(tunables.governing)
 
     async def run(self) -> Ended:
         """Recover, then go round until stopped.

@@ -19,6 +19,7 @@ from jada_orchestrator.ports.journal import Journal
 from jada_orchestrator.ports.log import Log
 from jada_orchestrator.ports.planner import AlwaysOpen, Planner, PlanningGate
 from jada_orchestrator.ports.queues import AgentReply, MessageSource, OutcomeSink, UnreadableReply
+from jada_orchestrator.runtime.governed import Governing
 
 Control: TypeAlias = tuple[RequestId, ControlArrived]
 ParsedRequest: TypeAlias = RequestArrived | RequestRefused | Control
@@ -68,3 +69,5 @@ class Tunables:
     drain_ms: int
     models_of: Callable[[BookingRequest], tuple[str, ...]] | None = None
     """The ladder of models that a request begun now is planned with; None: `model` alone."""
+    governing: Governing = field(default_factory=Governing)
+    """Budgets, and which other models may be asked when."""

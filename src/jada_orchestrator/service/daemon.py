@@ -36,6 +36,7 @@ from jada_orchestrator.runtime.world import World
 from jada_orchestrator.service.catalogues import read_catalogue
 from jada_orchestrator.service.control_socket import control_socket
 from jada_orchestrator.service.counting import CountingLog
+from jada_orchestrator.service.ladder import all_models
 from jada_orchestrator.service.operating import RunningOperations, open_descriptors
 from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.service.settings_tiers import LoadedSettings
@@ -140,8 +141,9 @@ def misconfigured_status() -> int:
 
 
 async def _check_and_warn(settings: Settings, catalogue: Catalogue, world: World, planner: ClaudePlanner) -> None:
-    for warning in await planner.learn(settings.model, world.clock.now(), catalogue):
-        world.log.emit("warning", "model.warning", str(warning), code=warning.code)
+    for model in all_models(settings):
+        for warning in await planner.learn(model, world.clock.now(), catalogue):
+            world.log.emit("warning", "model.warning", str(warning), code=warning.code)
 
 
 async def _run(settings: Settings, orchestrator: Orchestrator, operations: RunningOperations, log: Log) -> int:

@@ -31,11 +31,21 @@ STUCK_AFTER_MS: Final = 15_000
 """The turn loop goes round every two seconds at least; the watchdog of the unit is twice this."""
 TAKEN_BY_RELOAD: Final = frozenset(
     {
+        "budgets.booking_usd",
+        "budgets.day_usd",
+        "budgets.tenant_day_usd",
+        "budgets.when_short",
         "calls_in_flight",
         "catalogue",
         "drain_seconds",
         "log_level",
         "model",
+        "models.cheaper",
+        "models.fallback",
+        "models.plan",
+        "models.raise_above",
+        "models.raise_longer_than",
+        "models.raise_on_words",
         "outcome_queue",
         "reply_to_allowed",
         "workflows_in_flight",

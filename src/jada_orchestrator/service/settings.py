@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -17,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from jada_orchestrator.adapters.web.addresses import parse_address, unix_path
 from jada_orchestrator.domain.instants import parse_duration_ms
 from jada_orchestrator.domain.limits import WORKFLOWS_IN_FLIGHT_MAX
+from jada_orchestrator.domain.money import Money
 
 SYSTEM_FOLDER: Final = Path("/etc/jada")
 _QUEUE_NAME: Final = re.compile(r"\A[A-Za-z0-9_-]{1,80}\Z|\A[A-Za-z0-9_-]{1,75}\.fifo\Z")
@@ -65,6 +67,15 @@ def _duration_text(value_ms: int) -> str:
     return f"{value_ms}ms" if value_ms % 1_000 else f"{value_ms // 1_000}s"
 
 
+def _money_text(text: str) -> str:
+    if text:
+        amount, _, currency = text.partition(" ")
+        Money.parse({"amount": amount, "currency": currency})
+    return text
+
+
+Names: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
+MoneyText: TypeAlias = Annotated[str, AfterValidator(_money_text)]
 QueueName: TypeAlias = Annotated[str, AfterValidator(_queue_name)]
 HealthAddress: TypeAlias = Annotated[str, AfterValidator(_health_address)]
 SocketPath: TypeAlias = Annotated[str, AfterValidator(_socket_path)]
@@ -113,6 +124,43 @@ class ModelDefaults(_Section):
     """Accepted and not sent: today's models refuse it."""
 
 
+class ModelLadder(_Section):
+    """Which models plan, and when a stronger one is asked."""
+
+    plan: Names = ()
+    """The ladder of planning models, the cheapest first; empty: `model` alone."""
+    raise_on_words: Names = ()
+    """A request whose text has one of these words begins at the ladder's top."""
+    raise_above: MoneyText = ""
+    """A request that may cost more than this ("5000 USD") begins at the ladder's top; empty: no such rule."""
+    raise_longer_than: int = Field(default=0, ge=0)
+    """A request whose text has more characters than this begins at the ladder's top; 0: no such rule."""
+    fallback: str = Field(default="", max_length=200)
+    """Asked while a question's own model is overloaded; empty: wait for it."""
+    cheaper: str = Field(default="", max_length=200)
+    """Asked when a budget does not suffice for a question's own model and budgets.when_short is cheaper."""
+    provider: Literal["anthropic", "bedrock"] = "anthropic"
+    """Who serves the models: the Anthropic API, or AWS Bedrock with the host's own credentials."""
+    bedrock_prefix: Literal["", "us.", "eu.", "apac.", "jp.", "au.", "global."] = ""
+    """Bedrock's inference profile."""
+    prices: Path | None = None
+    """A price list to use instead of the shipped one, in the form of config/prices.json."""
+
+
+class ModelBudgets(_Section):
+    """How much model calls may cost, in US dollars; empty: no budget."""
+
+    booking_usd: Decimal | None = Field(default=None, gt=0)
+    """For one booking, corrections and retries included."""
+    tenant_day_usd: Decimal | None = Field(default=None, gt=0)
+    """For one tenant on one UTC day."""
+    day_usd: Decimal | None = Field(default=None, gt=0)
+    """For everybody on one UTC day."""
+    when_short: Literal["wait", "cheaper", "attention"] = "wait"
+    """What becomes of a question that a budget does not suffice for: waits for the next day, asks models.cheaper, or
+    goes to a person. A booking whose own budget is used up goes to a person in every case."""
+
+
 class ConnectionLimits(_Section):
     """Connections, each a file descriptor (law 9)."""
 
@@ -138,6 +186,10 @@ class Settings(BaseSettings):
 
     model: str = Field(default="claude-sonnet-4-6", min_length=1, max_length=200)
     """The model that plans; a running workflow keeps the one that it began with."""
+    models: ModelLadder = ModelLadder()
+    """Which models plan, and when a stronger one is asked."""
+    budgets: ModelBudgets = ModelBudgets()
+    """How much model calls may cost."""
     defaults: ModelDefaults = ModelDefaults()
     """What every question to the model carries."""
     effort: Literal["low", "medium", "high", "xhigh", "max", "none"] = "medium"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from functools import partial
 
 from jada_orchestrator.adapters.aws.clients import Connections, open_clients
@@ -16,14 +18,21 @@ from jada_orchestrator.adapters.aws.service import SqsService
 from jada_orchestrator.adapters.aws.worker_queues import SqsWorkers
 from jada_orchestrator.adapters.claude.client import ClientSettings
 from jada_orchestrator.adapters.claude.planner import ClaudePlanner, PlannerSettings, open_planner
+from jada_orchestrator.adapters.claude.prices import PriceList
+from jada_orchestrator.adapters.claude.providers import Provider
 from jada_orchestrator.adapters.host.clock import SystemClock
-from jada_orchestrator.adapters.journal.opening import open_journal
+from jada_orchestrator.adapters.journal.opening import open_journal, open_reader
+from jada_orchestrator.capacity.budgets import DAY_MS, BudgetLimits, Budgets
 from jada_orchestrator.capacity.descriptors import DescriptorBudget
+from jada_orchestrator.capacity.governor import Governor, GovernorSettings
 from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.ports.host import Watcher
 from jada_orchestrator.ports.log import Log
 from jada_orchestrator.ports.queues import QueueError
+from jada_orchestrator.runtime.governed import GovernedPlanner, Governing
 from jada_orchestrator.runtime.world import Tunables, Wire, World
+from jada_orchestrator.service.ladder import models_of
 from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.wire import outcomes, replies, requests, tasks
 
@@ -91,8 +100,20 @@ async def open_world(
                     max_tokens=settings.defaults.max_tokens,
                     effort=None if settings.effort == "none" else settings.effort,
                 ),
+                provider=provider_of(settings),
+                prices=prices_of(settings),
             )
         )
+        governed = GovernedPlanner(
+            planner,
+            planner,
+            Governor(GovernorSettings(connections=budget.model)),
+            await _budgets(settings, clock.now()),
+            clock=clock,
+            log=log,
+            governing=governing_of(settings),
+        )
+        stack.push_async_callback(governed.close)
         polls = max(2, min(2 * settings.receivers, budget.queues // _POLL_SHARE))
         sqs = SqsService(clients.queues, polls=polls, requests=budget.queues - polls)
         await _find_queues(sqs, settings)
@@ -108,7 +129,7 @@ async def open_world(
         stack.push_async_callback(functions.close)
         world = World(
             journal=journal,
-            planner=planner,
+            planner=governed,
             functions=functions,
             workers=SqsWorkers(sender, encode=encode),
             requests=SqsSource(sqs, settings.request_queue, clock=clock),
@@ -122,6 +143,7 @@ async def open_world(
                 parse_reply=replies.parse,
                 encode_outcome=partial(outcomes.encode, source=_SOURCE),
             ),
+            planning=governed,
         )
         yield world, planner
 
@@ -137,4 +159,46 @@ def tunables_of(settings: Settings, catalogue: Catalogue, budget: DescriptorBudg
         workflows_in_flight_max=settings.workflows_in_flight,
         receivers=settings.receivers,
         drain_ms=round(settings.drain_seconds * 1_000),
+        models_of=partial(models_of, settings),
+        governing=governing_of(settings),
     )
+
+
+def governing_of(settings: Settings) -> Governing:
+    """Return the budgets, and which other models may be asked when."""
+    budgets = settings.budgets
+    return Governing(
+        fallback_model=settings.models.fallback,
+        when_short=budgets.when_short,
+        cheaper_model=settings.models.cheaper,
+        limits=BudgetLimits(budgets.booking_usd, budgets.tenant_day_usd, budgets.day_usd),
+    )
+
+
+def provider_of(settings: Settings) -> Provider:
+    """Return who serves the models."""
+    return Provider(settings.models.provider, settings.models.bedrock_prefix)
+
+
+def prices_of(settings: Settings) -> PriceList:
+    """Return the operator's price list, or the shipped one. Raises: ValueError, when it cannot be read."""
+    path = settings.models.prices
+    if path is None:
+        return PriceList.shipped()
+    try:
+        return PriceList.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
+        raise ValueError(f"models.prices: {path} is no price list: {type(error).__name__}: {error}") from error
+
+
+async def _budgets(settings: Settings, now: UtcMs) -> Budgets:
+    """Return the budgets with what the journal knows of the present day. Raises: JournalError."""
+    budgets = Budgets(governing_of(settings).limits)
+    if budgets.limits.any:
+        reader = open_reader(settings.store)
+        try:
+            calls = await reader.model_calls(since=UtcMs(now - now % DAY_MS))
+        finally:
+            await reader.close()
+        budgets.restore(((call.tenant, Decimal(call.usage.usd)) for call in calls if call.usage.usd is not None), now)
+    return budgets
