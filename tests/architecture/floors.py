@@ -111,6 +111,7 @@ FLOORS: Final[dict[str, Floor]] = {
     ),
     "sandbox": Floor(below=frozenset({"agent", "service", "ports", "wire", "domain"}), third_party=None),
     "testing": Floor(below=frozenset({"agent", "ports", "wire", "runtime"}) | _CORE, third_party=None),
+    "bench": Floor(below=_TOWER | {"service", "testing"}, third_party=None),  # wires the real runtime to null agents
     # The package itself: `__init__.py` imports nothing, `__main__.py` starts the commands.
     "__init__": Floor(),
     "__main__": Floor(below=frozenset({"cli"})),
@@ -118,6 +119,9 @@ FLOORS: Final[dict[str, Floor]] = {
 
 LAZY_USERS_OF_TESTING: Final = frozenset({"cli.simulate"})
 """Modules that may import `testing`, and only inside a function: production code never loads fakes."""
+
+LAZY_USERS_OF_BENCH: Final = frozenset({"cli.benchmarking"})
+"""The same for `bench`, which itself stands on `testing`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +206,14 @@ def _judge_inside(module: str, floor_name: str, floor: Floor, rest: str, found: 
         return None
     if target not in FLOORS:
         return f"imports {found.target}: name the module, so that its floor is seen"
-    if target == "testing" and floor_name != "testing":
+    if target == "testing" and floor_name not in {"testing", "bench"}:
         if module in LAZY_USERS_OF_TESTING and found.lazy:
             return None
         return "imports testing, which is forbidden to production code"
+    if target == "bench" and floor_name != "bench":
+        if module in LAZY_USERS_OF_BENCH and found.lazy:
+            return None
+        return "imports bench, which is forbidden to production code"
     if target == floor_name:
         return _judge_sibling(module, floor_name, rest)
     if target in floor.below:

@@ -11,6 +11,7 @@ import typer
 
 from jada_orchestrator import __version__
 from jada_orchestrator.cli import (
+    benchmarking,
     configuring,
     controlling,
     dead_letters,
@@ -188,6 +189,16 @@ app.command(
         "Have the running daemon take its settings and agents afresh; broken ones change nothing.", "jada reload"
     ),
 )(operating.reload)
+app.command(
+    "bench",
+    rich_help_panel=_LOOK,
+    help=taught(
+        "Measure what the orchestrator itself costs on this machine, each figure beside its floor.",
+        "jada bench",
+        "jada bench throughput --runs 3 --flame profile.pstats",
+        "jada bench --quick    # only to see that it works",
+    ),
+)(benchmarking.bench)
 app.add_typer(dead_letters.dlq, name="dlq", rich_help_panel=_RUN)
 app.add_typer(sandboxing.sandbox, name="sandbox", rich_help_panel=_RUN)
 config.command("show")(configuring.show)
