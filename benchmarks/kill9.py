@@ -77,7 +77,7 @@ def show_killing(console: Console, killing: Killing) -> None:
 def show_recovery(console: Console, recoveries: Sequence[Recovery]) -> None:
     """Print how long recovering takes."""
     table = Table(title="Time to recovery: process start until every workflow moves again")
-    for column in ("in flight", "starts", "recovered p50", "moving p50", "moving p99", "RSS after"):
+    for column in ("in flight", "starts", "recovered p50", "moving p50", "moving p99", "CPU p50", "RSS after"):
         table.add_column(column, justify="right")
     for each in recoveries:
         table.add_row(
@@ -86,6 +86,7 @@ def show_recovery(console: Console, recoveries: Sequence[Recovery]) -> None:
             f"{statistics.median(each.recovered_s):.2f} s",
             f"{statistics.median(each.moving_s):.2f} s",
             f"{percentile(each.moving_s, 0.99):.2f} s",
+            f"{statistics.median(each.cpu_s):.2f} s",
             f"{max(each.rss_mib):.0f} MiB",
         )
     console.print(table)

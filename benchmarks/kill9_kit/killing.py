@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -64,12 +64,13 @@ async def kill_again_and_again(
     seed: int,
     at_once: int = 8,
     only: int | None = None,
+    moments: Sequence[str] = tuple(MOMENTS),
     progress: Progress = lambda _done, _killing: None,
 ) -> Killing:
     """Start everything in a folder, kill the daemon so often, and return what came of it.
 
     `only` submits so many bookings before the first kill, and none later, for a run that is to be short: a request
-    that a killed process had received is out of sight for a minute.
+    that a killed process had received is out of sight for a minute. `moments` are taken in turn.
 
     Raises: DaemonFell, when the daemon ended by itself.
     """
@@ -90,8 +91,7 @@ async def kill_again_and_again(
                         await frontend.submit()
                     await daemon.told("workflow.accepted", count=only or 1)
                     for number in range(kills):
-                        name = list(MOMENTS)[number % len(MOMENTS)]
-                        await _kill_once(killing, scene, name)
+                        await _kill_once(killing, scene, moments[number % len(moments)])
                         if number % _LOOK_EVERY_KILLS == _LOOK_EVERY_KILLS - 1:
                             await _look(killing, frontend, sandbox.inventory)
                         progress(number + 1, killing)

@@ -9,8 +9,8 @@ import asyncio
 import hashlib
 import json
 import time
-from collections import deque
-from collections.abc import Mapping
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Self
 
 from aiohttp import web
@@ -19,13 +19,18 @@ _BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 _RECEIVE_MAX: Final = 10
 
 
+async def _at_once() -> None:
+    """Take no time."""
+
+
 class NullAws:
     """Answers every task with the recorded output of its task id, and notes when each workflow was first heard of."""
 
-    def __init__(self, outputs: Mapping[str, Any]) -> None:
-        """Take the outputs by task id."""
+    def __init__(self, outputs: Mapping[str, Any], *, work: Callable[[], Awaitable[None]] = _at_once) -> None:
+        """Take the outputs by task id; `work` is what every function does before it answers."""
         self._outputs = outputs
-        self._replies: deque[str] = deque()
+        self._work = work
+        self._waiting: dict[str, deque[str]] = defaultdict(deque)
         self._arrived = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.reply_queue = "null-replies"
@@ -33,6 +38,8 @@ class NullAws:
         self.first_heard: dict[str, float] = {}
         """When each workflow's first call or outcome came, by `time.monotonic`."""
         self.calls = 0
+        self.outcomes: list[dict[str, Any]] = []
+        """What was published, in order."""
 
     async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=_BODY_BYTES_MAX)
@@ -64,7 +71,7 @@ class NullAws:
     def forget(self) -> None:
         """Begin anew with nothing heard."""
         self.first_heard.clear()
-        self._replies.clear()
+        self._waiting.clear()
         self.calls = 0
 
     def _answer(self, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,9 +88,9 @@ class NullAws:
         }
 
     async def _invoke(self, request: web.Request) -> web.Response:
-        return web.json_response(
-            self._answer(json.loads(await request.read())), headers={"X-Amz-Executed-Version": "1"}
-        )
+        answer = self._answer(json.loads(await request.read()))
+        await self._work()
+        return web.json_response(answer, headers={"X-Amz-Executed-Version": "1"})
 
     async def _queue(self, request: web.Request) -> web.Response:
         operation = request.headers.get("X-Amz-Target", "").rpartition(".")[2]
@@ -94,40 +101,42 @@ class NullAws:
             case "ReceiveMessage":
                 answer = await self._receive(body)
             case "SendMessage":
-                answer = self._sent(body)
+                answer = self._sent(body["QueueUrl"], body)
             case "SendMessageBatch":
-                answer = {"Successful": [self._sent(each) for each in body["Entries"]], "Failed": []}
+                sent = [self._sent(body["QueueUrl"], each) for each in body["Entries"]]
+                answer = {"Successful": sent, "Failed": []}
             case "DeleteMessageBatch" | "ChangeMessageVisibilityBatch":
                 answer = {"Successful": [{"Id": each["Id"]} for each in body["Entries"]], "Failed": []}
             case _:
                 return web.json_response({"__type": "UnsupportedOperation", "message": operation}, status=400)
         return web.json_response(answer, content_type="application/x-amz-json-1.0")
 
-    def _sent(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+    def _sent(self, url: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         text = entry["MessageBody"]
         message = json.loads(text)
+        queue = url.rpartition("/")[2]
         if message.get("schema") == "jada.task/1":
-            self._replies.append(json.dumps(self._answer(message)))
-            self._arrived.set()
-        elif "data" in message:
+            queue, text = self.reply_queue, json.dumps(self._answer(message))
+        if "specversion" in message:
             self.first_heard.setdefault(message["data"]["workflow_id"], time.monotonic())
-        digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+            self.outcomes.append(message)
+        else:
+            self._waiting[queue].append(text)
+            self._arrived.set()
+        digest = hashlib.md5(entry["MessageBody"].encode(), usedforsecurity=False).hexdigest()
         return {"Id": entry.get("Id", ""), "MessageId": digest, "MD5OfMessageBody": digest}
 
     async def _receive(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        if not body["QueueUrl"].endswith(self.reply_queue):
-            await asyncio.sleep(body.get("WaitTimeSeconds", 0))  # nobody sends requests here
-            return {}
+        waiting = self._waiting[body["QueueUrl"].rpartition("/")[2]]
         try:
             async with asyncio.timeout(body.get("WaitTimeSeconds", 0)):
-                while not self._replies:
+                while not waiting:
                     self._arrived.clear()
                     await self._arrived.wait()
         except TimeoutError:
             return {}
-        wanted = min(body.get("MaxNumberOfMessages", 1), _RECEIVE_MAX, len(self._replies))
-        texts = [self._replies.popleft() for _ in range(wanted)]
-        return {"Messages": [_message(text) for text in texts]}
+        wanted = min(body.get("MaxNumberOfMessages", 1), _RECEIVE_MAX, len(waiting))
+        return {"Messages": [_message(waiting.popleft()) for _ in range(wanted)]}
 
 
 def _message(text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ class Recovery:
     """Until the log said `daemon.recovered`."""
     moving_s: list[float] = field(default_factory=list)
     """Until the last workflow's first call had arrived outside."""
+    cpu_s: list[float] = field(default_factory=list)
+    """Processor time of the daemon until then: what the figure would be on a machine that does nothing else."""
     rss_mib: list[float] = field(default_factory=list)
     """Memory in use when all were moving."""
     fill_s: float = 0.0
@@ -71,7 +74,16 @@ async def _start_once(recovery: Recovery, folder: Path, agents: Path, aws: NullA
         [recovered] = daemon.events("daemon.recovered")
         recovery.recovered_s.append(daemon.seen_at[daemon.lines.index(recovered)] - daemon.started_at)
         recovery.moving_s.append(max(aws.first_heard[each] for each in ids) - daemon.started_at)
+        recovery.cpu_s.append(_cpu_s(daemon.pid))
         recovery.rss_mib.append(_rss_mib(daemon.pid))
+
+
+def _cpu_s(pid: int) -> float:
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return 0.0
+    fields = stat.read_text("ascii").rpartition(")")[2].split()  # proc(5): utime and stime are the 14th and 15th
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _rss_mib(pid: int) -> float:
