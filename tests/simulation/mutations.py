@@ -203,7 +203,7 @@ def _first_content_only(self: Turns, item: Any) -> Any:
 
 _ECHOES: Final = Odds(worker_twice=0.5, worker_late=0.1, refused=0.3, cancel=0.6)
 _DELAYS: Final = Odds(runs_later=0.25, slow=0.15)
-_KILLS: Final = Odds(kills_per_run=12)
+_KILLS: Final = Odds(kills_per_run=20, slow=0.4, planner=0, bad_plan=0)
 
 MUTATIONS: Final = (
     Mutation("act before the commit", ((Turns, "_commit", _act_then_commit),)),

@@ -15,7 +15,7 @@ from jada_orchestrator.domain.ids import RequestId, Tenant, workflow_id_of
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import OutcomeType
 from jada_orchestrator.domain.request import BookingRequest, Constraints, Message
-from jada_orchestrator.domain.workflow import TERMINAL, Workflow
+from jada_orchestrator.domain.workflow import TERMINAL, Status, Workflow
 from jada_orchestrator.ports.host import Clock
 from jada_orchestrator.ports.queues import Delivery
 from jada_orchestrator.runtime.world import ParsedRequest
@@ -128,8 +128,8 @@ class Frontends:
         self.owed.texts.setdefault(request.request_id, set()).add(text)
         self.queues.put(REQUESTS, json.dumps({"request": request.request_id, "text": text}))
 
-    def _control(self, request_id: str, command: Command, after_s: float) -> None:
-        body = json.dumps({"control": command, "request": request_id})
+    def _control(self, request_id: str, command: Command, after_s: float, about: str = "") -> None:
+        body = json.dumps({"control": command, "request": request_id, "about": about})
         self.queues.put(REQUESTS, body, delay_ms=round(after_s * 1_000))
 
     # --- Being told ---------------------------------------------------------------------------------------------------
@@ -143,9 +143,10 @@ class Frontends:
         if outcome["type"] in {"awaiting_approval", "needs_clarification"}:
             after_s = fate.between(60, 600) if fate.strikes("late_person") else fate.between(0.5, 20)
             if outcome["type"] == "needs_clarification":
-                self._control(request_id, "answer", after_s)
+                self._control(request_id, "answer", after_s, outcome["id"])
             else:
-                self._control(request_id, "deny" if fate.strikes("denied") else "approve", after_s)
+                command: Command = "deny" if fate.strikes("denied") else "approve"
+                self._control(request_id, command, after_s, outcome["id"])
         elif outcome["type"] in _TERMINAL - {"rejected"}:
             if outcome["type"] != "completed" and self._may_retry(request_id):
                 self._control(request_id, "retry", fate.between(0.5, 30))
@@ -179,6 +180,9 @@ class Frontends:
             if "request" not in body or body["request"] not in self.owed.texts:
                 continue
             workflow = self.witness.durable(workflow_id_of(RequestId(body["request"])))
+            if workflow is not None and body.get("about") and _still_asks(workflow, body["about"]):
+                sentence = f"the answer {delivery.message.body} was deleted, and the question is still open"
+                self.witness.object(sentence, workflow.workflow_id)
             if workflow is None and not ("control" in body and self._is_dead(delivery.message.body)):
                 self.witness.object(f"the message {delivery.message.body} was deleted before its workflow was durable")
 
@@ -222,6 +226,12 @@ class Frontends:
             yield f"it came to its end {ends} times, and its frontend was told of {len(final)} endings"
         if final and final[-1].type != workflow.terminal:
             yield f"it ended as {workflow.terminal}, and its frontend was told of {final[-1].type}"
+
+
+def _still_asks(workflow: Workflow, outcome_id: str) -> bool:
+    """Tell whether a workflow durably waits for an answer to the very question that this outcome put."""
+    waits = workflow.status in {Status.AWAITING_APPROVAL, Status.NEEDS_CLARIFICATION}
+    return waits and workflow.outcomes[-1].outcome_id == outcome_id
 
 
 def encode_outcome(outcome_id: str, outcome_type: OutcomeType, at: UtcMs, content: Mapping[str, object]) -> str:
