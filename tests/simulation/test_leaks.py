@@ -19,10 +19,10 @@ def _objects() -> int:
 
 def test_descriptors_and_memory_return_to_where_they_began() -> None:
     """After the first runs, which fill caches, more of them take neither descriptors nor memory."""
-    for seed in range(30):
+    for seed in range(12):
         simulate(seed)
     descriptors, objects = _descriptors(), _objects()
-    for seed in range(30):
+    for seed in range(12):
         simulate(seed)
     assert _descriptors() == descriptors
     assert _objects() < objects * 1.01 + 200
