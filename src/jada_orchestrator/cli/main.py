@@ -15,6 +15,7 @@ from jada_orchestrator.cli import (
     configuring,
     controlling,
     dead_letters,
+    examining,
     operating,
     planning,
     reading,
@@ -124,6 +125,14 @@ app.command(
         "jada simulate --plan proposal.json --catalogue config/agents --json",
     ),
 )(simulate.simulate)
+app.command(
+    "exam",
+    rich_help_panel=_LOOK,
+    help=taught(
+        "Examine models: how good are their plans for requests with expected properties? No agent is called.",
+        "jada exam tests/exam --catalogue config/agents --model claude-sonnet-4-6 --model claude-haiku-4-5 --runs 3",
+    ),
+)(examining.exam)
 app.command(
     "cancel",
     rich_help_panel=_ASK,

@@ -21,6 +21,11 @@ def screen() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=_WIDE)
 
 
+def error_screen() -> Console:
+    """Return a console on the present stderr, for progress: stdout is for what was asked for."""
+    return Console(stderr=True, highlight=False)
+
+
 def print_error(text: str) -> None:
     """Write a line of markup to stderr."""
     Console(stderr=True, highlight=False, soft_wrap=True).print(text)

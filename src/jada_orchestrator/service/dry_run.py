@@ -12,7 +12,7 @@ from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import Exchange
 from jada_orchestrator.planning import Compiled, Faulted, compile_proposal
-from jada_orchestrator.ports.planner import PlannerQuestion
+from jada_orchestrator.ports.planner import Planner, PlannerQuestion
 from jada_orchestrator.service.refusals import configuration_checked
 from jada_orchestrator.service.settings import Settings
 
@@ -57,26 +57,34 @@ async def plan(settings: Settings, request: BookingRequest, now: UtcMs) -> DryRu
             PlannerSettings(settings.planner_timeout, settings.defaults.max_tokens, effort),
         ) as planner:
             await planner.learn(settings.model, now)
-            exchanges: list[Exchange] = []
-            corrected: list[Faulted] = []
-            usage = Usage()
-            latency_ms = 0
-            while True:
-                answer = await planner.propose(
-                    PlannerQuestion(
-                        workflow_id=workflow_id_of(request.request_id),
-                        request=request,
-                        catalogue=catalogue,
-                        model=settings.model,
-                        now=now,
-                        exchanges=tuple(exchanges),
-                        clarifications=(),
-                    )
-                )
-                usage += answer.usage
-                latency_ms += answer.latency_ms
-                compiled = compile_proposal(answer.text, catalogue, request)
-                if not isinstance(compiled, Faulted) or len(corrected) == CORRECTIONS_MAX:
-                    return DryRun(compiled, answer.text, tuple(corrected), answer.model, usage, latency_ms)
-                corrected.append(compiled)
-                exchanges.append(Exchange(answer.text, compiled.faults))
+            return await converse(planner, catalogue, request, settings.model, now)
+
+
+async def converse(planner: Planner, catalogue: Catalogue, request: BookingRequest, model: str, now: UtcMs) -> DryRun:
+    """Put one request to a model, with as many corrections as the daemon allows; the last answer may have faults too.
+
+    Raises: PlannerError.
+    """
+    exchanges: list[Exchange] = []
+    corrected: list[Faulted] = []
+    usage = Usage()
+    latency_ms = 0
+    while True:
+        answer = await planner.propose(
+            PlannerQuestion(
+                workflow_id=workflow_id_of(request.request_id),
+                request=request,
+                catalogue=catalogue,
+                model=model,
+                now=now,
+                exchanges=tuple(exchanges),
+                clarifications=(),
+            )
+        )
+        usage += answer.usage
+        latency_ms += answer.latency_ms
+        compiled = compile_proposal(answer.text, catalogue, request)
+        if not isinstance(compiled, Faulted) or len(corrected) == CORRECTIONS_MAX:
+            return DryRun(compiled, answer.text, tuple(corrected), answer.model, usage, latency_ms)
+        corrected.append(compiled)
+        exchanges.append(Exchange(answer.text, compiled.faults))
