@@ -83,7 +83,7 @@ def _show(told: dict[str, Any]) -> None:
 def _ask(context: typer.Context, socket: Path | None, command: str, timeout_s: float) -> dict[str, Any]:
     from jada_orchestrator.service.control_socket import DaemonUnreachableError, ask_daemon, daemon_socket
 
-    path = socket or daemon_socket(options.loaded(context).settings)
+    path = socket or daemon_socket(lambda: options.loaded(context).settings)
     try:
         return asyncio.run(ask_daemon(path, command, timeout_s=timeout_s))
     except DaemonUnreachableError as error:

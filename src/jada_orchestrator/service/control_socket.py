@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from jada_orchestrator.adapters.web.control import ask
 from jada_orchestrator.adapters.web.errors import DaemonUnreachableError
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.service.settings import Settings
+from jada_orchestrator.service.settings_tiers import SettingsMistakesError
 
 SOCKET_NAME: Final = "control.sock"
 SERVICE_SOCKET: Final = Path("/run/jada") / SOCKET_NAME
@@ -33,8 +35,20 @@ def control_socket(settings: Settings) -> Path:
     return store_path(settings.store).parent / SOCKET_NAME
 
 
-def daemon_socket(settings: Settings) -> Path:
-    """Return where commands look for the daemon: as above, and the service's where nothing was set or is there."""
+def daemon_socket(load: Callable[[], Settings]) -> Path:
+    """Return where commands look for the daemon: as above, and the service's where nothing was set or is there.
+
+    The settings are read only where the environment does not tell: with broken ones it is the daemon who has to say so.
+    """
+    named = os.environ.get("JADA_CONTROL_SOCKET", "")
+    if named:
+        return Path(named)
+    try:
+        settings = load()
+    except SettingsMistakesError:
+        if _is_socket(SERVICE_SOCKET):
+            return SERVICE_SOCKET
+        raise
     path = control_socket(settings)
     return path if settings.control_socket or _is_socket(path) or not _is_socket(SERVICE_SOCKET) else SERVICE_SOCKET
 

@@ -6,15 +6,16 @@ import asyncio
 import os
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from jada_orchestrator import __version__
 from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
+from jada_orchestrator.adapters.host.descriptors import count_by_kind, count_open
 from jada_orchestrator.adapters.host.logs import HostLog
 from jada_orchestrator.capacity.descriptors import DescriptorBudget
+from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.ports.journal import JournalError
@@ -54,6 +55,12 @@ TAKEN_BY_RELOAD: Final = frozenset(
 """Settings that a reload takes; the others are wired into connections, and a restart takes them."""
 
 
+LearnModel = Callable[[str, Catalogue], Awaitable[tuple[Fault, ...]]]
+"""Asks the service about a model and returns what the operator should know of it; never fails."""
+_UNUSABLE: Final = frozenset({"MODEL_UNKNOWN", "MODEL_RETIRED", "MODEL_WITHOUT_STRUCTURED_OUTPUTS"})
+"""What the service says of a model with which every plan would fail."""
+
+
 class RunningOperations:
     """The port `Operations` on a running orchestrator."""
 
@@ -66,8 +73,10 @@ class RunningOperations:
         budget: DescriptorBudget,
         log: CountingLog,
         host_log: HostLog,
+        learn_model: LearnModel,
     ) -> None:
-        """Take what is operated, and how settings are read afresh."""
+        """Take what is operated, how settings are read afresh, and how a model is asked about."""
+        self._learn_model = learn_model
         self._orchestrator = orchestrator
         self._at_start = values_of(loaded)
         self._loaded = loaded
@@ -119,6 +128,7 @@ class RunningOperations:
             "turned_ms_ago": now.turned_ms_ago,
             "descriptors": {
                 "open": open_descriptors(),
+                "by_kind": dict(count_by_kind()),
                 "soft": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
                 "functions": self._budget.functions,
                 "queues": self._budget.queues,
@@ -159,10 +169,12 @@ class RunningOperations:
             for (event, level), count in sorted(self._log.events.items())
         )
         reloads = tuple(((("result", result),), float(count)) for result, count in self._reloads.items())
+        kinds = tuple(((("kind", kind),), float(count)) for kind, count in sorted(count_by_kind().items()))
         return [
             *samples,
             Sample("jada_bookings", "gauge", "Unfinished bookings by status.", bookings),
             Sample("jada_events", "counter", "Events of the log, each state change of a booking among them.", events),
+            Sample("jada_open_descriptors_by_kind", "gauge", "Open files of the process, by kind.", kinds),
             Sample("jada_reloads", "counter", "Reloads by result.", reloads),
             Sample("jada_build_info", "gauge", "The version, as a label.", (((("version", __version__),), 1.0),)),
         ]
@@ -186,7 +198,6 @@ class RunningOperations:
     async def _reload(self) -> Reloaded:
         if self._orchestrator.snapshot().phase is not Phase.READY:
             return Reloaded(taken=False, faults=(Fault("NOT_RUNNING", "daemon", "it is starting or stopping now"),))
-        faults: list[Fault] = []
         try:
             loaded = self._load_settings()
         except SettingsMistakesError as error:
@@ -196,14 +207,17 @@ class RunningOperations:
             catalogue = read_catalogue(loaded.settings.catalogue)
         except CatalogueError as error:
             return Reloaded(taken=False, faults=error.faults)
+        warnings = await self._learn_model(loaded.settings.model, catalogue)
+        unusable = tuple(fault for fault in warnings if fault.code in _UNUSABLE)
+        if unusable:
+            return Reloaded(taken=False, faults=unusable)
         try:
             await self._orchestrator.reload(tunables_of(loaded.settings, catalogue, self._budget))
         except (JournalError, ValueError) as error:
-            faults.append(Fault("NOT_STORED", "store", str(error)))
-            return Reloaded(taken=False, faults=tuple(faults))
+            return Reloaded(taken=False, faults=(Fault("NOT_STORED", "store", str(error)),))
         self._loaded = loaded
         self._host_log.set_level(loaded.settings.log_level)
-        return Reloaded(taken=True, notices=(*loaded.notices, *self._need_restart(loaded)))
+        return Reloaded(taken=True, notices=(*loaded.notices, *map(str, warnings), *self._need_restart(loaded)))
 
     def _need_restart(self, loaded: LoadedSettings) -> list[str]:
         """Name the settings that changed since the start and that only a restart takes."""
@@ -216,7 +230,4 @@ class RunningOperations:
 
 def open_descriptors() -> int:
     """Return how many files this process has open; 0 where the host hides it."""
-    try:
-        return sum(1 for _ in Path("/proc/self/fd").iterdir()) - 1
-    except OSError:
-        return 0
+    return count_open()
