@@ -16,7 +16,7 @@ from jada_orchestrator.adapters.claude.errors import classify
 from jada_orchestrator.adapters.claude.shipped import read_shipped
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Fault
-from jada_orchestrator.domain.instants import UtcMs, format_date
+from jada_orchestrator.domain.instants import UtcMs, format_date, parse_instant
 from jada_orchestrator.domain.usage import Usage
 
 Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
@@ -49,20 +49,30 @@ class ModelFacts:
 class KnownModels:
     """The table of abilities for when the service cannot be asked."""
 
-    def __init__(self, facts: Mapping[str, ModelFacts]) -> None:
-        """Take the facts by id."""
+    def __init__(self, facts: Mapping[str, ModelFacts], token_factors: Mapping[str, float] | None = None) -> None:
+        """Take the facts by id, and how many tokens models count for one of Claude 4.x."""
         self._facts = dict(facts)
+        self._token_factors = dict(token_factors or {})
 
     @classmethod
     def shipped(cls) -> KnownModels:
         """Return the table that came with this version."""
         entries: dict[str, JsonObject] = read_shipped("models.json")["models"]
-        return cls({model: _from_table(model, entry) for model, entry in entries.items()})
+        factors = {model: float(entry.get("token_factor", 1)) for model, entry in entries.items()}
+        return cls({model: _from_table(model, entry) for model, entry in entries.items()}, factors)
 
     def facts_of(self, model: str) -> ModelFacts:
         """Return what the table says; an id with a date at its end is also found without it, others are unknown."""
         found = self._facts.get(model) or self._facts.get(_DATE_SUFFIX.sub("", model))
         return ModelFacts(model) if found is None else replace(found, model=model)
+
+    def knows(self, model: str) -> bool:
+        """Tell whether the table has the model."""
+        return model in self._facts or _DATE_SUFFIX.sub("", model) in self._facts
+
+    def token_factor_of(self, model: str) -> float:
+        """Return how many tokens a model counts for a text that has one token with Claude 4.x."""
+        return self._token_factors.get(_DATE_SUFFIX.sub("", model), 1.0)
 
 
 def _from_table(model: str, entry: JsonObject) -> ModelFacts:
@@ -72,6 +82,8 @@ def _from_table(model: str, entry: JsonObject) -> ModelFacts:
         structured_outputs=entry["structured_outputs"],
         max_tokens=entry["max_tokens"],
         cache_minimum_tokens=entry["cache_minimum_tokens"],
+        lifecycle=entry.get("lifecycle", "unknown"),
+        retires_at=parse_instant(f"{entry['retires']}T00:00:00Z") if "retires" in entry else None,
     )
 
 

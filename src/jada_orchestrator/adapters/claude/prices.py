@@ -78,6 +78,10 @@ class PriceList:
         """Return the list that came with this version."""
         return cls.from_json(read_shipped("prices.json"))
 
+    def models(self) -> list[str]:
+        """Return the models that have a price."""
+        return list(self._prices)
+
     def price_of(self, model: str, on: date) -> Price | None:
         """Return the price of a model on a day; an id with a date at its end is also found without it."""
         entries = self._prices.get(model) or self._prices.get(_DATE_SUFFIX.sub("", model), [])
