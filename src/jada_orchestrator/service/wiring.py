@@ -12,15 +12,19 @@ from functools import partial
 from jada_orchestrator.adapters.aws.clients import Connections, open_clients
 from jada_orchestrator.adapters.aws.errors import is_missing_queue
 from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
+from jada_orchestrator.adapters.aws.model_places import AwsPlaces
 from jada_orchestrator.adapters.aws.queues import SqsOutcomes, SqsSource
 from jada_orchestrator.adapters.aws.sending import SqsSender
 from jada_orchestrator.adapters.aws.service import SqsService
 from jada_orchestrator.adapters.aws.worker_queues import SqsWorkers
 from jada_orchestrator.adapters.claude.client import ClientSettings
+from jada_orchestrator.adapters.claude.lifecycle import is_known
+from jada_orchestrator.adapters.claude.models import KnownModels
 from jada_orchestrator.adapters.claude.planner import ClaudePlanner, PlannerSettings, open_planner
 from jada_orchestrator.adapters.claude.prices import PriceList
 from jada_orchestrator.adapters.claude.providers import Provider
 from jada_orchestrator.adapters.host.clock import SystemClock
+from jada_orchestrator.adapters.host.descriptors import OpenFiles
 from jada_orchestrator.adapters.journal.opening import open_journal, open_reader
 from jada_orchestrator.capacity.budgets import DAY_MS, BudgetLimits, Budgets
 from jada_orchestrator.capacity.descriptors import DescriptorBudget
@@ -159,6 +163,8 @@ def tunables_of(settings: Settings, catalogue: Catalogue, budget: DescriptorBudg
         workflows_in_flight_max=settings.workflows_in_flight,
         receivers=settings.receivers,
         drain_ms=round(settings.drain_seconds * 1_000),
+        files_open=OpenFiles(),
+        files_max=budget.limit,
         models_of=partial(models_of, settings),
         governing=governing_of(settings),
     )
@@ -189,6 +195,23 @@ def prices_of(settings: Settings) -> PriceList:
         return PriceList.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
         raise ValueError(f"models.prices: {path} is no price list: {type(error).__name__}: {error}") from error
+
+
+def known_models() -> KnownModels:
+    """Return what is known of models without asking anybody."""
+    return KnownModels.shipped()
+
+
+def is_known_model(model: str) -> bool:
+    """Tell whether any table that came with this version has a model."""
+    return is_known(model)
+
+
+@asynccontextmanager
+async def open_places() -> AsyncIterator[AwsPlaces]:
+    """Open what reads and writes agents' models at AWS. Raises: AwsSetupError."""
+    async with open_clients(Connections(functions=8, queues=1, parameters=8)) as clients:
+        yield AwsPlaces(clients)
 
 
 async def _budgets(settings: Settings, now: UtcMs) -> Budgets:
