@@ -14,8 +14,10 @@ from jada_orchestrator.cli import (
     benchmarking,
     configuring,
     controlling,
+    costing,
     dead_letters,
     examining,
+    models,
     operating,
     planning,
     reading,
@@ -208,6 +210,17 @@ app.command(
         "jada bench --quick    # only to see that it works",
     ),
 )(benchmarking.bench)
+app.command(
+    "cost",
+    rich_help_panel=_LOOK,
+    help=taught(
+        "Show what the model's calls cost, from the journal; or project what they would cost.",
+        "jada cost --since 2026-11-01 --by model,purpose",
+        "jada cost web-7f3c2a",
+        "jada cost --project 100,1000 --models claude-sonnet-4-6,claude-haiku-4-5",
+    ),
+)(costing.cost)
+app.add_typer(models.models, name="models", rich_help_panel=_LOOK)
 app.add_typer(dead_letters.dlq, name="dlq", rich_help_panel=_RUN)
 app.add_typer(sandboxing.sandbox, name="sandbox", rich_help_panel=_RUN)
 config.command("show")(configuring.show)
