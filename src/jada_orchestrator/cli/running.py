@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,6 +15,8 @@ from jada_orchestrator.service.settings_tiers import LoadedSettings
 
 _SWITCH_INTERVAL_S: Final = 20e-6
 """How long a thread may keep the interpreter while others want it (benchmarks/journal_floor.py shows why)."""
+_COLLECT_EVERY: Final = (100_000, 50, 1_000)
+"""Objects before the collector looks, and how seldom it looks at the old ones: hardly anything here is in a cycle."""
 
 
 def run(
@@ -35,6 +38,7 @@ def run(
     first = load()
     # The journal's writer is a thread. With Python's default of 5 ms it may starve for seconds beside a busy loop.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    gc.set_threshold(*_COLLECT_EVERY)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         status = runner.run(run_daemon(first, load))
     if status:

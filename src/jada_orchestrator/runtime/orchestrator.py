@@ -10,6 +10,7 @@ from typing import Any
 
 from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.ports.journal import JournalError
+from jada_orchestrator.runtime.collecting import without_collection
 from jada_orchestrator.runtime.governed import GovernedPlanner
 from jada_orchestrator.runtime.inbox import Inbox
 from jada_orchestrator.runtime.intake import Intake
@@ -74,8 +75,9 @@ class Orchestrator:
         Raises: JournalError when the store is lost for good; whatever is not durable then was never acted upon.
         """
         try:
-            recovered = await self._turns.recover()
-            await self._turns.turn()
+            with without_collection():
+                recovered = await self._turns.recover()
+                await self._turns.turn()
             self._world.log.emit(
                 "info", "daemon.recovered", f"{recovered} unfinished workflows go on", workflows=recovered
             )
