@@ -20,6 +20,9 @@ PLACEHOLDERS: Final = frozenset(
         "MESSAGE_ID",
         "TCP_KEEPIDLE",  # names of the operating system and of journald
         "SYSLOG_IDENTIFIER",
+        "LC_ALL",  # of programs that the doctor runs
+        "SYSTEMD_COLORS",
+        "SYSTEMD_PAGER",
     }
 )
 """Words in capitals that are neither codes nor variables that an operator sets or sees."""
@@ -53,7 +56,9 @@ def test_entries_say_who_does_what() -> None:
 
 def test_what_is_written_in_capitals_is_known() -> None:
     """Each word in capitals of the source is a code with an entry, a variable that is listed, or a name of our own."""
-    variables = {row[0].strip("`") for row in rows(CONFIGURATION)} | {variable_of(key) for key in keys()}
+    variables = {name.strip(" `") for row in rows(CONFIGURATION) for name in row[0].split(",")} | {
+        variable_of(key) for key in keys()
+    }
     known = documented_codes() | variables | PLACEHOLDERS
     unknown = {
         word: shown(place)
