@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -25,4 +26,12 @@ async def around(
     """Queues, mailboxes and a folder for the daemons of one file."""
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
     async with surroundings(sandbox, tmp_path_factory.mktemp(name), name) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def alone(sandbox: Sandbox, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Surroundings]:
+    """The same for one test: a long poll that a stopped daemon left behind in the stand-in takes nobody's message."""
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:60]
+    async with surroundings(sandbox, tmp_path, name) as made:
         yield made
