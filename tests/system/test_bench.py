@@ -11,7 +11,7 @@ import pytest
 
 from jada_orchestrator.bench.suite import MEASURES
 
-ROWS = 13
+ROWS = 14
 
 
 @pytest.mark.timeout(300)

@@ -34,7 +34,7 @@ CONNECTIONS: Final = 200
 QUEUE_CONNECTIONS: Final = 32
 _POLLS: Final = 8
 
-_CALL: Final = AgentCall(
+ONE_CALL: Final = AgentCall(
     workflow_id=WorkflowId("wf-00000000000000000000000000"),
     request_id=RequestId("bench-1"),
     tenant=Tenant("acme"),
@@ -65,7 +65,7 @@ async def _gathered(count: int, at_once: int, call: Callable[[], Coroutine[Any, 
 async def bare_invokes(count: int, at_once: int) -> Timed:
     """Make so many Invokes with nothing but aiobotocore and its own defaults."""
     config = AioConfig(max_pool_connections=at_once)
-    body = tasks.encode(_CALL, reply_to=None).encode()
+    body = tasks.encode(ONE_CALL, reply_to=None).encode()
     client_of: Any = get_session().create_client
     async with client_of("lambda", region_name="us-east-1", config=config) as client:
 
@@ -81,18 +81,18 @@ async def bare_invokes(count: int, at_once: int) -> Timed:
 async def bare_sends(count: int, at_once: int) -> Timed:
     """Send so many messages one by one with nothing but aiobotocore."""
     config = AioConfig(max_pool_connections=at_once)
-    body = tasks.encode(_CALL, reply_to=None)
+    body = tasks.encode(ONE_CALL, reply_to=None)
     client_of: Any = get_session().create_client
     async with client_of("sqs", region_name="us-east-1", config=config) as client:
         url = (await client.get_queue_url(QueueName="nobody-reads"))["QueueUrl"]
         return await _gathered(count, at_once, partial(client.send_message, QueueUrl=url, MessageBody=body))
 
 
-def functions_of(clients: AwsClients) -> FunctionCaller:
+def functions_of(clients: AwsClients, connections: int = CONNECTIONS) -> FunctionCaller:
     """Return the production adapter."""
     return LambdaFunctions(
         clients.functions,
-        connections=CONNECTIONS,
+        connections=connections,
         encode=partial(tasks.encode, reply_to=None),
         read=replies.read_payload,
     )
@@ -183,10 +183,10 @@ async def one_call(count: int, runs: int) -> Figure:
     async with null_aws(), _clients() as clients:
         functions = functions_of(clients)
         target = LambdaTransport("null")
-        await functions.call(target, _CALL)
+        await functions.call(target, ONE_CALL)
         for _ in range(runs):
             bare.append(await bare_invokes(count, CONNECTIONS))
-            ours.append(await _gathered(count, CONNECTIONS, partial(functions.call, target, _CALL)))
+            ours.append(await _gathered(count, CONNECTIONS, partial(functions.call, target, ONE_CALL)))
     return Figure(
         measure="Invoke by our adapter alone",
         unit="/s",
@@ -212,7 +212,7 @@ async def fan_out(folder: Path, width: int, runs: int) -> Figure:
         target = LambdaTransport("null")
         for _ in range(runs):
             count = bookings * WIDE_TASKS
-            floors.append(await _gathered(count, count, partial(functions.call, target, _CALL)))
+            floors.append(await _gathered(count, count, partial(functions.call, target, ONE_CALL)))
             async with open_stage(new_folder(folder), setting, functions=functions) as stage:
                 began, cpu = time.perf_counter(), time.process_time()
                 await stage.completed(bookings)

@@ -78,8 +78,9 @@ class _Queues:
 class _Connection(asyncio.Protocol):
     """One connection: requests one after another, each with a Content-Length."""
 
-    def __init__(self, queues: _Queues) -> None:
+    def __init__(self, queues: _Queues, delay_s: float) -> None:
         self._queues = queues
+        self._delay_s = delay_s
         self._buffer = b""
         self._transport: Any = None  # uvloop's transports share no class with asyncio's
         self.is_closed = False
@@ -122,8 +123,14 @@ class _Connection(asyncio.Protocol):
                 self._transport.close()
             case "throttled":
                 self._answer(b'{"Reason":"null"}', 429, "X-Amzn-ErrorType: TooManyRequestsException\r\n")
+            case _ if self._delay_s:
+                asyncio.get_running_loop().call_later(self._delay_s, self._succeed)
             case _:
-                self._answer(_OUTPUT, 200, "X-Amz-Executed-Version: $LATEST\r\n")
+                self._succeed()
+
+    def _succeed(self) -> None:
+        if not self.is_closed:
+            self._answer(_OUTPUT, 200, "X-Amz-Executed-Version: $LATEST\r\n")
 
     def _queue(self, operation: str, body: dict[str, Any]) -> None:
         match operation:
@@ -155,20 +162,20 @@ class _Connection(asyncio.Protocol):
         self._transport.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
-async def serve() -> None:
-    """Serve on a free port of the loopback interface until the standard input ends."""
+async def serve(delay_s: float = 0.0) -> None:
+    """Serve on a free port of the loopback interface until the standard input ends; functions take `delay_s`."""
     loop = asyncio.get_running_loop()
     queues = _Queues()
-    server = await loop.create_server(lambda: _Connection(queues), "127.0.0.1", 0, backlog=4_096)
+    server = await loop.create_server(lambda: _Connection(queues, delay_s), "127.0.0.1", 0, backlog=4_096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)  # noqa: T201 - whoever started it reads it
     await asyncio.to_thread(sys.stdin.read)
     server.close()
 
 
 @asynccontextmanager
-async def null_aws() -> AsyncIterator[str]:
+async def null_aws(delay_s: float = 0.0) -> AsyncIterator[str]:
     """Start one in a process of its own, and yield its URL; botocore's environment points to it meanwhile."""
-    arguments: Sequence[str] = (sys.executable, "-m", "jada_orchestrator.bench.null_aws")
+    arguments: Sequence[str] = (sys.executable, "-m", "jada_orchestrator.bench.null_aws", str(delay_s))
     process = await asyncio.create_subprocess_exec(
         *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -206,4 +213,4 @@ def _environment(url: str) -> Iterator[None]:
 if __name__ == "__main__":
     import uvloop
 
-    uvloop.run(serve())
+    uvloop.run(serve(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))

@@ -22,6 +22,7 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall, CallEnded, FunctionCaller, WorkerSender
 from jada_orchestrator.ports.log import Level
+from jada_orchestrator.ports.planner import PlannerQuestion
 from jada_orchestrator.ports.queues import AgentReply, Delivery, MessageSource, OutcomeMessage, UnreadableReply
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.world import Tunables, Wire, World
@@ -202,6 +203,8 @@ class Setting:
     bookings: int
     at_once: int
     calls_at_once: int = 1_000_000
+    plan: Callable[[PlannerQuestion], str] | None = None
+    """What is answered instead of `proposal`, by the question."""
     booking_of: Callable[[int, Message], RequestArrived] = lambda number, message: booking(number, message=message)
 
 
@@ -229,7 +232,7 @@ async def open_stage(
     requests, outcomes = NumberedSource(setting.bookings), CountedOutcomes()
     world = World(
         journal=sqlite,
-        planner=ScriptedPlanner(lambda _: setting.proposal),
+        planner=ScriptedPlanner(setting.plan or (lambda _: setting.proposal)),
         functions=functions or NullFunctions(),
         workers=workers or NullWorkers(),
         requests=requests,

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 
 from jada_orchestrator.bench import calls, durable, scale
 from jada_orchestrator.bench.figures import Figure
+from jada_orchestrator.bench.leaks import no_leaks
 from jada_orchestrator.bench.recovery import recovery
 
 
@@ -26,10 +27,11 @@ class Size:
     parked: int
     waiting: int
     recovered: tuple[int, ...]
+    faulty_calls: int
 
 
-FULL: Final = Size(5, (100, 500), 6, 200, 200, 1_000, 10_000, 100_000, (1_000, 10_000))
-QUICK: Final = Size(1, (10,), 2, 3, 3, 100, 50, 1_000, (20,))
+FULL: Final = Size(5, (100, 500), 6, 200, 200, 1_000, 10_000, 100_000, (1_000, 10_000), 20_000)
+QUICK: Final = Size(1, (10,), 2, 3, 3, 100, 50, 1_000, (20,), 300)
 """Only to see that everything works; its figures mean nothing."""
 
 _Measure: TypeAlias = Callable[[Path, Size], Awaitable[list[Figure]]]
@@ -68,6 +70,10 @@ async def _recovery(folder: Path, size: Size) -> list[Figure]:
     return [await recovery(folder, bookings, min(3, size.runs)) for bookings in size.recovered]
 
 
+async def _leaks(_: Path, size: Size) -> list[Figure]:
+    return [await no_leaks(size.faulty_calls)]
+
+
 MEASURES: Final[dict[str, _Measure]] = {
     "throughput": _throughput,
     "alone": _alone,
@@ -77,6 +83,7 @@ MEASURES: Final[dict[str, _Measure]] = {
     "fan-out": _fan_out,
     "scale": _scale,
     "recovery": _recovery,
+    "leaks": _leaks,
 }
 
 

@@ -109,3 +109,5 @@ TURN_EVENTS_MAX: Final = 2_000
 ms)."""
 WORKFLOWS_IN_FLIGHT_MAX: Final = 10_000
 """Workflows held in memory; at 15 KiB each, 150 MiB."""
+DESCRIPTORS_LOOK_MS: Final = 500
+"""How often open files are counted at most: with thousands open that takes a millisecond."""

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 
+from jada_orchestrator.capacity.descriptors import admissible
 from jada_orchestrator.domain.documents import digest_of_text
 from jada_orchestrator.domain.events import ControlArrived, ReplyArrived, RequestArrived, RequestRefused
 from jada_orchestrator.domain.faults import Failure, Fault
@@ -146,6 +147,7 @@ class Intake:
         self._request_settler = Settler(world, world.requests)
         self._reply_settler = Settler(world, world.replies)
         self._undecided = 0
+        self._short_of_files = False
         self._side_work: set[asyncio.Task[None]] = set()
 
     @property
@@ -168,11 +170,30 @@ class Intake:
     def _request_room(self) -> int:
         if self._turns.health.store_trouble is not None:
             return 0
-        room = min(self._inbox.room, self._turns.room - self._undecided)
+        room = min(self._inbox.room, self._turns.room - self._undecided, self._room_by_files())
         if self._world.planning.stopped() is not None:
             # What cannot be planned stays in the queue, but for a few: the same queue brings control messages.
             unplanned = self._turns.count(Status.PLANNING) + self._turns.count(Status.ACCEPTED)
             room = min(room, UNPLANNED_WHILE_STOPPED_MAX - unplanned - self._undecided)
+        return room
+
+    def _room_by_files(self) -> int:
+        """Slow down before the process runs out of descriptors, and say when that begins and ends."""
+        tunables = self._tunables()
+        if tunables.files_open is None:
+            return self._inbox.room
+        in_use = tunables.files_open()
+        room = admissible(tunables.files_max, in_use)
+        if (room == 0) is not self._short_of_files:
+            self._short_of_files = room == 0
+            if self._short_of_files:
+                message = (
+                    f"{in_use} of {tunables.files_max} files are open: no requests are taken in until some are closed. "
+                    "Raise LimitNOFILE in the unit file, or lower `connections` in the settings"
+                )
+                self._world.log.emit("error", "descriptors.short", message, open=in_use, limit=tunables.files_max)
+            else:
+                self._world.log.emit("warning", "descriptors.enough", f"{in_use} files are open: requests are taken in")
         return room
 
     # --- Requests and control messages ----------------------------------------------------------------------------

@@ -67,6 +67,10 @@ class Tunables:
     workflows_in_flight_max: int
     receivers: int
     drain_ms: int
+    files_open: Callable[[], int] | None = None
+    """How many files the process has open now; None: nobody counts."""
+    files_max: int = 0
+    """How many it may have open; used with `files_open` only."""
     models_of: Callable[[BookingRequest], tuple[str, ...]] | None = None
     """The ladder of models that a request begun now is planned with; None: `model` alone."""
     governing: Governing = field(default_factory=Governing)

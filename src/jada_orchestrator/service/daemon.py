@@ -19,7 +19,7 @@ from jada_orchestrator.adapters.web.addresses import parse_address
 from jada_orchestrator.adapters.web.control import open_control
 from jada_orchestrator.adapters.web.errors import ListenError
 from jada_orchestrator.adapters.web.health import open_health
-from jada_orchestrator.capacity.descriptors import DescriptorBudget, TooFewDescriptorsError, divide
+from jada_orchestrator.capacity.descriptors import TooFewDescriptorsError
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.ports.host import Watcher
 from jada_orchestrator.ports.journal import (
@@ -36,6 +36,7 @@ from jada_orchestrator.runtime.world import World
 from jada_orchestrator.service.catalogues import read_catalogue
 from jada_orchestrator.service.control_socket import control_socket
 from jada_orchestrator.service.counting import CountingLog
+from jada_orchestrator.service.descriptors import log_ledger, take_descriptors
 from jada_orchestrator.service.ladder import all_models
 from jada_orchestrator.service.operating import RunningOperations, open_descriptors
 from jada_orchestrator.service.settings import Settings
@@ -48,14 +49,6 @@ EX_CONFIG = 78
 
 LoadSettings = Callable[[], LoadedSettings]
 """Reads the settings afresh, for a reload; raises SettingsMistakesError with every fault named."""
-
-
-def raise_descriptor_limit() -> int:
-    """Raise the soft limit of open files to the hard one, which is always allowed; return what holds then."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int:
@@ -81,9 +74,8 @@ async def _start(
     settings = loaded.settings
     try:
         catalogue = read_catalogue(settings.catalogue)
-        wanted = settings.connections
-        budget = divide(raise_descriptor_limit(), functions=wanted.functions, queues=wanted.queues, model=wanted.model)
-        _log_budget(log, budget)
+        budget, limits = take_descriptors(settings)
+        log_ledger(log, budget, limits)
         async with open_world(settings, budget, log, watcher) as (world, planner):
             await _check_and_warn(settings, catalogue, world, planner)
             orchestrator = Orchestrator(world, tunables_of(settings, catalogue, budget), _descriptors_line)
@@ -94,6 +86,7 @@ async def _start(
                 budget=budget,
                 log=log,
                 host_log=host_log,
+                learn_model=lambda model, known: planner.learn(model, world.clock.now(), known),
             )
             return await _run(settings, orchestrator, operations, log)
     except (CatalogueError, ValueError, TooFewDescriptorsError, ModelConfigurationError, AwsSetupError) as error:
@@ -111,20 +104,6 @@ async def _start(
     except (JournalError, QueueError) as error:
         log.emit("critical", "daemon.unreachable", str(error))
         return UNREACHABLE
-
-
-def _log_budget(log: Log, budget: DescriptorBudget) -> None:
-    log.emit(
-        "info",
-        "daemon.descriptors",
-        f"{budget.limit} files may be open: {budget.reserve} kept in reserve, {budget.functions} for functions, "
-        f"{budget.queues} for queues, {budget.model} for the model, {budget.headroom} to spare",
-        limit=budget.limit,
-        reserve=budget.reserve,
-        functions=budget.functions,
-        queues=budget.queues,
-        model_connections=budget.model,
-    )
 
 
 def _descriptors_line() -> str:

@@ -172,6 +172,19 @@ class ConnectionLimits(_Section):
     """Questions to the model at once."""
 
 
+class DescriptorSettings(_Section):
+    """How the limit of open files is used."""
+
+    ceiling: int = Field(default=524_288, ge=64)
+    """The soft limit is raised as far as the hard one, but not above this."""
+    functions_weight: float = Field(default=1.0, gt=0, le=1_000)
+    """The share of functions where the limit is too low for all that is wanted; 2 is twice as much."""
+    queues_weight: float = Field(default=1.0, gt=0, le=1_000)
+    """The share of queues, in the same way."""
+    model_weight: float = Field(default=1.0, gt=0, le=1_000)
+    """The share of the model, in the same way."""
+
+
 class Settings(BaseSettings):
     """All settings of the daemon and of the commands; `settings_tiers.load_settings` makes them."""
 
@@ -216,6 +229,8 @@ class Settings(BaseSettings):
     """The least that is logged."""
     connections: ConnectionLimits = ConnectionLimits()
     """How many connections each client may hold."""
+    descriptors: DescriptorSettings = DescriptorSettings()
+    """How the limit of open files is used; see `jada doctor` for what became of it."""
     calls_in_flight: int = Field(default=200, ge=1, le=100_000)
     """Calls of agents at once, of all bookings together."""
     workflows_in_flight: int = Field(default=1_000, ge=1, le=WORKFLOWS_IN_FLIGHT_MAX)

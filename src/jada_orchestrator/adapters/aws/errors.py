@@ -148,6 +148,8 @@ SQS_CODES: Final[dict[str, Verdict]] = {
 }
 """Every error that the service's model declares for the operations in use (a test compares), under both names."""
 
+_NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
+
 _STATUS: Final[dict[int, Verdict]] = {
     401: DENIED,
     403: DENIED,
@@ -187,6 +189,8 @@ def judge(error: Exception, codes: dict[str, Verdict]) -> Verdict:
             return _judge_answer(error, codes)
         case boto.EndpointConnectionError():
             return _judge_connection(error)
+        case _ if _has_no_descriptors(error):
+            return NO_DESCRIPTORS
         case _:
             return next((verdict for kind, verdict in _TRANSPORT if isinstance(error, kind)), UNREADABLE)
 
@@ -215,9 +219,21 @@ def _judge_connection(error: boto.EndpointConnectionError) -> Verdict:
     cause = error.kwargs.get("error")
     if not isinstance(cause, aiohttp.ClientConnectorError):
         return CONNECTION_CUT
-    if cause.os_error.errno in {errno.EMFILE, errno.ENFILE}:
+    if cause.os_error.errno in _NO_DESCRIPTORS:
         return NO_DESCRIPTORS
     return CANNOT_CONNECT
+
+
+def _has_no_descriptors(error: BaseException | None) -> bool:
+    """Whether the process or the host had no descriptor left, wherever in the chain of causes it stands.
+
+    Only opening something can fail so, never a connection that is open: nothing was sent.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def error_code(error: boto.ClientError) -> str:

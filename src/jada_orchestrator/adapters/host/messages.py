@@ -44,6 +44,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The limit that really holds (not the one that was wished for) and each pool's share. Raise LimitNOFILE= in a\n"
         "drop-in when the shares are smaller than the settings `connections.*` ask for.",
     ),
+    "descriptors.short": Meaning(
+        "Nearly all files that may be open are open",
+        "No requests are taken in until some are closed; what is under way goes on. Something has more open than it was\n"
+        "given: see `jada status` for the kinds. Raise LimitNOFILE= in a drop-in, or lower `connections.*`.",
+    ),
+    "descriptors.enough": Meaning("There is room for open files again", "Requests are taken in. Nothing to do."),
     "daemon.recovered": Meaning(
         "Unfinished bookings go on",
         "What the last run left unfinished was read from the store and goes on as if nothing had happened.\n"

@@ -45,6 +45,12 @@ def test_every_declared_error_of_invoke_has_a_row() -> None:
     assert declared("lambda", "Invoke") - LAMBDA_CODES.keys() == set()
 
 
+def caused(error: Exception, cause: Exception) -> Exception:
+    """Return an error that was raised from another."""
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     "operation",
     ["SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "GetQueueUrl"],
@@ -69,6 +75,8 @@ def test_every_declared_error_of_sqs_has_a_row(operation: str) -> None:
         (boto.ResponseStreamingError(error="e"), "unknown", "CONNECTION_CUT"),
         (aiohttp.ClientPayloadError("cut"), "unknown", "CONNECTION_CUT"),
         (boto.HTTPClientError(error="e"), "unknown", "UNREADABLE_ANSWER"),
+        (caused(boto.HTTPClientError(error="e"), OSError(errno.EMFILE, "too many")), "later", "NO_DESCRIPTORS"),
+        (caused(boto.HTTPClientError(error="e"), OSError(errno.EIO, "disk")), "unknown", "UNREADABLE_ANSWER"),
         (KeyError("unforeseen"), "unknown", "UNREADABLE_ANSWER"),
         (answered(500, "BrandNewException"), "unknown", "SERVICE_ERROR"),
         (answered(418, "BrandNewException"), "never", "BAD_CALL"),

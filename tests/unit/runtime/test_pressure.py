@@ -1,0 +1,106 @@
+"""Backpressure: nothing is received that cannot be admitted, and the oldest is served first."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
+
+from jada_orchestrator.capacity.descriptors import PRESSURE_LEFT
+from jada_orchestrator.domain.request import Message
+from jada_orchestrator.ports.queues import Delivery
+from jada_orchestrator.testing.aws import Hang
+from jada_orchestrator.testing.catalogues import proposal, task
+from jada_orchestrator.testing.virtual_time import run_virtually
+from tests.unit.runtime.house import House
+
+SEARCH: Final = proposal(task("rooms", "trips.search", city="Lisbon"))
+WAITING: Final = 100_000
+ADMITTED: Final = 50
+
+
+class DeepQueue:
+    """A source with so many requests in it, in order of arrival; each is made when it is received."""
+
+    def __init__(self, count: int) -> None:
+        self.received = 0
+        self.count = count
+        self.deleted: list[int] = []
+
+    async def receive(self, messages_max: int) -> Sequence[Delivery]:
+        await asyncio.sleep(0.001)
+        first = self.received
+        self.received = min(self.count, first + messages_max)
+        return [
+            Delivery(Message(f'{{"id": "web-{number}"}}', {}), "handle", str(number), 1, 0)
+            for number in range(first, self.received)
+        ]
+
+    async def delete(self, deliveries: Sequence[Delivery]) -> None:
+        self.deleted += [int(delivery.message_id) for delivery in deliveries]
+
+    async def give_back(self, deliveries: Sequence[Delivery], *, after_ms: int = 0) -> None:
+        raise AssertionError("nothing is given back here")
+
+    async def close(self) -> None: ...
+
+
+def in_house(scenario: Callable[[House], Coroutine[Any, Any, None]]) -> None:
+    """Run a scenario on virtual time."""
+
+    async def main() -> None:
+        await scenario(House(lambda _: SEARCH))
+
+    run_virtually(main())
+
+
+def test_a_hundred_thousand_waiting_requests_keep_memory_flat() -> None:
+    """Only as many are received as may be in flight; the others cost this process nothing, however many they are."""
+
+    async def scenario(house: House) -> None:
+        deep = DeepQueue(ADMITTED)
+        house.functions.script("jada-trips", *[Hang() for _ in range(ADMITTED)])
+        async with house.process(house.world(requests=deep), workflows_in_flight_max=ADMITTED):
+            await house.until(lambda: len(deep.deleted) == ADMITTED)
+            await asyncio.sleep(1)
+            tracemalloc.start()
+            try:
+                deep.count = WAITING
+                await asyncio.sleep(30)
+                grown, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert deep.received == ADMITTED
+        assert grown < 200_000
+
+    in_house(scenario)
+
+
+def test_the_oldest_is_served_first() -> None:
+    """As room is made, requests are taken in order of arrival, and their calls are made in that order."""
+
+    async def scenario(house: House) -> None:
+        deep = DeepQueue(200)
+        async with house.process(house.world(requests=deep), workflows_in_flight_max=5, calls_in_flight_max=1):
+            await house.until(lambda: len(house.outcomes()) == 200)
+        assert [request_id for request_id, _ in house.outcomes()] == [f"web-{number}" for number in range(200)]
+
+    in_house(scenario)
+
+
+def test_intake_stops_before_descriptors_run_out_and_goes_on_after() -> None:
+    """With only the headroom left nothing is received, which is told once; then requests are taken in again."""
+
+    async def scenario(house: House) -> None:
+        in_use = 256 - PRESSURE_LEFT
+        async with house.process(files_open=lambda: in_use, files_max=256):
+            house.send()
+            await asyncio.sleep(10)
+            assert not house.outcomes()
+            in_use = 100
+            await house.until(house.outcomes)
+        assert house.log.events().count("descriptors.short") == 1
+        assert house.log.events().count("descriptors.enough") == 1
+
+    in_house(scenario)
