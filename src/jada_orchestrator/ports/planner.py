@@ -69,6 +69,8 @@ class PlannerQuestion:
     """Earlier answers in this planning that were billed and of no use."""
     spent: Usage = field(default_factory=Usage)
     """What the booking's calls have used so far."""
+    billed_at: UtcMs | None = None
+    """The day whose prices hold, where that is not `now`."""
 
 
 @dataclass(frozen=True, slots=True)

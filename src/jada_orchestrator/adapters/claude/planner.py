@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any, Final
 
 import anthropic
 from anthropic.types import OutputConfigParam
@@ -152,6 +152,27 @@ class ClaudePlanner:
         """Return what is known of a model: what the service said, else the shipped table."""
         return self._learnt.get(model) or self._known.facts_of(model)
 
+    @property
+    def client(self) -> ModelClient:
+        """The client that the planner owns."""
+        return self._client
+
+    def batch_params(self, question: PlannerQuestion) -> dict[str, Any]:
+        """Return a question as the Batches API takes it: what `propose` would send, without a stream."""
+        return {
+            "model": question.model,
+            "max_tokens": self._max_tokens(question.model),
+            "system": system_blocks(self._prompt(question.catalogue)),
+            "messages": messages_of(question),
+            "output_config": self._output_config(self.facts_of(question.model)),
+        }
+
+    def bill_message(self, question: PlannerQuestion, message: anthropic.types.Message) -> Usage:
+        """Return what a whole message used, at the full price of the day."""
+        stream = _Stream(0.0)
+        stream.take_message(message)
+        return self._bill(question, stream)
+
     def estimate(self, question: PlannerQuestion) -> CallEstimate:
         """Return what a question will probably use and cost; see `ports.planner.Estimator`."""
         price = self._prices.price_of(question.model, _day_of(question))
@@ -273,7 +294,7 @@ class ClaudePlanner:
 
 
 def _day_of(question: PlannerQuestion) -> date:
-    return datetime.fromtimestamp(question.now / 1_000, UTC).date()
+    return datetime.fromtimestamp((question.billed_at or question.now) / 1_000, UTC).date()
 
 
 def _tell_of_call(error: PlannerError, question: PlannerQuestion, stream: _Stream, ended: float) -> None:
