@@ -21,6 +21,7 @@ from jada_orchestrator.cli import (
     operating,
     planning,
     reading,
+    rehearsing,
     running,
     sandboxing,
     simulate,
@@ -220,6 +221,15 @@ app.command(
         "jada cost --project 100,1000 --models claude-sonnet-4-6,claude-haiku-4-5",
     ),
 )(costing.cost)
+app.command(
+    "rehearse",
+    rich_help_panel=_LOOK,
+    help=taught(
+        "Replay recorded requests against another model, calling no agent, and say which of the two plans better.",
+        "jada rehearse --model claude-sonnet-5-5 --last 200 --budget 5usd --html report.html",
+        "jada rehearse --model claude-haiku-5-5 --requests requests/ --batch",
+    ),
+)(rehearsing.rehearse)
 app.add_typer(models.models, name="models", rich_help_panel=_LOOK)
 app.add_typer(dead_letters.dlq, name="dlq", rich_help_panel=_RUN)
 app.add_typer(sandboxing.sandbox, name="sandbox", rich_help_panel=_RUN)
