@@ -13,7 +13,7 @@ from tests.integration.surroundings import Surroundings, a_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-DISK_KIB = 1_024
+DISK_KIB = 16 * 1_024
 
 
 @pytest.fixture
@@ -47,7 +47,6 @@ def fill(disk: Path) -> Path:
 
 async def test_it_stops_accepting_and_goes_on(alone: Surroundings, disk: Path) -> None:
     """Bookings wait while the disk is full, the trouble and its end are each said once, and all bookings end."""
-    # The control socket lies elsewhere: it is the store alone that is full.
     environment = {"JADA_STORE": f"sqlite://{disk / 'journal.db'}"}
     async with alone.daemon(environment) as daemon:
         await daemon.ready()
