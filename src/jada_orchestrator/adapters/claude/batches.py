@@ -121,7 +121,7 @@ class BatchPlanner:
         if not isinstance(result, Message):
             return PlannerError("permanent", Failure("MODEL_BATCH_FAILED", f"the batch brought no answer: {result}"))
         used = self._planner.bill_message(question, result)
-        usage = replace(used, usd=None if used.usd is None else str(Decimal(used.usd) * HALF))
+        usage = replace(used, usd=None if used.usd is None else format((Decimal(used.usd) * HALF).normalize(), "f"))
         if result.stop_reason != "end_turn":
             return errors.stopped_by(str(result.stop_reason), "", usage)
         text = "".join(block.text for block in result.content if block.type == "text")
