@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jada_orchestrator.cli import options
-from jada_orchestrator.cli.failing import FAILED, CommandError
+from jada_orchestrator.cli.failing import FAILED, USAGE, CommandError
 from jada_orchestrator.cli.screen import print_error, print_json, screen
 from jada_orchestrator.service import settings_editing, settings_tiers
 
@@ -60,11 +60,14 @@ def set_(
     context: typer.Context,
     key: _KEY,
     value: Annotated[str, typer.Argument(help="The new value; JSON for lists.", metavar="VALUE")],
+    force: Annotated[bool, typer.Option("--force", help="Also a model that no table knows.")] = False,
 ) -> None:
     """Write one setting into settings.json; everything else in the file stays as it is.
 
     It takes effect at the daemon's next start or reload (SIGHUP); a running booking keeps the model that it began with.
     """
+    if not force:
+        _check_models(key, value)
     overall: options.Overall = context.find_root().obj
     path = settings_tiers.settings_file(overall.settings)
     try:
@@ -79,6 +82,20 @@ def set_(
     variable = settings_tiers.variable_of(key)
     if os.environ.get(variable):
         print_error(f"[yellow]Note:[/] {variable} is set as well and wins.")
+
+
+def _check_models(key: str, value: str) -> None:
+    """Refuse slips in the ids of models. Raises: CommandError."""
+    if key not in {"model", "models.plan", "models.fallback", "models.cheaper"}:
+        return
+    from jada_orchestrator.service.wiring import is_known_model
+
+    read = settings_editing.read_value(value)
+    names = read if isinstance(read, list) else [part.strip() for part in value.split(",") if part.strip()]
+    unknown = [str(name) for name in names if not is_known_model(str(name))]
+    if unknown:
+        hint = "Correct it; `jada models` and docs/models.md tell which are known. --force writes it all the same."
+        raise CommandError(f"no table knows the model {unknown[0]!r}", hint=hint, status=USAGE)
 
 
 def _plain(value: object) -> str:

@@ -12,6 +12,7 @@ import typer
 from jada_orchestrator import __version__
 from jada_orchestrator.cli import (
     benchmarking,
+    config_menu,
     configuring,
     controlling,
     costing,
@@ -50,7 +51,7 @@ config = typer.Typer(
         "jada config set model claude-sonnet-4-6",
         "jada config get defaults.max_tokens",
     ),
-    no_args_is_help=True,
+    invoke_without_command=True,
 )
 
 
@@ -233,6 +234,7 @@ app.command(
 app.add_typer(models.models, name="models", rich_help_panel=_LOOK)
 app.add_typer(dead_letters.dlq, name="dlq", rich_help_panel=_RUN)
 app.add_typer(sandboxing.sandbox, name="sandbox", rich_help_panel=_RUN)
+config.callback()(config_menu.menu)
 config.command("show")(configuring.show)
 config.command("get")(configuring.get)
 config.command("set")(configuring.set_)

@@ -77,7 +77,7 @@ def set_(
     if agent == service.ORCHESTRATOR:
         from jada_orchestrator.cli.configuring import set_ as set_setting
 
-        set_setting(context, "model", model)
+        set_setting(context, "model", model, force=force)
         return
     settings = options.loaded(context, catalogue=catalogue).settings
     agents = catalogue_of(settings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,8 +53,42 @@ def test_set_says_when_the_environment_wins(
 ) -> None:
     """A value that a variable hides is written, and the variable is named."""
     monkeypatch.setenv("JADA_MODEL", "other")
-    assert main(["config", "set", "model", "m"]) == 0
+    assert main(["config", "set", "model", "claude-haiku-4-5"]) == 0
     assert "JADA_MODEL" in capsys.readouterr().err
+
+
+def test_a_model_that_nobody_knows_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A slip in a model's id is not written, unless it is forced."""
+    assert main(["config", "set", "model", "claude-sonet-4-6"]) == 2
+    assert "claude-sonet-4-6" in capsys.readouterr().err
+    assert main(["config", "set", "models.plan", "claude-haiku-4-5,claude-sonnet-9"]) == 2
+    assert "claude-sonnet-4-6" in file.read_text("utf-8")
+    assert main(["config", "set", "model", "claude-of-next-year", "--force"]) == 0
+    assert "claude-of-next-year" in file.read_text("utf-8")
+
+
+class Typed(io.StringIO):
+    """What somebody types at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_menu_sets_by_number_or_name(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`jada config` alone shows the settings, takes changes until there are none, and survives a slip."""
+    monkeypatch.setattr(sys, "stdin", Typed("1\nclaude-haiku-4-5\nreceivers\nmany\nreceivers\n7\n\n"))
+    assert main(["config"]) == 0
+    content = json.loads(file.read_text("utf-8"))
+    assert (content["model"], content["receivers"]) == ("claude-haiku-4-5", 7)
+
+
+def test_without_a_terminal_there_is_no_menu(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a script `jada config` shows its help and waits for nobody."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert main(["config"]) == 0
+    assert "jada config set" in capsys.readouterr().out
 
 
 def test_a_key_that_is_none_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
