@@ -41,13 +41,13 @@ def choose(context: typer.Context) -> bool:
         table.add_row(str(number), Text(key, style), Text(shown, style), Text(origin.tier, "dim"))
     screen().print(table)
     typed: str = typer.prompt("Number or name of a setting (empty: done)", default="", show_default=False)
-    key = _key(typed, keys)
-    if key is None:
+    chosen = _key(typed, keys)
+    if chosen is None:
         return False
-    wanted: str = typer.prompt(f"New value of {key} (empty: leave it)", default="", show_default=False)
+    wanted: str = typer.prompt(f"New value of {chosen} (empty: leave it)", default="", show_default=False)
     if wanted:
         try:
-            configuring.set_(context, key, wanted)
+            configuring.set_(context, chosen, wanted)
         except (SettingsMistakesError, CommandError) as error:
             report(error)  # a slip does not end the menu
     return True
