@@ -14,12 +14,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Let nothing be collected inside; what is there afterwards is not looked at again (`gc.freeze`)."""
+    """Let nothing be collected inside."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
-        gc.freeze()
     finally:
         if was_enabled:
             gc.enable()
