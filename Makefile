@@ -17,6 +17,8 @@ PYTHON ?=
 JOBS ?= 2
 SEEDS ?= 1000
 IMAGE ?= jada-orchestrator
+LOCK ?= run
+BUILD_FLAGS ?=
 
 # Folders that exist in this checkout, for tools that refuse names of missing ones.
 CODE := $(wildcard src tests tools benchmarks)
@@ -27,7 +29,7 @@ PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --quiet
 .PHONY: help
 help: ## Say what can be made
 	@printf 'JADA orchestrator. The first two commands of a newcomer are `make demo` and `make test`.\n\n'
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 	@printf '\nVariables: PYTHON=python3.12 (which interpreter), JOBS=2 (test workers), SEEDS=1000 (of storm), IMAGE=name[:tag].\n'
 
 .PHONY: setup
@@ -80,6 +82,22 @@ check: lint ## The fast loop: lint, floors, unit tests and properties (< 60 s)
 test: lint ## Everything: check, and conformance, simulation, integration, system (< 10 min)
 	$(PYTEST) tests
 
+.PHONY: test-vm
+test-vm: $(STAMP) ## The unit in virtual machines: limits in force, systemd 252 and 257 (root, minutes)
+	TEST_VM=1 $(BIN)/python -m pytest --quiet --timeout 900 tests/system/test_virtual_machine.py
+
+.PHONY: deploycheck
+deploycheck: $(STAMP) ## Check Dockerfile (hadolint), CloudFormation (cfn-lint) and shell scripts (shellcheck)
+	@[ -x build/checks/bin/cfn-lint ] || { $(BIN)/python -m venv build/checks && \
+	  build/checks/bin/pip install -q --require-hashes -r requirements/checks.lock; }
+	build/checks/bin/cfn-lint deploy/cloudformation/*.yaml
+	build/checks/bin/hadolint Dockerfile
+	build/checks/bin/shellcheck deploy/*.sh tests/system/*.sh
+
+.PHONY: test-guide
+test-guide: $(STAMP) ## Follow docs/install-lightsail.md in a clean Debian tree (root, network, minutes)
+	tests/system/follow_guide.sh
+
 .PHONY: bench
 bench: $(STAMP) ## Measure what the README claims, on this machine
 	$(BIN)/jada bench
@@ -99,7 +117,8 @@ image: ## Build the container image with docker, podman or buildah
 	@builder=; for candidate in docker podman buildah; do \
 	  if command -v "$$candidate" >/dev/null; then builder=$$candidate; break; fi; done; \
 	if [ -z "$$builder" ]; then echo 'image: needs docker, podman or buildah; none is installed' >&2; exit 1; fi; \
-	"$$builder" build -t $(IMAGE) .
+	format=; [ "$$builder" = docker ] || format='--format docker'; `# which keeps the HEALTHCHECK` \
+	"$$builder" build $$format $(BUILD_FLAGS) -t $(IMAGE) --build-arg LOCK=$(LOCK) .
 
 # One resolution for everything, so that the daemon runs on the very versions that were tested.
 RESOLVE := build/uv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
@@ -110,7 +129,9 @@ lock: $(STAMP) ## Resolve the dependencies again (maintainers; UPGRADE=1 takes n
 	@[ -x build/uv/bin/uv ] || { $(BIN)/python -m venv build/uv && build/uv/bin/pip install -q uv==$(UV_VERSION); }
 	$(RESOLVE) pyproject.toml --all-extras $(if $(UPGRADE),--upgrade) -o requirements/dev.lock
 	$(RESOLVE) pyproject.toml -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/run.lock
+	$(RESOLVE) pyproject.toml --extra sandbox -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/sandbox.lock
 	$(RESOLVE) - -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/build.lock <<<hatchling
+	$(RESOLVE) - $(if $(UPGRADE),--upgrade) -o requirements/checks.lock <<<$$'cfn-lint\nhadolint-bin\nshellcheck-py'
 
 .PHONY: clean
 clean: ## Remove everything that was made here, .venv included

@@ -1,0 +1,72 @@
+"""Policies and template: the same rights in both, and no wildcard that the README does not explain."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+ROLES = {
+    "OrchestratorRole": "orchestrator",
+    "FunctionAgentRole": "function-agent",
+    "QueueAgentRole": "queue-agent",
+}
+
+
+def listed(value: str | list[str]) -> list[str]:
+    """One or many, as a list."""
+    return [value] if isinstance(value, str) else list(value)
+
+
+def statements(name: str) -> list[dict[str, Any]]:
+    """A policy's statements."""
+    found: list[dict[str, Any]] = json.loads((DEPLOY / "iam" / f"{name}.json").read_text(encoding="utf-8"))["Statement"]
+    return found
+
+
+def template() -> dict[str, Any]:
+    """The template; CloudFormation's own tags are left as their texts."""
+    found: dict[str, Any] = YAML().load((DEPLOY / "cloudformation" / "jada.yaml").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize(("role", "name"), ROLES.items())
+def test_the_template_gives_what_the_policy_says(role: str, name: str) -> None:
+    """deploy/iam and deploy/cloudformation cannot drift apart."""
+    made = template()["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    for ours, theirs in zip(statements(name), made, strict=True):
+        assert ours["Sid"] == theirs["Sid"]
+        assert listed(ours["Action"]) == listed(theirs["Action"])
+        filled = [
+            str(getattr(each, "value", each))
+            .replace("${AWS::Partition}", "aws")
+            .replace("${AWS::Region}", "${Region}")
+            .replace("${AWS::AccountId}", "${Account}")
+            for each in theirs["Resource"]
+        ]
+        assert listed(ours["Resource"]) == filled
+
+
+def test_no_policy_is_for_everything() -> None:
+    """No action has a wildcard, and each wildcard of a resource has its reason in the README."""
+    readme = (DEPLOY / "iam" / "README.md").read_text(encoding="utf-8")
+    for path in (DEPLOY / "iam").glob("*.json"):
+        for statement in statements(path.stem):
+            assert not any("*" in action for action in listed(statement["Action"]))
+            for resource in listed(statement["Resource"]):
+                last = resource.rpartition("${Account}:")[2]
+                if "*" in last:
+                    assert re.sub(r":\*$", "", last) in readme or last in readme, resource
+
+
+def test_queues_survive_the_stack_and_have_dead_letter_queues() -> None:
+    """Deleting the stack deletes no message; what is received too often goes somewhere."""
+    queues = {name: each for name, each in template()["Resources"].items() if each["Type"] == "AWS::SQS::Queue"}
+    for name, queue in queues.items():
+        assert queue["DeletionPolicy"] == "Retain"
+        assert name.endswith("DeadLetters") or name == "Replies" or "RedrivePolicy" in queue["Properties"]
