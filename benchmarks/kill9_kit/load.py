@@ -37,7 +37,7 @@ _AGENT_FAULTS: Final[tuple[tuple[str, str, str], ...]] = (
 )
 """What happens to a doomed booking: the first `_UNDOING` have it undone, the others are nobody's to notice."""
 _UNDOING: Final = 4
-_FRESH_S: Final = 6.0
+_FRESH_S: Final = 20.0
 _MODEL_FAULTS: Final = (FaultKind.OVERLOADED, FaultKind.CUT, FaultKind.CYCLE, FaultKind.RATE_LIMIT)
 _DOOMED_SHARE: Final = 0.4
 _ODD_MODEL_SHARE: Final = 0.1
