@@ -35,7 +35,7 @@ REGION: Final = "us-east-1"
 _ROLE: Final = "arn:aws:iam::000000000000:role/jada-sandbox"
 _START_S_MAX: Final = 30.0
 _POLL_S: Final = 0.05
-_SERVICES: Final = "sqs,lambda,iam,sts,ssm"
+SERVICES: Final = "sqs,lambda,iam,sts,ssm"
 _FOREIGN: Final = ("AWS_", "ANTHROPIC_", "JADA_")  # Keys and settings of the developer's shell stay out of the sandbox.
 
 _HANDLER: Final = '''\
@@ -92,8 +92,10 @@ class LocalAws:
         variables: Mapping[str, str] | None = None,
         import_path: Sequence[Path] = (),
         grace_s: float = 5.0,
+        services: str = SERVICES,
     ) -> None:
         self._folder = folder
+        self._services = services
         self._port = port
         self._variables = dict(variables or {})
         self._import_path = import_path
@@ -220,7 +222,7 @@ class LocalAws:
             "BIND_HOST": "127.0.0.1",
             "LAMBDA_EXECUTOR": "local",
             "LAMBDA_WARM_TTL_SECONDS": "60",  # A burst's processes end a minute later, but for one a function.
-            "SERVICES": _SERVICES,
+            "SERVICES": self._services,
             "STATE_DIR": str(self._folder / "ministack"),
             "TMPDIR": str(temporary),
             "MINISTACK_REGION": REGION,
