@@ -181,6 +181,38 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "The model is not asked again",
         "The booking failed, or goes to a person. The message says why: a key, the limit of questions, or a refusal.",
     ),
+    "planning.model_raised": Meaning(
+        "A stronger model is asked",
+        "The cheaper one's plan kept its faults, or it refused (models.plan). When it is often, the ladder's first\n"
+        "model is too weak for these requests: jada cost --by model,purpose, jada rehearse.",
+    ),
+    "planning.slowed": Meaning(
+        "All questions to a model wait once",
+        "The service said 429. Nothing to do; when it is often, the rate limits of the account are too low.",
+    ),
+    "planning.interrupted": Meaning(
+        "A model is left alone for a while",
+        "It is overloaded, unreachable, or cannot be used as it is set; the message says which. Bookings wait, or\n"
+        "models.fallback is asked. One call probes now and then.",
+    ),
+    "planning.stopped": Meaning(
+        "No plans can be made",
+        "A spend limit, the credit, the key or the address. Requests wait in their queue and planned bookings go on.\n"
+        "Mend what the message names; within ten minutes the daemon notices by itself.",
+    ),
+    "planning.resumed": Meaning("Calls to the model are back at full rate", "Nothing to do."),
+    "budget.nearly_spent": Meaning(
+        "A budget for the model's calls is used to 80 %",
+        "jada cost --since today's date tells by whom. Raise budgets.* and jada reload, or let planning wait.",
+    ),
+    "budget.spent": Meaning(
+        "A budget for the model's calls is used up",
+        "Planning waits until the day turns (UTC). Raise budgets.* and jada reload to go on at once.",
+    ),
+    "cache.cold": Meaning(
+        "The prompt cache is never read",
+        "Each call pays for the whole prompt. It is too short for this model's cache, or changes with every call.",
+    ),
     "plan.adopted": Meaning("A checked plan was adopted", _STORY),
     "clarification.asked": Meaning(
         "A booking waits for an answer", 'The frontend was asked. By hand: jada answer @JADA_REQUEST_ID@ "..."'
