@@ -15,8 +15,10 @@ from jada_orchestrator.cli.drawing import STATUS_STYLES
 from jada_orchestrator.cli.failing import FAILED, USAGE, CommandError
 from jada_orchestrator.cli.screen import print_json, screen
 from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.limits import REQUEST_TEXT_BYTES_MAX
 from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.service import submitting
+from jada_orchestrator.service.dry_run import told_in
 from jada_orchestrator.service.settings import Settings
 
 
@@ -39,7 +41,8 @@ def simulate(
     with configuration_checked():
         agents, mistakes = read_catalogue_as_it_is(settings.catalogue)
     try:
-        exploration = explore(_text_of(plan), agents, _request_of(settings, request))
+        text = _text_of(plan)
+        exploration = explore(text, agents, _request_of(settings, request, text))
     except CannotImagineError as error:
         hint = "Give that part of the output schema a `default` or `examples`."
         raise CommandError(f"an agent's answer cannot be imagined: {error}", hint=hint, status=USAGE) from error
@@ -61,8 +64,10 @@ def _text_of(path: Path) -> str:
     return json.dumps(whole["proposal"]) if isinstance(whole, dict) and "proposal" in whole else text
 
 
-def _request_of(settings: Settings, path: Path | None) -> BookingRequest:
-    body: dict[str, object] = {"request_id": "simulated", "text": "(a written proposal)"}
+def _request_of(settings: Settings, path: Path | None, proposal: str) -> BookingRequest:
+    """Return the request; without one, whoever wrote the plan told its `user` values by writing them."""
+    told = " ; ".join(("(a written proposal)", *told_in(proposal)))
+    body: dict[str, object] = {"request_id": "simulated", "text": told[: REQUEST_TEXT_BYTES_MAX // 4]}
     if path is not None:
         try:
             body |= json.loads(path.read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -108,6 +108,8 @@ class Action:
     lookup: ActionName | None = None
     amount: Binding | None = None
     """Where the money of a commit is, over ``{"input", "output"}``."""
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By input field: the only places that its value may come from, ``user``, ``const`` or ``agent.action.path``."""
 
 
 @dataclass(frozen=True, slots=True)

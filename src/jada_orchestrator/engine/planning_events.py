@@ -40,7 +40,10 @@ def proposal_received(workflow: Workflow, event: e.ProposalReceived, now: UtcMs,
         attempt=attempt_of(workflow),
         waited_ms=event.waited_ms,
     )
-    compiled = compile_proposal(event.text, catalogue, workflow.request, revision=workflow.revision + 1)
+    answers = [each.answer for each in workflow.planning.clarifications if each.answer is not None]
+    compiled = compile_proposal(
+        event.text, catalogue, workflow.request, revision=workflow.revision + 1, answers=answers
+    )
     match compiled:
         case Adopted(plan):
             return [answered, r.PlanAdopted(workflow.revision + 1, plan)]

@@ -2,7 +2,8 @@
 
 A proposal is untrusted. It is adopted only if it keeps these laws, each with the code of the fault that tells of a
 breach. Everything is told at once; what is harmless is normalised and noted in `Plan.notes` (case of ids and actions,
-a code fence around the JSON, order of the list, doubled edges, order-only edges that others imply).
+a code fence around the JSON, order of the list, doubled edges, order-only edges that others imply, and those between
+reads that take nothing from each other).
 
  0.  It is one JSON object of the agreed shape and size, and its parts agree with its outcome.
      NOT_JSON, TOO_LARGE, BAD_SHAPE, CONTRADICTION, NO_QUESTIONS, NO_REASON, EMPTY_PLAN, TOO_MANY_TASKS
@@ -24,8 +25,13 @@ a code fence around the JSON, order of the list, doubled edges, order-only edges
  9.  Every argument is a field of the action's input, each required one is there, and its value fits: a constant
      satisfies the schema; a reference reads tasks that are there (or `request`), fields that their output schemas
      have, and yields what the field may take, as far as schemas tell. Whether a field that an output may lack is there
-     is seen at run time. UNKNOWN_INPUT, DUPLICATE_INPUT, MISSING_INPUT, BAD_INPUT, BAD_REFERENCE
+     is seen at run time; but what a commit requires is not read from a field that an output may leave out.
+    UNKNOWN_INPUT, DUPLICATE_INPUT, MISSING_INPUT, BAD_INPUT, BAD_REFERENCE
  10. The result names references in the same way. BAD_RESULT
+ 11. A field for which the catalogue names `sources` takes its value from them: from the request, a constant, or a named
+     output of an agent, whatever a reference does on the way; and what is said to have been told (kind `user`) occurs
+     in the request or in an answer. FORBIDDEN_SOURCE, UNFOUNDED_VALUE
+ 12. No more tasks of one agent may run side by side than it takes at once. FAN_OUT
 
 "Comes after" is what the graph guarantees whatever fails or is skipped: a path through an optional task that reads an
 optional task guarantees nothing.

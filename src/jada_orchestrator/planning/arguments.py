@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from jada_orchestrator.domain.catalogue import Action, Binding
+from jada_orchestrator.domain.catalogue import Action, Binding, Effect
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
 from jada_orchestrator.planning.findings import Findings, shown, suggestion
 from jada_orchestrator.planning.inference import infer, mismatch
 from jada_orchestrator.planning.proposal import Argument, ProposedTask, read_json
+from jada_orchestrator.planning.provenance import USER, Told, is_allowed, sources_of
 from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate, rename_roots, roots
 from jada_orchestrator.planning.schemas import UNCHECKABLE, faults_in
 from jada_orchestrator.planning.shapes import Shape, article, described, field_of, names_of, type_names, types_of
@@ -29,6 +30,8 @@ class Surroundings:
     actions: Mapping[str, ActionName]
     """Of the tasks whose action is known, by id."""
     version: CatalogueVersion
+    told: Told
+    """What the traveller and the frontend told; only asked where an action declares `sources`."""
 
 
 @dataclass(slots=True)
@@ -45,8 +48,11 @@ def bind(task: ProposedTask, action: Action, place: int, where: str, around: Sur
     """Return the bindings of a task; every fault goes to `findings`."""
     bound = Bound()
     shape = described(action.input_schema, action.input_schema)
+    required = action.input_schema.get("required") if action.effect is Effect.COMMIT else None
+    must_be_there = frozenset(required) if isinstance(required, list) else frozenset()
     for argument in task.arguments:
         spot = f"{where}.args.{argument.name[:80]}"
+        at = _Spot(place, spot, around, findings, action.name, must_be_there)
         if argument.name in bound.bindings:
             findings.add("DUPLICATE_INPUT", spot, "is given twice; give it once", task=place)
             continue
@@ -57,9 +63,11 @@ def bind(task: ProposedTask, action: Action, place: int, where: str, around: Sur
             message = f"{action.name} has no input field {shown(argument.name)}.{near}"
             findings.add("UNKNOWN_INPUT", spot, message, task=place)
         elif argument.kind == "ref":
-            _bind_reference(argument, looked.shape, bound, _Spot(place, spot, around, findings, action.name))
+            _bind_reference(argument, looked.shape, bound, at)
         else:
-            _bind_constant(argument, looked.shape, bound, _Spot(place, spot, around, findings, action.name))
+            _bind_constant(argument, looked.shape, bound, at)
+        if argument.name in action.sources:
+            _check_source(argument, action, bound, at)
     _check_whole(action, bound, place, where, findings)
     return bound
 
@@ -92,6 +100,8 @@ class _Spot:
     around: Surroundings
     findings: Findings
     action: ActionName
+    must_be_there: frozenset[str] = frozenset()
+    """Fields that a commit requires: what may be missing is no source of them (it would fail with money spent)."""
 
     def fault(self, code: str, message: str) -> None:
         self.findings.add(code, self.where, message, task=self.place)
@@ -119,6 +129,23 @@ def _bind_reference(argument: Argument, wanted: Shape, bound: Bound, spot: _Spot
         spot.fault("BAD_REFERENCE", f"`{expression}`: {error}")
 
 
+def _check_source(argument: Argument, action: Action, bound: Bound, spot: _Spot) -> None:
+    """Law 11: a field whose sources the catalogue names takes its value from one of them; what was told was told."""
+    binding, allowed = bound.bindings[argument.name], action.sources[argument.name]
+    if argument.kind == "ref" and not binding.expression:
+        return  # no reference at all, which was told already
+    found = sources_of(argument.kind, binding.expression, spot.around.actions)
+    wrong = [source for source in found if not is_allowed(source, allowed)]
+    if wrong:
+        what = f"it comes from {', '.join(wrong)}; the catalogue allows {', '.join(allowed)} here and nothing else"
+        spot.fault("FORBIDDEN_SOURCE", what)
+    elif (
+        argument.kind == USER and argument.name in bound.known and not spot.around.told.has(bound.known[argument.name])
+    ):
+        what = "its value does not occur in the request, although its kind is `user`: give what was told, or ask for it"
+        spot.fault("UNFOUNDED_VALUE", what)
+
+
 def _misfit(name: str, expression: str, free: frozenset[str], wanted: Shape, spot: _Spot) -> str:
     """Return why what a reference yields does not fit the field, or nothing. Raises: ReferenceFault.
 
@@ -130,7 +157,10 @@ def _misfit(name: str, expression: str, free: frozenset[str], wanted: Shape, spo
     key = (around.version, spot.action, name, expression, readers)
     if key in _FITTING:
         return ""
-    why = mismatch(infer(expression, around.shapes).shape, wanted)
+    found = infer(expression, around.shapes)
+    why = mismatch(found.shape, wanted)
+    if not why and found.lacks and name in spot.must_be_there:
+        why = f"`{found.lacks}` may be missing where it is read, and this commit cannot do without"
     if not why and len(readers) == len(free):  # nothing of the request, and no action that nobody knows, is in it
         if len(_FITTING) >= _FITTING_MAX:
             _FITTING.clear()

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
-from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue, Effect
-from jada_orchestrator.domain.documents import canonical_json
+from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.ids import TASK_ID_PATTERN, ActionName, TaskId
 from jada_orchestrator.domain.limits import PLAN_DEPTH_MAX, PLAN_TASKS_MAX
@@ -21,6 +20,8 @@ from jada_orchestrator.planning.graph import Graph, Node, build, cycles
 from jada_orchestrator.planning.inference import infer
 from jada_orchestrator.planning.inputs import request_document
 from jada_orchestrator.planning.proposal import Proposal, ProposedTask, parse_proposal
+from jada_orchestrator.planning.provenance import Told
+from jada_orchestrator.planning.redundancy import check_duplicate_work, check_fan_out, without_idle_order
 from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault
 from jada_orchestrator.planning.shapes import ANY, Shape, described, of_value
 from jada_orchestrator.planning.spending import check_spending
@@ -58,10 +59,13 @@ class Faulted:
 Compiled: TypeAlias = Adopted | Clarify | Refuse | Faulted
 
 
-def compile_proposal(text: str, catalogue: Catalogue, request: BookingRequest, *, revision: int = 1) -> Compiled:
+def compile_proposal(
+    text: str, catalogue: Catalogue, request: BookingRequest, *, revision: int = 1, answers: Sequence[str] = ()
+) -> Compiled:
     """Return what a model's text comes to. Never raises, whatever the text; the same text gives the same answer.
 
-    The catalogue must be sound (`adapters.host` loads no other). `revision` is the number that the plan would have.
+    The catalogue must be sound (`adapters.host` loads no other). `revision` is the number that the plan would have,
+    `answers` what the traveller told beside the request when asked.
     """
     proposal = parse_proposal(text)
     if isinstance(proposal, tuple):
@@ -71,7 +75,7 @@ def compile_proposal(text: str, catalogue: Catalogue, request: BookingRequest, *
         return Faulted(contradictions)
     match proposal.outcome:
         case "plan":
-            return _compile(proposal, catalogue, request, revision, contradictions)
+            return _compile(proposal, catalogue, _Asked(request, tuple(answers), revision), contradictions)
         case "clarify":
             return Clarify(proposal.questions, proposal.reason)
         case "refuse":
@@ -106,14 +110,21 @@ def _contradictions(proposal: Proposal) -> Iterable[Fault]:
         yield Fault("NO_REASON", "reason", "outcome 'refuse' says why, in a sentence for the traveller")
 
 
-def _compile(
-    proposal: Proposal, catalogue: Catalogue, request: BookingRequest, revision: int, faults: Iterable[Fault]
-) -> Adopted | Faulted:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the plan is for."""
+
+    request: BookingRequest
+    answers: tuple[str, ...]
+    revision: int
+
+
+def _compile(proposal: Proposal, catalogue: Catalogue, asked: _Asked, faults: Iterable[Fault]) -> Adopted | Faulted:
     findings = Findings(faults)
     for sentence in proposal.notes:
         findings.note(sentence)
     steps, places = _steps(proposal.tasks, catalogue, findings)
-    around = _surroundings(steps, places, request, catalogue)
+    around = _surroundings(steps, places, asked, catalogue)
     bound = [_bind(place, step, around, findings) for place, step in enumerate(steps)]
     nodes = [
         Node(frozenset(bound[place].needs), _after(place, step, places, findings), optional=step.task.optional)
@@ -124,12 +135,13 @@ def _compile(
     check_undoing(steps, catalogue, findings)
     check_optional(steps, graph, findings)
     check_order(steps, graph, findings)
-    check_spending(steps, bound, request, findings)
-    _check_duplicate_work(steps, bound, graph, findings)
+    check_spending(steps, bound, asked.request, findings)
+    check_fan_out(steps, graph, catalogue, findings)
+    check_duplicate_work(steps, bound, graph, findings)
     result = _result(proposal, around, findings)
     if findings.faults:
         return Faulted(tuple(findings.faults))
-    tasks = _planned(steps, bound, graph, revision, findings)
+    tasks = _planned(steps, bound, without_idle_order(steps, bound, graph, findings), asked.revision, findings)
     plan = Plan(tasks, _terms(steps, catalogue), result, catalogue.version, tuple(findings.notes))
     return Adopted(plan)
 
@@ -180,16 +192,16 @@ def _action(
     return action
 
 
-def _surroundings(
-    steps: Sequence[Step], places: dict[str, int], request: BookingRequest, catalogue: Catalogue
-) -> Surroundings:
-    document = request_document(request)
+def _surroundings(steps: Sequence[Step], places: dict[str, int], asked: _Asked, catalogue: Catalogue) -> Surroundings:
+    document = request_document(asked.request)
     shapes: dict[str, Shape] = {REQUEST_ROOT: of_value(document)}
     for name, place in places.items():
         action = steps[place].action
         shapes[name] = ANY if action is None else described(action.output_schema, action.output_schema)
     actions = {name: action.name for name, place in places.items() if (action := steps[place].action) is not None}
-    return Surroundings(shapes, places, document, actions, catalogue.version)
+    is_asked = any(step.action is not None and step.action.sources for step in steps)
+    told = Told([asked.request.text, *asked.answers], document) if is_asked else Told(())
+    return Surroundings(shapes, places, document, actions, catalogue.version, told)
 
 
 def _bind(place: int, step: Step, around: Surroundings, findings: Findings) -> Bound:
@@ -236,26 +248,6 @@ def _check_graph(steps: Sequence[Step], graph: Graph, findings: Findings) -> Non
         findings.add("TOO_DEEP", "tasks", message)
 
 
-def _check_duplicate_work(steps: Sequence[Step], bound: Sequence[Bound], graph: Graph, findings: Findings) -> None:
-    """Law 7: no two tasks do the same thing. To read something again after what came in between is another thing."""
-    first_of: dict[str, list[int]] = {}
-    for place, step in enumerate(steps):
-        if step.action is None or place in findings.touched:
-            continue
-        written = {name: [one.expression, one.constant] for name, one in bound[place].bindings.items()}
-        alike = first_of.setdefault(canonical_json([step.task.action, written]), [])
-        for other in alike:
-            ordered = graph.is_before(other, place) or graph.is_before(place, other)
-            if step.action.effect is Effect.READ and ordered:
-                continue
-            message = (
-                f"does exactly what `{steps[other].task.id}` does; leave one out, and let others use the one that stays"
-            )
-            findings.add("DUPLICATE_WORK", step.where, message)
-            break
-        alike.append(place)
-
-
 def _result(proposal: Proposal, around: Surroundings, findings: Findings) -> dict[str, Binding]:
     result: dict[str, Binding] = {}
     for place, line in enumerate(proposal.result):
@@ -284,7 +276,8 @@ def _planned(
     for place in graph.order:
         node = graph.nodes[place]
         implied = graph.implied(place)
-        dropped += [f"{ids[first]} -> {ids[place]}" for first in sorted(implied)]
+        written = set(steps[place].task.after)
+        dropped += [f"{ids[first]} -> {ids[place]}" for first in sorted(implied) if ids[first] in written]
         kept = sorted(node.needs | (node.after - implied), key=rank.__getitem__)
         tasks.append(
             PlannedTask(

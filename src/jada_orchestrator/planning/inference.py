@@ -7,7 +7,7 @@ not there, an index into a text, a function over what it does not take); where n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from jmespath.functions import Functions
@@ -25,6 +25,7 @@ from jada_orchestrator.planning.shapes import (
     field_of,
     item_of,
     keyword_of,
+    may_lack,
     names_of,
     of_type,
     of_value,
@@ -35,10 +36,15 @@ from jada_orchestrator.planning.shapes import (
 
 @dataclass(frozen=True, slots=True)
 class Inferred:
-    """What a reference yields; `certain` when it is there in every answer that keeps to its schema."""
+    """What a reference yields; `certain` when it is there in every answer that keeps to its schema.
+
+    `lacks` names a field on the way that an answer may leave out although its object is there; what only a list's
+    length decides does not count.
+    """
 
     shape: Shape
     certain: bool = False
+    lacks: str = ""
 
 
 def infer(expression: str, surroundings: Mapping[str, Shape]) -> Inferred:
@@ -54,7 +60,8 @@ def _infer(node: Node, at: Inferred) -> Inferred:
 
 
 def _field(node: Node, at: Inferred) -> Inferred:
-    return _taken(field_of(at.shape, node["value"]), at)
+    taken = _taken(field_of(at.shape, node["value"]), at)
+    return replace(taken, lacks=node["value"]) if not at.lacks and may_lack(at.shape, node["value"]) else taken
 
 
 def _index(node: Node, at: Inferred) -> Inferred:
@@ -64,7 +71,7 @@ def _index(node: Node, at: Inferred) -> Inferred:
 def _taken(looked: Looked, at: Inferred) -> Inferred:
     if looked.trouble:
         raise ReferenceFault(looked.trouble)
-    return Inferred(looked.shape, certain=looked.certain and at.certain)
+    return Inferred(looked.shape, certain=looked.certain and at.certain, lacks=at.lacks)
 
 
 def _here(node: Node, at: Inferred) -> Inferred:
@@ -118,7 +125,8 @@ def _flatten(node: Node, at: Inferred) -> Inferred:
 
 def _listed(node: Node, at: Inferred) -> Inferred:
     parts = [_infer(child, at) for child in node["children"]]
-    return Inferred(Listed(one_of(tuple(part.shape for part in parts)), len(parts)), certain=at.certain)
+    lacks = next((part.lacks for part in parts if part.lacks), "")  # an item would be null
+    return Inferred(Listed(one_of(tuple(part.shape for part in parts)), len(parts)), certain=at.certain, lacks=lacks)
 
 
 def _made(node: Node, at: Inferred) -> Inferred:
@@ -128,7 +136,8 @@ def _made(node: Node, at: Inferred) -> Inferred:
 
 def _or(node: Node, at: Inferred) -> Inferred:
     left, right = (_infer(child, at) for child in node["children"])
-    return Inferred(one_of((left.shape, right.shape)), certain=right.certain)
+    lacks = left.lacks and right.lacks
+    return Inferred(one_of((left.shape, right.shape)), certain=right.certain, lacks=lacks)
 
 
 def _and(node: Node, at: Inferred) -> Inferred:

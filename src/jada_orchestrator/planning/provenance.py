@@ -170,6 +170,7 @@ class Told:
         values = list(_leaves(document))
         self._text = _plain(" ".join([*texts, *values]))
         self._words = set(re.findall(r"[^\W_]+", self._text))
+        self._tokens = {token.strip(".,:;!?()\"'") for token in self._text.split()}
         self._numbers = {_number(found) for found in _NUMBER.findall(self._text)}
         self._numbers |= {_NUMBER_WORDS[word] for word in self._words & set(_NUMBER_WORDS)}
 
@@ -207,8 +208,7 @@ class Told:
             return _number(plain) in self._numbers
         if text in _CURRENCIES and _CURRENCIES[text] in self._text:
             return True
-        words = plain.split()
-        return all(word.isalpha() and word in self._words for word in words)
+        return all(word.isalpha() and word in self._tokens for word in plain.split())
 
     def _has_date(self, date: re.Match[str]) -> bool:
         day, month = str(int(date[3])), int(date[2])
@@ -227,14 +227,15 @@ def _plain(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    """Return a number's digits in one form: ``3,000.00``, ``3000`` and ``03000`` are the same."""
-    text = re.sub(r",(?=\d{3}(?:\D|$))", "", text).replace(",", ".")
-    whole, _, rest = text.partition(".")
-    if "." in rest:  # 3.000.000, as much of Europe writes it
-        whole, rest = text.replace(".", ""), ""
-    fraction = rest.rstrip("0")
-    digits = whole.lstrip("0") or "0"
-    return f"{digits}.{fraction}" if fraction else digits
+    """Return a number's digits in one form: ``3,000.00``, ``3.000,00``, ``3000`` and ``03000`` are the same.
+
+    The last sign parts the decimals, unless it occurs twice or three digits follow: then it only groups.
+    """
+    place = max(text.rfind("."), text.rfind(","))
+    groups = place < 0 or text.count(text[place]) > 1 or len(text) - place == 4
+    whole, decimals = (text, "") if groups else (text[:place], text[place + 1 :].rstrip("0"))
+    digits = whole.replace(",", "").replace(".", "").lstrip("0") or "0"
+    return f"{digits}.{decimals}" if decimals else digits
 
 
 def _leaves(value: Json) -> Iterable[str]:

@@ -271,6 +271,15 @@ def _field_of_branches(shape: Described, name: str) -> Looked:
     return Looked()
 
 
+def may_lack(shape: Shape, name: str) -> bool:
+    """Tell whether an object that is there may leave out a field that its schema lists: it does not require it."""
+    if not isinstance(shape, Described):
+        return False
+    properties, required = shape.schema.get("properties"), shape.schema.get("required", [])
+    listed = isinstance(properties, dict) and name in properties
+    return listed and isinstance(required, list) and name not in required
+
+
 def _no_field(shape: Shape, name: str) -> str:
     names = names_of(shape)
     return f"there is no field `{name}`" + (f"; there is {', '.join(names[:30])}" if names else "")

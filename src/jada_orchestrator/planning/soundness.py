@@ -10,12 +10,14 @@ from typing import Final
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue, Compensation, Effect
 from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.ids import ActionName
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.planning.findings import suggestion
 from jada_orchestrator.planning.inference import infer, mismatch
+from jada_orchestrator.planning.provenance import CONST, USER
 from jada_orchestrator.planning.references import ReferenceFault, roots
 from jada_orchestrator.planning.schemas import SchemaError, check_schema, faults_in, is_valid
-from jada_orchestrator.planning.shapes import Made, Shape, described, field_of, names_of, of_type, types_of
+from jada_orchestrator.planning.shapes import Made, Shape, described, field_of, item_of, names_of, of_type, types_of
 
 _KEY: Final = "jk-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 """An idempotency key as lookups are given one."""
@@ -45,6 +47,8 @@ def _faults_of(action: Action, catalogue: Catalogue) -> Iterator[Fault]:
         yield from _lookup(action, catalogue)
     if action.amount is not None:
         yield from _amount(action, action.amount)
+    for name, sources in action.sources.items():
+        yield from _sources(action, name, sources, catalogue)
 
 
 def _undoing(action: Action) -> Iterator[Fault]:
@@ -134,6 +138,34 @@ def _amount(action: Action, amount: Binding) -> Iterator[Fault]:
             yield Fault("BAD_AMOUNT", where, str(error))
     else:
         yield from _expression(amount.expression, {"input": _sides(action)["input"]}, _MONEY, where)
+
+
+def _sources(action: Action, name: str, sources: tuple[str, ...], catalogue: Catalogue) -> Iterator[Fault]:
+    """Yield where `sources` speaks of a field or an output that is not there."""
+    where = f"{action.name}/sources/{name}"
+    wanted = described(action.input_schema, action.input_schema)
+    if field_of(wanted, name).trouble:
+        near = suggestion(name, names_of(wanted), all_of_them=True)
+        yield Fault("UNKNOWN_INPUT", where, f"{action.name} has no input field {name!r}.{near}")
+    for source in sources:
+        if source in {USER, CONST}:
+            continue
+        agent, _, rest = source.partition(".")
+        verb, _, path = rest.partition(".")
+        target = catalogue.actions.get(ActionName(f"{agent}.{verb}"))
+        if target is None:
+            near = suggestion(f"{agent}.{verb}", list(catalogue.actions))
+            yield Fault("BAD_SOURCE", where, f"{source!r} is neither user, const nor an output of an action.{near}")
+            continue
+        at = _sides(target)["output"]
+        for step in path.split(".") if path else ():
+            while types_of(at) == {"array"}:
+                at = item_of(at).shape
+            looked = field_of(at, step)
+            if looked.trouble:
+                yield Fault("BAD_SOURCE", where, f"{source!r}, in the output of {target.name}: {looked.trouble}")
+                break
+            at = looked.shape
 
 
 def _sides(action: Action) -> Mapping[str, Shape]:

@@ -12,6 +12,7 @@ from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import Exchange
 from jada_orchestrator.planning import Compiled, Faulted, compile_proposal
+from jada_orchestrator.planning.proposal import Proposal, parse_proposal
 from jada_orchestrator.ports.planner import Planner, PlannerQuestion
 from jada_orchestrator.service.refusals import configuration_checked
 from jada_orchestrator.service.settings import Settings
@@ -38,8 +39,20 @@ def catalogue_of(settings: Settings) -> Catalogue:
 
 
 def compile_written(settings: Settings, text: str, request: BookingRequest) -> DryRun:
-    """Compile a proposal that somebody wrote, without asking a model. Raises: MisconfiguredError."""
-    return DryRun(compile_proposal(text, catalogue_of(settings), request), text)
+    """Compile a proposal that somebody wrote, without asking a model. Raises: MisconfiguredError.
+
+    Whoever writes a plan tells its `user` values by writing them.
+    """
+    return DryRun(compile_proposal(text, catalogue_of(settings), request, answers=told_in(text)), text)
+
+
+def told_in(text: str) -> tuple[str, ...]:
+    """Return the values that a written proposal says to come from the user; nothing, where it cannot be read."""
+    proposal = parse_proposal(text)
+    if not isinstance(proposal, Proposal):
+        return ()
+    given = (argument for task in proposal.tasks for argument in task.arguments if argument.kind == "user")
+    return tuple(dict.fromkeys(argument.value for argument in given))
 
 
 async def plan(settings: Settings, request: BookingRequest, now: UtcMs) -> DryRun:

@@ -77,12 +77,51 @@ def test_edges_that_others_imply_are_left_out_and_noted() -> None:
     plan = adopted(
         proposal(
             task("check", "checks.request"),
-            task("find", "trips.search", after=["check"], city="Lisbon"),
-            task("hold", "rooms.hold", after=["check", "find", "find"], offer_id=Ref("find.offers[0].offer_id")),
+            task("find", "trips.search", city="Lisbon"),
+            task("pay", "cards.authorize", after=["check"], amount={"amount": "9.00", "currency": "USD"}),
+            task("hold", "rooms.hold", after=["check", "pay", "find", "find"], offer_id=Ref("find.offers[0].offer_id")),
         )
     )
-    assert plan.tasks[2].after == ("find",)
+    assert plan.tasks[-1].after == ("find", "pay")
     assert plan.notes == ("Left out, because other edges imply it: check -> hold, find -> hold.",)
+
+
+def test_orders_among_reads_mean_nothing() -> None:
+    """Reads that take nothing from each other run side by side; what came after all of them still does."""
+    chain = [
+        task("check", "checks.request"),
+        task("one", "trips.search", after=["check"], city="Lisbon"),
+        task("two", "trips.search", after=["one"], city="Porto"),
+        task("hold", "rooms.hold", offer_id=Ref("two.offers[0].offer_id")),
+        task("tell", "mail.send", after=["hold"], text="Held."),
+    ]
+    plan = adopted(proposal(*chain))
+    assert {one.id: one.after for one in plan.tasks} == {
+        "check": (),
+        "one": (),
+        "two": (),
+        "hold": ("check", "one", "two"),
+        "tell": ("hold",),
+    }
+    assert plan.notes == (
+        "Left out, because a read need not wait for a read that it takes nothing from: check -> one, one -> two.",
+    )
+
+
+def test_orders_between_reads_that_stand_for_others_stay() -> None:
+    """A read that followed an effect by way of another read still does, and so does the repetition of a read."""
+    plan = adopted(
+        proposal(
+            task("find", "trips.search", city="Lisbon"),
+            task("hold", "rooms.hold", offer_id=Ref("find.offers[0].offer_id")),
+            task("check", "checks.request", after=["hold"]),
+            task("other", "trips.search", after=["check"], city="Porto"),
+            task("again", "trips.search", after=["find"], city="Lisbon"),
+        )
+    )
+    after = {str(one.id): one.after for one in plan.tasks}
+    assert after["other"] == ("hold",)
+    assert after["again"] == ("find",)
 
 
 def test_the_list_may_be_in_any_order() -> None:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from jada_orchestrator.domain.catalogue import Catalogue, Effect
+from jada_orchestrator.domain.catalogue import AgentLimits, Catalogue, Effect
 from jada_orchestrator.domain.ids import ActionName
 from jada_orchestrator.domain.limits import PLAN_TASKS_MAX, PROPOSAL_BYTES_MAX
-from jada_orchestrator.planning import Faulted, compile_proposal
+from jada_orchestrator.planning import Adopted, Faulted, compile_proposal
 from jada_orchestrator.testing.catalogues import (
     INTEGER,
     MONEY,
+    STRING,
     Ref,
     action,
     array,
@@ -270,6 +271,256 @@ LAWS: list[tuple[str, Any, list[tuple[str, str]]]] = [
         ],
     ),
 ]
+
+
+OFFER = record({"offer_id": STRING, "price": MONEY}, {"room": STRING, "code": STRING})
+OWN = catalogue(
+    action(
+        "desk.find",
+        input=record({}, {"city": STRING}),
+        output=record(
+            {
+                "offers": array(OFFER, minItems=1),
+                "day": {"type": "string", "format": "date"},
+                "at": {"type": "string", "format": "date-time"},
+                "cabin": {"type": "string", "enum": ["economy", "business"]},
+                "pair": {"type": "array", "items": STRING, "maxItems": 2},
+                "ratio": {"type": "number"},
+                "ok": {"type": "boolean"},
+                "owner": record({"customer_id": STRING}),
+            },
+            {"note": STRING, "later": OFFER},
+        ),
+    ),
+    action(
+        "desk.check",
+        input=record(
+            {},
+            {
+                "days": array({"type": "string", "format": "date"}),
+                "codes": array({"type": "string", "enum": ["A", "B"]}),
+                "prices": array(MONEY, maxItems=1),
+                "class": {"type": "string", "enum": ["first", "second"]},
+                "whole": {"type": "integer"},
+                "yes": {"type": "boolean"},
+                "both": record({"price": MONEY, "offer_id": STRING}),
+                "many": array(array(STRING)),
+            },
+        ),
+        output=record({"valid": {"type": "boolean"}}),
+    ),
+    action(
+        "desk.keep",
+        "reserve",
+        input=record({"offer_id": STRING}),
+        output=record({"hold_id": STRING}),
+        undo="desk.drop",
+        undo_input={"hold_id": "output.hold_id"},
+    ),
+    action("desk.drop", "commit", input=record({"hold_id": STRING}), irreversible=True),
+    action("desk.sell", "commit", input=record({"hold_id": STRING}, {"remark": STRING}), irreversible=True),
+    replace(
+        action(
+            "desk.pay",
+            "commit",
+            input=record({"payee": STRING, "amount": MONEY}, {"send_to": STRING, "reason": STRING, "day": STRING}),
+            irreversible=True,
+            amount="input.amount",
+        ),
+        sources={
+            "payee": ("user",),
+            "amount": ("desk.find.offers.price",),
+            "send_to": ("user", "desk.find.owner"),
+            "reason": ("const",),
+            "day": ("user", "const"),
+        },
+    ),
+)  # fmt: skip
+FIND = task("find", "desk.find")
+
+
+def told(name: str, value: str, kind: str = "user") -> dict[str, str]:
+    """One argument as the model writes it."""
+    return {"name": name, "kind": kind, "value": value}
+
+
+def checking(**args: Any) -> dict[str, Any]:
+    """A plan whose check takes these arguments from the search's output."""
+    return proposal(
+        FIND, task("check", "desk.check", **{name.replace("class_", "class"): one for name, one in args.items()})
+    )
+
+
+def paying(*changed: dict[str, str], price: str = "find.offers[0].price") -> dict[str, Any]:
+    """A plan that pays, with these arguments instead of the right ones."""
+    right = [told("payee", "c-118"), told("amount", price, "ref")]
+    names = {one["name"] for one in changed}
+    args = [one for one in right if one["name"] not in names] + list(changed)
+    return proposal(FIND, raw(task("pay", "desk.pay"), args=args))
+
+
+def at_check(name: str) -> list[tuple[str, str]]:
+    """The fault of a reference that does not fit a field of the check."""
+    return [("BAD_REFERENCE", f"tasks.check.args.{name}")]
+
+
+def at_pay(name: str, code: str) -> list[tuple[str, str]]:
+    """The fault of a source that is not allowed, or not there."""
+    return [(code, f"tasks.pay.args.{name}")]
+
+
+TYPES: list[tuple[str, Any, list[tuple[str, str]]]] = [
+    ("instants in a list of dates", checking(days=Ref("[find.at]")), at_check("days")),
+    ("a date in place of a list", checking(days=Ref("find.day")), at_check("days")),
+    ("an enum in a list of another enum", checking(codes=Ref("[find.cabin]")), at_check("codes")),
+    ("an enum that shares nothing", checking(class_=Ref("find.cabin")), at_check("class")),
+    (
+        "two prices where one is taken",
+        checking(prices=Ref("[find.offers[0].price, find.offers[1].price]")),
+        at_check("prices"),
+    ),
+    ("objects in place of money", checking(prices=Ref("find.offers[]")), at_check("prices")),
+    ("texts in place of money, through a list", checking(prices=Ref("find.offers[].offer_id")), at_check("prices")),
+    ("a truth for a number", checking(whole=Ref("find.ok")), at_check("whole")),
+    ("a number for a truth", checking(yes=Ref("find.ratio")), at_check("yes")),
+    ("a list for a truth", checking(yes=Ref("find.pair")), at_check("yes")),
+    (
+        "an object without a field that is required",
+        checking(both=Ref("{price: find.offers[0].price}")),
+        at_check("both"),
+    ),
+    (
+        "an object with a field of another type",
+        checking(both=Ref("{price: find.day, offer_id: find.offers[0].offer_id}")),
+        at_check("both"),
+    ),
+    (
+        "an object with a field too many",
+        checking(both=Ref("{price: find.offers[0].price, offer_id: find.offers[0].offer_id, x: find.day}")),
+        at_check("both"),
+    ),
+    ("a list where lists are taken", checking(many=Ref("find.pair")), at_check("many")),
+    ("beyond the end of a list", checking(many=Ref("[[find.pair[2]]]")), at_check("many")),
+    ("a field of an item's field that is none", checking(prices=Ref("[find.offers[0].price.net]")), at_check("prices")),
+    ("a field of a text", checking(days=Ref("[find.day.year]")), at_check("days")),
+    ("an item of an object", checking(prices=Ref("[find.offers[0].price[0]]")), at_check("prices")),
+    ("a wrong key to sort by", checking(prices=Ref("[min_by(find.offers, &price).price]")), at_check("prices")),
+    ("a filter over what is no list", checking(prices=Ref("find.owner[?customer_id].price")), at_check("prices")),
+    (
+        "a commit that needs what may not be there",
+        proposal(FIND, task("sell", "desk.sell", hold_id=Ref("find.note"))),
+        [("BAD_REFERENCE", "tasks.sell.args.hold_id")],
+    ),
+    (
+        "a commit that needs a part of what may not be there",
+        proposal(FIND, task("sell", "desk.sell", hold_id=Ref("find.later.offer_id"))),
+        [("BAD_REFERENCE", "tasks.sell.args.hold_id")],
+    ),
+    (
+        "a commit that needs what an item may lack",
+        proposal(FIND, task("sell", "desk.sell", hold_id=Ref("find.offers[0].room || find.note"))),
+        [("BAD_REFERENCE", "tasks.sell.args.hold_id")],
+    ),
+]
+
+PROVENANCE: list[tuple[str, Any, list[tuple[str, str]]]] = [
+    ("a payee that the planner chose", paying(told("payee", "c-118", "const")), at_pay("payee", "FORBIDDEN_SOURCE")),
+    ("a payee from an agent", paying(told("payee", "find.owner.customer_id", "ref")),
+     at_pay("payee", "FORBIDDEN_SOURCE")),
+    ("a payee whom nobody named", paying(told("payee", "c-999")), at_pay("payee", "UNFOUNDED_VALUE")),
+    ("a payee of whom only a part was named", paying(told("payee", "c-11")), at_pay("payee", "UNFOUNDED_VALUE")),
+    (
+        "a payee either from the request or from an agent",
+        paying(told("payee", "request.booking.customer_id || find.owner.customer_id", "ref")),
+        at_pay("payee", "FORBIDDEN_SOURCE"),
+    ),
+    (
+        "a payee put together",
+        paying(told("payee", "join('-', [request.booking.customer_id, find.note])", "ref")),
+        at_pay("payee", "FORBIDDEN_SOURCE"),
+    ),
+    (
+        "a payee hidden behind a literal",
+        paying(told("payee", "not_null(`null`, 'c-999', request.booking.customer_id)", "ref")),
+        at_pay("payee", "FORBIDDEN_SOURCE"),
+    ),
+    (
+        "an amount that was told",
+        paying(told("amount", '{"amount": "9.00", "currency": "USD"}')),
+        at_pay("amount", "FORBIDDEN_SOURCE"),
+    ),
+    ("an amount from another field", paying(price="find.later.price"), [
+        ("BAD_REFERENCE", "tasks.pay.args.amount"), ("FORBIDDEN_SOURCE", "tasks.pay.args.amount"),
+    ]),
+    (
+        "an amount made of the right price and a literal",
+        paying(price="{amount: find.offers[0].price.amount, currency: 'EUR'}"),
+        at_pay("amount", "FORBIDDEN_SOURCE"),
+    ),
+    ("an address from a note", paying(told("send_to", "find.note", "ref")), at_pay("send_to", "FORBIDDEN_SOURCE")),
+    ("an address that nobody told", paying(told("send_to", "x@evil.example")), at_pay("send_to", "UNFOUNDED_VALUE")),
+    ("an address with more to it", paying(told("send_to", "a@b.org.example")), at_pay("send_to", "UNFOUNDED_VALUE")),
+    ("a reason from an agent", paying(told("reason", "find.note", "ref")), at_pay("reason", "FORBIDDEN_SOURCE")),
+    ("a reason that is the traveller's", paying(told("reason", "holiday")), at_pay("reason", "FORBIDDEN_SOURCE")),
+    ("a day that nobody told", paying(told("day", "2027-06-04")), at_pay("day", "UNFOUNDED_VALUE")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [pytest.param(document, expected, id=name) for name, document, expected in TYPES + PROVENANCE],
+)
+def test_what_does_not_fit_or_comes_from_elsewhere(document: Any, expected: list[tuple[str, str]]) -> None:
+    """References are held against both schemas, and fields with named sources against these and what was told."""
+    found = codes(document, of=OWN, text="Pay for it on 3 May, mail to a@b.org.", booking={"customer_id": "c-118"})
+    assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        (),
+        (told("payee", "request.booking.customer_id", "ref"),),
+        (told("amount", "min_by(find.offers, &to_number(price.amount)).price", "ref"),),
+        (told("amount", "{amount: find.offers[0].price.amount, currency: find.offers[0].price.currency}", "ref"),),
+        (told("send_to", "A@b.org"), told("reason", "as agreed", "const")),
+        (told("send_to", "find.owner.customer_id", "ref"),),
+        (told("day", "2027-05-03"),),
+        (told("day", "2027-06-04", "const"),),
+    ],
+)
+def test_what_comes_from_where_it_may_is_adopted(changed: tuple[dict[str, str], ...]) -> None:
+    """Values that were told, read from the request, or taken from the named output, however chosen, are no fault."""
+    text = json.dumps(paying(*changed))
+    asked = request("Pay for it on 3 May, mail to a@b.org.", booking={"customer_id": "c-118"})
+    assert isinstance(compile_proposal(text, OWN, asked), Adopted)
+
+
+def test_what_was_answered_was_told() -> None:
+    """An answer to a question counts as the request does."""
+    text, asked = json.dumps(paying(told("payee", "c-7"))), request("Pay for it.")
+    assert isinstance(compile_proposal(text, OWN, asked), Faulted)
+    assert isinstance(compile_proposal(text, OWN, asked, answers=["For c-7, please."]), Adopted)
+
+
+def crowd(count: int, *, after: int | None = None) -> dict[str, Any]:
+    """A plan of many checks, side by side, the later ones `after` the one so many before."""
+    tasks = [task("keep0", "desk.keep", offer_id="o0")]
+    for number in range(1, count):
+        before = [f"keep{number - after}"] if after is not None and number >= after else []
+        tasks.append(task(f"keep{number}", "desk.keep", offer_id=f"o{number}", after=before))
+    return proposal(*tasks)
+
+
+@pytest.mark.parametrize(("count", "after", "wide"), [(4, None, True), (3, None, False), (9, 3, False), (9, 4, True)])
+def test_no_more_side_by_side_than_an_agent_takes(count: int, after: int | None, wide: bool) -> None:
+    """More tasks of one agent at once than its limit are a fault; the same tasks partly in a row are none."""
+    agents = {name: replace(agent, limits=AgentLimits(3)) for name, agent in OWN.agents.items()}
+    narrow = replace(OWN, agents=agents)
+    text = json.dumps(crowd(count, after=after))
+    compiled = compile_proposal(text, narrow, request())
+    found = [(one.code, one.where) for one in compiled.faults] if isinstance(compiled, Faulted) else []
+    assert found == ([("FAN_OUT", "tasks")] if wide else [])
 
 
 @pytest.mark.parametrize(

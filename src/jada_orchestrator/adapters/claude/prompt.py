@@ -60,6 +60,11 @@ def _line(action: Action) -> str:
             "effect": action.effect.value,
             "input": _sorted(action.input_schema),
             "output": _sorted(action.output_schema),
+            **(
+                {"sources": {name: list(action.sources[name]) for name in sorted(action.sources)}}
+                if action.sources
+                else {}
+            ),
         }
     )
 

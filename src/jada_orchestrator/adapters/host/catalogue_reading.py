@@ -245,6 +245,7 @@ def _action(part: _Part, name: ActionName, agent: AgentName) -> Action:
         "idempotent",
         "lookup",
         "amount",
+        "sources",
         "timeout",
         "retry",
     )
@@ -263,7 +264,20 @@ def _action(part: _Part, name: ActionName, agent: AgentName) -> Action:
         idempotent=part.flag("idempotent", default=True),
         lookup=ActionName(lookup) if lookup else None,
         amount=_binding(part, "amount") if "amount" in part.content else None,
+        sources=_sources(part.part("sources")),
     )
+
+
+def _sources(part: _Part | None) -> dict[str, tuple[str, ...]]:
+    """Return the allowed sources by field: a text, or a list of at least one."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in part.content.items() if part is not None else ():
+        several = [value] if isinstance(value, str) else value
+        if isinstance(several, list) and several and all(isinstance(one, str) and one.strip() for one in several):
+            found[name] = tuple(str(one).strip() for one in several)
+        elif part is not None:
+            part.fault("BAD_TYPE", "must be a source, or a list of them: user, const, agent.action.output.path", name)
+    return found
 
 
 def _effect(part: _Part) -> Effect:

@@ -45,6 +45,7 @@ actions:
     output: {type: object, properties: {total: *money, hold_id: {type: string}}}
     compensate: {action: rooms.release, input: {hold_id: {from: key}, why: {const: undo}}}
     amount: {from: input.total}
+    sources: {total: [user, rooms.pay.total]}
   rooms.lookup:
     description: Asks.
     effect: read
@@ -92,6 +93,7 @@ def test_a_file_becomes_an_agent(tmp_path: Path) -> None:
     assert hold.compensate.bindings == {"hold_id": Binding("output.hold_id")}
     pay = catalogue.actions[ActionName("rooms.pay")]
     assert (pay.amount, pay.timeout_ms, pay.lookup) == (Binding("input.total"), 30_000, None)
+    assert pay.sources == {"total": ("user", "rooms.pay.total")}
     assert pay.output_schema["properties"]["total"] == pay.input_schema["properties"]["total"]
 
 
@@ -114,7 +116,7 @@ def test_the_version_is_the_contents(tmp_path: Path) -> None:
         ("agent: rooms", "agent: [rooms", [("BAD_YAML", 2)]),
         ("agent: rooms", "agent: rooms\nagent: rooms", [("BAD_YAML", 2)]),
         ("{kind: lambda, function: jada-rooms}", "*nobody", [("BAD_YAML", 3)]),
-        ("agent: rooms", "agnt: rooms", [("UNKNOWN_FIELD", 1), ("MISSING_FIELD", 1), *[("BAD_ACTION_NAME", n) for n in (7, 16, 22, 29)]]),
+        ("agent: rooms", "agnt: rooms", [("UNKNOWN_FIELD", 1), ("MISSING_FIELD", 1), *[("BAD_ACTION_NAME", n) for n in (7, 16, 22, 30)]]),
         ("description: Rooms.\n", "", [("MISSING_FIELD", 1)]),
         ("description: Rooms.", "description: 7", [("BAD_TYPE", 2)]),
         ("description: Rooms.", "description: 2026-01-01", [("BAD_SHAPE", 2)]),
@@ -128,6 +130,13 @@ def test_the_version_is_the_contents(tmp_path: Path) -> None:
         ("  rooms.hold:", "  seats.hold:", [("BAD_ACTION_NAME", 7)]),
         ("  rooms.hold:", "  rooms.Hold:", [("BAD_ACTION_NAME", 7)]),
         ("effect: reserve", "effect: reserves", [("BAD_VALUE", 9)]),
+        ("{total: [user, rooms.pay.total]}", "[total]", [("BAD_TYPE", 29)]),
+        ("[user, rooms.pay.total]", "[]", [("BAD_TYPE", 29)]),
+        ("[user, rooms.pay.total]", "7", [("BAD_TYPE", 29)]),
+        ("{total: [user", "{sum: [user", [("UNKNOWN_INPUT", 29)]),
+        ("rooms.pay.total]", "anybody]", [("BAD_SOURCE", 29)]),
+        ("rooms.pay.total]", "rooms.bill.total]", [("BAD_SOURCE", 29)]),
+        ("rooms.pay.total]", "rooms.pay.total.net]", [("BAD_SOURCE", 29)]),
         ("effect: reserve", "efect: reserve", [("UNKNOWN_FIELD", 9), ("MISSING_FIELD", 7)]),
         ("    output: {type: object, required: [hold_id],", "    outputs: {type: object, required: [hold_id],", [("UNKNOWN_FIELD", 11), ("MISSING_FIELD", 7)]),
         ("offer_id: {type: string}", "offer_id: {type: sting}", [("BAD_SCHEMA", 10)]),
@@ -159,7 +168,7 @@ def test_the_version_is_the_contents(tmp_path: Path) -> None:
         ("from: input.total", "from: input.totals", [("BAD_REFERENCE", 28)]),
         ("from: input.total", "from: output.total", [("BAD_REFERENCE", 28)]),
         ("amount: {from: input.total}", "amount: {const: {amount: 5}}", [("BAD_AMOUNT", 28)]),
-        ("    effect: read\n", "    effect: read\n    irreversible: true\n", [("CONTRADICTION", 29)]),
+        ("    effect: read\n", "    effect: read\n    irreversible: true\n", [("CONTRADICTION", 30)]),
         ("    lookup: rooms.lookup\n", "    lookup: rooms.lookup\n    irreversible: true\n", [("CONTRADICTION", 14)]),
         ("    lookup: rooms.lookup\n", "    lookup: rooms.lookup\n    amount: {from: input.offer_id}\n", [("BAD_AMOUNT", 14)]),
         ("offer_id: {type: string}", "offer_id: &loop {items: *loop}", [("BAD_SCHEMA", 10)]),
@@ -182,7 +191,7 @@ def test_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
         ("BAD_YAML", "broken.yaml:1"),
         ("BAD_DURATION", "seats.yaml:14"),
         ("BAD_REFERENCE", "rooms.yaml:12"),
-        ("BAD_SCHEMA", "seats.yaml:33"),
+        ("BAD_SCHEMA", "seats.yaml:34"),
     ]
 
 
