@@ -24,8 +24,8 @@ PLAN_DEPTH_MAX: Final = 25
 PROPOSAL_BYTES_MAX: Final = 512 * 1024
 """A proposal of 100 tasks is about 60 KiB; ten times that is not a plan."""
 TASK_ARGUMENTS_MAX: Final = 64
-REFERENCE_CHARS_MAX: Final = 512
-"""A reference names a field; a program belongs in an agent."""
+REFERENCE_CHARS_MAX: Final = 4_096
+"""A list of every task of the largest plan has about 3,500; a reference names fields, a program belongs in an agent."""
 QUESTIONS_MAX: Final = 10
 PLAN_FAULTS_MAX: Final = 100
 """Faults of one proposal that go back to the model; with more than these it is better written anew than mended."""
@@ -94,6 +94,8 @@ UNDO_ATTEMPTS_MAX: Final = 60
 UNDO_RETRY_MAX_MS: Final = 300_000
 UNDO_LOOKUPS_MAX: Final = 60
 """As patient as the compensation itself."""
+OUTCOME_BYTES_MAX: Final = 1_000_000
+"""One outcome: a little under what SQS carries (1 MiB). A larger one goes without the outputs that it quotes."""
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 """One agent's answer: what SQS carries. Larger ones belong in a bucket."""
 WORKFLOW_RECORDS_MAX: Final = 10_000
@@ -107,6 +109,8 @@ INBOX_EVENTS_MAX: Final = 10_000
 TURN_EVENTS_MAX: Final = 2_000
 """Events decided in one turn: bounds the size of a commit (a few megabytes) and the time the loop is held (tens of
 ms)."""
+WAITING_FOR_PEOPLE_MAX: Final = 10_000
+"""Workflows that wait for an approval or an answer and do not count as work in flight; beyond it they do."""
 WORKFLOWS_IN_FLIGHT_MAX: Final = 10_000
 """Workflows held in memory; at 15 KiB each, 150 MiB."""
 DESCRIPTORS_LOOK_MS: Final = 500

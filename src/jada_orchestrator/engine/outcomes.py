@@ -57,6 +57,17 @@ def _error(workflow: Workflow, failure: Failure | None) -> JsonObject | None:
     return error
 
 
+def without_outputs(content: JsonObject) -> JsonObject:
+    """Return an outcome's content without what agents answered: for one that no queue would take otherwise."""
+    smaller = dict(content)
+    if smaller.get("result") is not None:
+        smaller["result"] = {"omitted": f"too large for a message; see: jada show {content['workflow_id']}"}
+    error = smaller.get("error")
+    if isinstance(error, dict) and "standing" in error:
+        smaller["error"] = {**error, "standing": [{**effect, "output": None} for effect in error["standing"]]}
+    return smaller
+
+
 def standing_effects(workflow: Workflow) -> list[JsonObject]:
     """Return what could not be undone and stands, or may stand: what a person must see to."""
     return [

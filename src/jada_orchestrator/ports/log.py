@@ -1,4 +1,4 @@
-"""The log: one event a line, each from the table in `runtime.log_events`."""
+"""The log: one event a line, those about a booking from the table in `engine.story`."""
 
 from __future__ import annotations
 

@@ -31,11 +31,13 @@ from jada_orchestrator.domain.events import (
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import PendingOutcome, Workflow
 from jada_orchestrator.engine.asking import attempt_of, purpose_of
 from jada_orchestrator.engine.keys import attempt_key, terms_of_call
+from jada_orchestrator.engine.outcomes import without_outputs
 from jada_orchestrator.engine.retry import OUTCOMES, backoff_ms
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
 from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion
@@ -166,9 +168,13 @@ class Performer:
     async def _publish(self, command: PublishOutcome, workflow: Workflow, pending: PendingOutcome) -> None:
         request = workflow.request
         reply_to = request.reply_to if request is not None else workflow.rejected_reply_to
+        encode = self._world.wire.encode_outcome
+        body = encode(pending.outcome_id, pending.type, pending.at, pending.content)
+        if len(body.encode("utf-8", "surrogatepass")) > OUTCOME_BYTES_MAX:
+            body = encode(pending.outcome_id, pending.type, pending.at, without_outputs(pending.content))
         message = OutcomeMessage(
             queue=reply_to or self._outcome_queue(),
-            body=self._world.wire.encode_outcome(pending.outcome_id, pending.type, pending.at, pending.content),
+            body=body,
             traceparent=request.traceparent if request is not None else None,
             group=workflow.tenant,
         )

@@ -25,6 +25,8 @@ from jada_orchestrator.ports.queues import Delivery, OutcomeMessage, QueueError
 
 _PAYLOAD_BYTES_MAX: Final = 6 * 1024 * 1024
 _BATCH_MAX: Final = 10
+_TOO_SHORT_S: Final = 1e-6
+"""Waits below the loop's clock resolution end at once, and would be begun again for ever."""
 
 
 # --- Functions ----------------------------------------------------------------------------------------------------
@@ -245,7 +247,7 @@ class FakeQueues:
         loop = asyncio.get_running_loop()
         end = loop.time() + self._wait_ms / 1000
         taken = self._take_now(queue, messages_max)
-        while not taken and loop.time() < end:
+        while not taken and end - loop.time() > _TOO_SHORT_S:
             await self._wait_for_change(queue, end - loop.time())
             taken = self._take_now(queue, messages_max)
         if fault is not None:

@@ -53,7 +53,8 @@ def store_path(url: str) -> Path:
     if parts.query or parts.fragment:
         msg = f"{url!r} has something after the path, which a store does not take: {_TEACH}"
         raise ValueError(msg)
-    path = Path(unquote(parts.path))
+    # Four slashes, as other tools write it, mean the same absolute path.
+    path = Path("/" + unquote(parts.path).lstrip("/"))
     if path.is_dir() or parts.path.endswith("/") or "\0" in str(path):
         msg = f"{url!r} names a folder, not a file: {_TEACH}"
         raise ValueError(msg)
