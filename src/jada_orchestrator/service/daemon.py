@@ -15,6 +15,7 @@ from jada_orchestrator.adapters.claude.planner import ClaudePlanner
 from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
 from jada_orchestrator.adapters.host.logs import HostLog, open_log, take_library_logs
 from jada_orchestrator.adapters.host.notify import open_watcher
+from jada_orchestrator.adapters.tracing.opening import open_tracing
 from jada_orchestrator.adapters.web.addresses import parse_address
 from jada_orchestrator.adapters.web.control import open_control
 from jada_orchestrator.adapters.web.errors import ListenError
@@ -59,11 +60,14 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
     settings = loaded.settings
     log = open_log(settings.log, settings.log_level)
     release_library_logs = take_library_logs(log)
+    tracing = open_tracing(log)
     try:
         for notice in loaded.notices:
             log.emit("warning", "settings.notice", notice)
-        return await _start(loaded, CountingLog(log), log, open_watcher(), load_settings)
+        return await _start(loaded, CountingLog(tracing or log), log, open_watcher(), load_settings)
     finally:
+        if tracing is not None:
+            tracing.close()
         release_library_logs()
         log.close()
 

@@ -127,6 +127,11 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "It could not be read as a request, or nobody could take it. The message itself, whole, and the reason as an\n"
         "attribute are in the dead-letter queue.",
     ),
+    "message.unacceptable": Meaning(
+        "A message cannot be accepted",
+        "It makes the program fail where a request is taken in; it goes to the dead-letter queue whole, and the others\n"
+        "go on. Please report it with the message: jada dlq list",
+    ),
     "message.not_settled": Meaning(
         "A message will come again", "What was decided is durable, so its second coming changes nothing."
     ),

@@ -1,0 +1,3 @@
+"""OpenTelemetry traces, where an exporter is configured; nothing is loaded where none is."""
+
+from __future__ import annotations

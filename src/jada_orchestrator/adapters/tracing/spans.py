@@ -1,0 +1,125 @@
+"""A log that also traces: one trace for each booking, made of the events that the log gets in any case.
+
+The root span is the booking; below it are the questions to the model (GenAI semantic conventions) and each attempt of a
+task, doing or undoing. Whatever else happens to a booking is an event of its root span.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+
+from jada_orchestrator.domain.limits import WORKFLOWS_IN_FLIGHT_MAX
+from jada_orchestrator.ports.log import Level, Log
+
+_QUESTION: Final = "planning"
+_BEGIN_QUESTION: Final = "planning.asked"
+_END_QUESTION: Final = frozenset({"planning.answered", "planning.backed_off", "planning.gave_up"})
+_BEGIN_ATTEMPT: Final = "attempt.started"
+_END_ATTEMPT: Final = frozenset(
+    {
+        "attempt.failed",
+        "attempt.lost",
+        "lookup.inconclusive",
+        "task.compensated",
+        "task.failed",
+        "task.stands",
+        "task.succeeded",
+        "task.unresolved",
+    }
+)
+_WELL: Final = frozenset({"planning.answered", "task.compensated", "task.succeeded"})
+_END: Final = frozenset({"workflow.ended", "workflow.rejected"})
+
+
+@dataclass(slots=True)
+class _Trace:
+    """A booking's root span and what is open below it, by task or question."""
+
+    root: Span
+    below: dict[str, Span] = field(default_factory=dict)
+
+
+class TracingLog:
+    """The port `Log`, handed on to another one. Wants every level, since attempts begin at debug."""
+
+    def __init__(self, log: Log, tracer: Tracer, shut_down: Callable[[], None]) -> None:
+        """Take the log that writes, and where spans go."""
+        self._log = log
+        self._tracer = tracer
+        self._shut_down = shut_down
+        self._traces: OrderedDict[str, _Trace] = OrderedDict()
+
+    def wants(self, level: Level) -> bool:  # noqa: ARG002 - the port's signature
+        """Want everything: what the log does not write still opens and closes spans."""
+        return True
+
+    def emit(self, level: Level, event: str, message: str, **fields: object) -> None:
+        """Trace one event and hand it on."""
+        workflow_id = fields.get("workflow_id")
+        if isinstance(workflow_id, str):
+            self._trace(workflow_id, event, message, fields)
+        if self._log.wants(level):
+            self._log.emit(level, event, message, **fields)
+
+    def close(self) -> None:
+        """End what is open and send what waits, for at most the exporter's own timeout."""
+        while self._traces:
+            self._end(next(iter(self._traces)))
+        self._shut_down()
+
+    def _trace(self, workflow_id: str, event: str, message: str, fields: dict[str, object]) -> None:
+        trace = self._traces.get(workflow_id)
+        if trace is None:
+            if event in _END:
+                return
+            trace = self._begin(workflow_id, event, fields)
+        if event == _BEGIN_QUESTION:
+            attributes = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "anthropic"}
+            self._open(trace, _QUESTION, "chat", SpanKind.CLIENT, attributes)
+        elif event == _BEGIN_ATTEMPT:
+            named = {f"jada.{name}": str(fields[name]) for name in ("task_id", "agent", "attempt") if fields.get(name)}
+            self._open(trace, f"task {fields.get('task_id')}", f"task {fields.get('task_id')}", SpanKind.CLIENT, named)
+        elif event in _END_QUESTION:
+            self._close(trace, _QUESTION, event)
+        elif event in _END_ATTEMPT:
+            self._close(trace, f"task {fields.get('task_id')}", event)
+        if event in _END:
+            failed = not message.startswith("Ended as completed")
+            trace.root.set_status(Status(StatusCode.ERROR, message) if failed else Status(StatusCode.OK))
+            self._end(workflow_id)
+        else:
+            trace.root.add_event(event)
+
+    def _begin(self, workflow_id: str, event: str, fields: dict[str, object]) -> _Trace:
+        if len(self._traces) >= WORKFLOWS_IN_FLIGHT_MAX:
+            self._end(next(iter(self._traces)))
+        attributes: dict[str, str | bool] = {
+            f"jada.{name}": str(fields[name]) for name in ("workflow_id", "request_id", "tenant") if fields.get(name)
+        }
+        attributes["jada.recovered"] = event != "workflow.accepted"
+        trace = _Trace(self._tracer.start_span("booking", kind=SpanKind.CONSUMER, attributes=attributes))
+        self._traces[workflow_id] = trace
+        return trace
+
+    def _open(self, trace: _Trace, key: str, name: str, kind: SpanKind, attributes: dict[str, str]) -> None:
+        self._close(trace, key, "superseded")
+        parent = set_span_in_context(trace.root)
+        trace.below[key] = self._tracer.start_span(name, context=parent, kind=kind, attributes=attributes)
+
+    def _close(self, trace: _Trace, key: str, event: str) -> None:
+        span = trace.below.pop(key, None)
+        if span is not None:
+            span.set_attribute("jada.outcome", event)
+            span.set_status(Status(StatusCode.OK if event in _WELL else StatusCode.ERROR))
+            span.end()
+
+    def _end(self, workflow_id: str) -> None:
+        trace = self._traces.pop(workflow_id)
+        for key in list(trace.below):
+            self._close(trace, key, "cut off")
+        trace.root.end()

@@ -1,0 +1,69 @@
+"""Traces: one for each booking, with its questions and attempts below it, and nothing where no exporter is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from jada_orchestrator.adapters.tracing.opening import open_tracing
+from jada_orchestrator.adapters.tracing.spans import TracingLog
+from jada_orchestrator.testing.quiet import QuietLog
+
+Traced = tuple[TracingLog, QuietLog, Callable[[], list[ReadableSpan]]]
+
+
+@pytest.fixture
+def traced() -> Traced:
+    """A tracing log over a quiet one, and what was exported."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    quiet = QuietLog()
+    log = TracingLog(quiet, provider.get_tracer("test"), provider.shutdown)
+    return log, quiet, lambda: list(exporter.get_finished_spans())
+
+
+def test_a_booking_is_one_trace(traced: Traced) -> None:
+    """Question and attempt are children of the booking's span; the log gets every event all the same."""
+    log, quiet, spans = traced
+    who = {"workflow_id": "wf-1", "request_id": "web-1", "tenant": "acme"}
+    log.emit("info", "workflow.accepted", "Accepted", **who)
+    log.emit("debug", "planning.asked", "Asking", **who)
+    log.emit("info", "planning.answered", "Answered", **who)
+    log.emit("debug", "attempt.started", "Started", **who, task_id="hold", attempt=1, agent="flights")
+    log.emit("warning", "attempt.failed", "Failed", **who, task_id="hold", attempt=1, agent="flights")
+    log.emit("debug", "attempt.started", "Started", **who, task_id="hold", attempt=2, agent="flights")
+    log.emit("info", "task.succeeded", "hold succeeded", **who, task_id="hold")
+    log.emit("info", "workflow.ended", "Ended as completed", **who)
+    found = spans()
+    assert [span.name for span in found] == ["chat", "task hold", "task hold", "booking"]
+    root = found[-1]
+    assert {span.context.trace_id for span in found if span.context} == {root.context.trace_id if root.context else 0}
+    assert all(span.parent is not None for span in found[:-1])
+    assert [span.status.is_ok for span in found] == [True, False, True, True]
+    assert (found[0].attributes or {})["gen_ai.operation.name"] == "chat"
+    assert len(quiet.lines) == 8
+
+
+def test_a_booking_that_went_on_after_a_restart_is_traced_from_there(traced: Traced) -> None:
+    """What this process did not see beginning is marked, and what is open at the end is closed."""
+    log, _, spans = traced
+    log.emit("debug", "attempt.started", "Started", workflow_id="wf-1", task_id="hold", attempt=1)
+    log.emit("info", "daemon.drained", "Nothing is in flight")
+    log.close()
+    found = spans()
+    assert [span.name for span in found] == ["task hold", "booking"]
+    assert (found[1].attributes or {})["jada.recovered"] is True
+
+
+def test_without_exporter_nothing_is_loaded() -> None:
+    """No endpoint, no tracing log, and OpenTelemetry's SDK is not even imported by the daemon."""
+    assert open_tracing(QuietLog(), {}) is None
+    code = "import sys, jada_orchestrator.service.daemon; sys.exit('opentelemetry.sdk' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
