@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from jada_orchestrator.capacity.health import Ending
 from jada_orchestrator.capacity.slots import Slots
 from jada_orchestrator.domain.catalogue import AgentLimits
 from jada_orchestrator.domain.ids import AgentName, TaskId, WorkflowId
@@ -19,7 +20,10 @@ AGENTS: Final = [AgentName(name) for name in "abc"]
 SECOND_MS: Final = 1_000
 
 limits: Final = st.builds(
-    AgentLimits, concurrency=st.integers(1, 4), rate_per_second=st.sampled_from([None, None, 0.5, 1.0, 5.0])
+    AgentLimits,
+    concurrency=st.integers(1, 4),
+    rate_per_second=st.sampled_from([None, None, 0.5, 1.0, 5.0]),
+    adaptive=st.booleans(),
 )
 
 
@@ -47,6 +51,7 @@ class SlotsMachine(RuleBasedStateMachine):
                 number % 2,
                 self.waiting.get(workflow_id, {}),
                 self.held.get(workflow_id, {}),
+                lambda ref: UtcMs(self.now + len(ref[0])) if number % 2 else None,
             )
 
     @rule(number=st.integers(0, 8), agent=st.sampled_from(AGENTS), undo=st.booleans())
@@ -57,12 +62,15 @@ class SlotsMachine(RuleBasedStateMachine):
         self.waiting.setdefault(WorkflowId(str(number)), {})[ref] = agent
         self.sync(WorkflowId(str(number)))
 
-    @rule(which=st.integers(0, 50))
-    def ends(self, which: int) -> None:
-        """A call in flight ends."""
+    @rule(which=st.integers(0, 50), ending=st.sampled_from(["answered", "throttled", "unanswered", None]))
+    def ends(self, which: int, ending: Ending | None) -> None:
+        """A call in flight ends, well or badly, or is given up."""
         refs = [(workflow_id, ref) for workflow_id, held in self.held.items() for ref in held]
         if refs:
             workflow_id, ref = refs[which % len(refs)]
+            if ending is not None:
+                self.slots.ended(workflow_id, ref, ending, self.now)
+                self.slots.ended(WorkflowId("nobody"), ref, ending, self.now)
             del self.held[workflow_id][ref]
             self.sync(workflow_id)
 
@@ -78,7 +86,7 @@ class SlotsMachine(RuleBasedStateMachine):
     def limits_change(self, drawn: dict[AgentName, AgentLimits], total: int) -> None:
         """The operator reloads."""
         self.limits, self.total, self.lowered = drawn, total, True
-        self.slots.set_limits(total, drawn)
+        self.slots.set_limits(total, drawn, {"tenant-0": 2.0})
 
     @rule(ms=st.sampled_from([0, 10, SECOND_MS, -500, 60_000]))
     def grants(self, ms: int) -> None:
@@ -93,14 +101,15 @@ class SlotsMachine(RuleBasedStateMachine):
         self.nothing_is_held_back()
 
     def nothing_is_held_back(self) -> None:
-        """What still waits, waits for a bound: the total, its agent's concurrency, or its agent's rate."""
+        """What still waits, waits for a bound: the total, its agent's bound of now, its rate, or its breaker."""
         if self.busy() >= self.total:
             return
+        views = {view.agent: view for view in self.slots.views()}
         for waiting in self.waiting.values():
             for agent in waiting.values():
-                full = self.by_agent()[agent] >= self.limits[agent].concurrency
-                rated = self.limits[agent].rate_per_second is not None
-                assert full or (rated and self.slots.next_instant() is not None)
+                full = self.by_agent()[agent] >= views[agent].bound
+                rated = self.limits[agent].rate_per_second is not None and self.slots.next_instant() is not None
+                assert full or rated or views[agent].breaker != "open"
 
     def busy(self) -> int:
         """Calls in flight, as the model has it."""
@@ -120,8 +129,10 @@ class SlotsMachine(RuleBasedStateMachine):
         """Nobody starves: when calls end and time passes, everything that waits is granted within a bound."""
         waiting = sum(len(each) for each in self.waiting.values())
         for _ in range(3 * waiting + 3):
-            self.grants(2 * SECOND_MS)
+            self.grants(60 * SECOND_MS)
             for workflow_id in list(self.held):
+                for ref in self.held[workflow_id]:
+                    self.slots.ended(workflow_id, ref, "answered", self.now)
                 self.held[workflow_id] = {}
                 self.sync(workflow_id)
         assert not any(self.waiting.values())

@@ -1,15 +1,17 @@
 """Slots: the one place that decides, and claims in the same step, which ready call goes next.
 
-Bounds: so many calls in all (the connections that there are), and for each agent its concurrency and its rate. Order:
-undoing before doing, then priority, then tenants in turn, then workflows in turn, then order of readiness. An agent
-that is full never holds up the calls of another.
+Bounds: so many calls in all (the connections that there are), for each agent its concurrency and its rate, and a
+bulkhead: no agent may hold everything. An agent that is full, slow or broken never holds up the calls of another.
+Which call of an agent goes next is said in `waiting`; what an agent can bear, in `health`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from jada_orchestrator.capacity.health import Adaptive, AgentView, Breaker, Ending
+from jada_orchestrator.capacity.waiting import Entry, WaitingCalls
 from jada_orchestrator.domain.catalogue import AgentLimits
 from jada_orchestrator.domain.ids import AgentName, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
@@ -17,6 +19,8 @@ from jada_orchestrator.domain.limits import PRIORITY_MAX
 from jada_orchestrator.domain.workflow import CallRef
 
 UNDO_PRIORITY = PRIORITY_MAX + 1
+BULKHEAD_SHARE = 5
+"""Of all calls at once, a fifth is kept from any single agent, where there are several."""
 _UNLIMITED = AgentLimits(concurrency=1_000_000)
 
 
@@ -39,47 +43,29 @@ class _Bucket:
 
 
 @dataclass(slots=True)
-class _Rota:
-    """Calls that wait for one agent at one priority; tenants take turns, and within a tenant its workflows."""
+class _Lane:
+    """One agent: its bounds, how it fares, what it is doing, and who waits for it."""
 
-    tenants: dict[str, dict[WorkflowId, dict[CallRef, None]]] = field(default_factory=dict)
+    waiting: WaitingCalls
+    limits: AgentLimits
+    bucket: _Bucket | None
+    adaptive: Adaptive | None
+    breaker: Breaker = field(default_factory=Breaker)
+    busy: int = 0
 
-    def add(self, tenant: str, workflow_id: WorkflowId, ref: CallRef) -> None:
-        self.tenants.setdefault(tenant, {}).setdefault(workflow_id, {})[ref] = None
-
-    def remove(self, tenant: str, workflow_id: WorkflowId, ref: CallRef) -> None:
-        workflows = self.tenants[tenant]
-        refs = workflows[workflow_id]
-        del refs[ref]
-        if not refs:
-            del workflows[workflow_id]
-        if not workflows:
-            del self.tenants[tenant]
-
-    def first(self) -> tuple[str, WorkflowId, CallRef]:
-        tenant, workflows = next(iter(self.tenants.items()))
-        workflow_id, refs = next(iter(workflows.items()))
-        return tenant, workflow_id, next(iter(refs))
-
-    def rotate(self, tenant: str, workflow_id: WorkflowId) -> None:
-        """Send a tenant and its workflow to the back, if they still wait for anything."""
-        workflows = self.tenants.pop(tenant, None)
-        if workflows is None:
-            return
-        refs = workflows.pop(workflow_id, None)
-        if refs is not None:
-            workflows[workflow_id] = refs
-        self.tenants[tenant] = workflows
+    def bound(self, bulkhead: int) -> int:
+        """How many calls at once it may have now."""
+        own = self.limits.concurrency if self.adaptive is None else int(self.adaptive.bound)
+        return min(own, bulkhead)
 
 
 @dataclass(slots=True)
-class _Lane:
-    """One agent: its bounds, what it is doing, and who waits for it."""
+class _Held:
+    """One call in flight."""
 
-    limits: AgentLimits
-    bucket: _Bucket | None
-    busy: int = 0
-    rotas: dict[int, _Rota] = field(default_factory=dict)
+    agent: AgentName
+    begun: UtcMs
+    epoch: int
 
 
 @dataclass(slots=True)
@@ -88,29 +74,45 @@ class _Holding:
 
     tenant: str
     priority: int
-    waiting: dict[CallRef, AgentName] = field(default_factory=dict)
-    held: dict[CallRef, AgentName] = field(default_factory=dict)
+    waiting: dict[CallRef, tuple[AgentName, Entry]] = field(default_factory=dict)
+    held: dict[CallRef, _Held] = field(default_factory=dict)
 
 
 class Slots:
     """Grants slots. The caller says after each change of a workflow what it waits for and holds (`sync`)."""
 
-    def __init__(self, total: int, agents: Mapping[AgentName, AgentLimits], now: UtcMs) -> None:
-        """Begin empty. `total` bounds the calls in flight of all agents together."""
+    def __init__(
+        self,
+        total: int,
+        agents: Mapping[AgentName, AgentLimits],
+        now: UtcMs,
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
+        """Begin empty. `total` bounds the calls in flight of all agents together; `weights` are the tenants'."""
         self._total = total
         self._busy = 0
+        self._waiting = 0
         self._limits = dict(agents)
+        self._weights = dict(weights or {})
         self._lanes: dict[AgentName, _Lane] = {}
+        self._open: dict[AgentName, _Lane] = {}
+        """The lanes with waiting calls, in the order of their last grants."""
         self._holdings: dict[WorkflowId, _Holding] = {}
         self._now = now
 
-    def set_limits(self, total: int, agents: Mapping[AgentName, AgentLimits]) -> None:
+    def set_limits(
+        self, total: int, agents: Mapping[AgentName, AgentLimits], weights: Mapping[str, float] | None = None
+    ) -> None:
         """Change the bounds; what is in flight above a new bound is let end."""
         self._total = total
         self._limits = dict(agents)
+        self._weights.clear()
+        self._weights.update(weights or {})
         for name, lane in self._lanes.items():
-            lane.limits = self._limits.get(name, _UNLIMITED)
-            lane.bucket = _bucket(lane.limits, self._now)
+            limits = self._limits.get(name, _UNLIMITED)
+            if limits != lane.limits:
+                lane.limits, lane.bucket = limits, _bucket(limits, self._now)
+                lane.adaptive = _adaptive(limits)
 
     def sync(
         self,
@@ -119,49 +121,78 @@ class Slots:
         priority: int,
         waiting: Mapping[CallRef, AgentName],
         held: Mapping[CallRef, AgentName],
+        due_of: Callable[[CallRef], UtcMs | None] | None = None,
     ) -> None:
-        """Make known what a workflow waits for, and what it has in flight; everything else of it is forgotten."""
-        holding = self._holdings.setdefault(workflow_id, _Holding(tenant, priority))
-        for ref, agent in list(holding.waiting.items()):
-            if waiting.get(ref) != agent:
-                self._unwait(workflow_id, holding, ref)
-        for ref, agent in list(holding.held.items()):
-            if held.get(ref) != agent:
-                self._free(holding, ref)
+        """Make known what a workflow waits for, and what it has in flight; everything else of it is forgotten.
+
+        `due_of` is asked once for each call that is new: by when it should have gone.
+        """
+        holding = self._holdings.get(workflow_id)
+        if holding is None:
+            if not waiting and not held:
+                return
+            holding = self._holdings[workflow_id] = _Holding(tenant, priority)
+        for ref in [ref for ref, (agent, _) in holding.waiting.items() if waiting.get(ref) != agent]:
+            self._unwait(holding, ref)
+        for ref in [ref for ref, taken in holding.held.items() if held.get(ref) != taken.agent]:
+            self._free(holding, ref)
         for ref, agent in held.items():
             if ref not in holding.held:
                 self._take(holding, ref, agent)
         for ref, agent in waiting.items():
             if ref not in holding.waiting:
-                holding.waiting[ref] = agent
-                rota = self._lane(agent).rotas.setdefault(_priority(holding, ref), _Rota())
-                rota.add(holding.tenant, workflow_id, ref)
+                due = due_of(ref) if due_of is not None else None
+                self._wait(workflow_id, holding, ref, agent, due)
         if not holding.waiting and not holding.held:
             del self._holdings[workflow_id]
+
+    def ended(self, workflow_id: WorkflowId, ref: CallRef, ending: Ending, now: UtcMs) -> None:
+        """Learn from the end of a call in flight; told before `sync` forgets it. Others are no news."""
+        self._now = max(self._now, now)
+        holding = self._holdings.get(workflow_id)
+        taken = holding.held.get(ref) if holding is not None else None
+        if taken is None:
+            return
+        lane = self._lane(taken.agent)
+        if lane.adaptive is not None:
+            lane.adaptive.ended(ending, taken.begun, self._now)
+        lane.breaker.ended(ending, taken.epoch, self._now)
+        taken.epoch = -1
 
     def grant(self, now: UtcMs) -> Iterator[tuple[WorkflowId, CallRef]]:
         """Yield the calls that may go now, each claimed as it is yielded; agents take turns, from call to call."""
         self._now = max(self._now, now)
         while self._busy < self._total:
-            ready = [(agent, lane) for agent, lane in self._lanes.items() if self._may_go(lane)]
-            if not ready:
+            best: AgentName | None = None
+            level = -1
+            for agent, lane in self._open.items():
+                # The first of those with the most urgent call; it then goes to the back, so that none waits for ever
+                # behind another where the total is what bounds.
+                if lane.waiting.top > level and self._may_go(lane):
+                    best, level = agent, lane.waiting.top
+            if best is None:
                 return
-            # The first of those with the most urgent call; it then goes to the back, so that none waits for ever
-            # behind another where the total is what bounds.
-            agent, lane = max(ready, key=lambda each: max(each[1].rotas))
-            self._lanes[agent] = self._lanes.pop(agent)
-            yield self._claim(lane)
+            yield self._claim(best, self._open.pop(best))
 
     def next_instant(self) -> UtcMs | None:
-        """Return when a rate lets the next call go, if a rate is all that keeps one back."""
+        """Return when a rate or a breaker lets the next call go, if that is all that keeps one back."""
         if self._busy >= self._total:
             return None
-        instants = [
-            lane.bucket.next_token_at()
-            for lane in self._lanes.values()
-            if lane.bucket is not None and lane.rotas and lane.busy < lane.limits.concurrency and lane.bucket.tokens < 1
-        ]
-        return min(instants, default=None)
+        instants: list[int] = []
+        for lane in self._open.values():
+            if lane.busy >= lane.bound(self._bulkhead):
+                continue
+            own = [self._now]
+            if lane.bucket is not None and lane.bucket.tokens < 1:
+                own.append(lane.bucket.next_token_at())
+            if not lane.breaker.gate.may_pass(self._now):
+                opens_at = lane.breaker.gate.opens_at()
+                if opens_at is None:
+                    continue  # the end of a call that is under way changes it
+                own.append(UtcMs(opens_at))
+            if len(own) > 1:
+                instants.append(max(own))
+        return UtcMs(min(instants)) if instants else None
 
     @property
     def busy(self) -> int:
@@ -171,51 +202,91 @@ class Slots:
     @property
     def waiting(self) -> int:
         """Calls that wait for a slot."""
-        return sum(len(holding.waiting) for holding in self._holdings.values())
+        return self._waiting
+
+    def views(self) -> tuple[AgentView, ...]:
+        """Return every agent that was ever called, for status."""
+        return tuple(
+            AgentView(
+                agent=name,
+                busy=lane.busy,
+                waiting=len(lane.waiting),
+                bound=lane.bound(self._bulkhead),
+                breaker=lane.breaker.gate.phase.value,
+                closed_until=_instant(lane.breaker.gate.opens_at()),
+            )
+            for name, lane in sorted(self._lanes.items())
+        )
+
+    @property
+    def _bulkhead(self) -> int:
+        """The most that any one agent may hold of the total; all of it where there is only one, or little to share."""
+        return self._total - (self._total // BULKHEAD_SHARE if len(self._limits) > 1 else 0)
 
     def _lane(self, agent: AgentName) -> _Lane:
         lane = self._lanes.get(agent)
         if lane is None:
             limits = self._limits.get(agent, _UNLIMITED)
-            lane = self._lanes[agent] = _Lane(limits, _bucket(limits, self._now))
+            lane = _Lane(WaitingCalls(self._weights), limits, _bucket(limits, self._now), _adaptive(limits))
+            self._lanes[agent] = lane
         return lane
 
     def _may_go(self, lane: _Lane) -> bool:
-        if not lane.rotas or lane.busy >= lane.limits.concurrency:
+        if lane.busy >= lane.bound(self._bulkhead) or not lane.breaker.gate.may_pass(self._now):
             return False
         if lane.bucket is None:
             return True
         lane.bucket.refill(self._now)
         return lane.bucket.tokens >= 1
 
-    def _claim(self, lane: _Lane) -> tuple[WorkflowId, CallRef]:
-        rota = lane.rotas[max(lane.rotas)]
-        tenant, workflow_id, ref = rota.first()
-        holding = self._holdings[workflow_id]
-        agent = holding.waiting[ref]
-        self._unwait(workflow_id, holding, ref)
-        rota.rotate(tenant, workflow_id)
-        self._take(holding, ref, agent)
+    def _claim(self, agent: AgentName, lane: _Lane) -> tuple[WorkflowId, CallRef]:
+        entry = lane.waiting.next(self._now)
+        if lane.waiting:
+            self._open[agent] = lane
+        self._waiting -= 1
+        holding = self._holdings[entry.workflow_id]
+        del holding.waiting[entry.ref]
+        self._take(holding, entry.ref, agent)
         if lane.bucket is not None:
             lane.bucket.tokens -= 1
-        return workflow_id, ref
+        return entry.workflow_id, entry.ref
 
-    def _unwait(self, workflow_id: WorkflowId, holding: _Holding, ref: CallRef) -> None:
-        lane = self._lane(holding.waiting.pop(ref))
-        priority = _priority(holding, ref)
-        rota = lane.rotas[priority]
-        rota.remove(holding.tenant, workflow_id, ref)
-        if not rota.tenants:
-            del lane.rotas[priority]
+    def _wait(
+        self, workflow_id: WorkflowId, holding: _Holding, ref: CallRef, agent: AgentName, due: UtcMs | None
+    ) -> None:
+        level = UNDO_PRIORITY if ref[1] == "undo" else holding.priority
+        entry = Entry(holding.tenant, workflow_id, ref, level, self._now, due)
+        lane = self._lane(agent)
+        lane.waiting.add(entry)
+        self._open.setdefault(agent, lane)
+        holding.waiting[ref] = (agent, entry)
+        self._waiting += 1
+
+    def _unwait(self, holding: _Holding, ref: CallRef) -> None:
+        agent, entry = holding.waiting.pop(ref)
+        lane = self._lanes[agent]
+        lane.waiting.remove(entry)
+        if not lane.waiting:
+            del self._open[agent]
+        self._waiting -= 1
 
     def _take(self, holding: _Holding, ref: CallRef, agent: AgentName) -> None:
-        holding.held[ref] = agent
-        self._lane(agent).busy += 1
+        lane = self._lane(agent)
+        holding.held[ref] = _Held(agent, self._now, lane.breaker.gate.passed())
+        lane.busy += 1
         self._busy += 1
 
     def _free(self, holding: _Holding, ref: CallRef) -> None:
-        self._lane(holding.held.pop(ref)).busy -= 1
+        taken = holding.held.pop(ref)
+        lane = self._lane(taken.agent)
+        if taken.epoch >= 0:
+            lane.breaker.gate.left(taken.epoch, self._now)
+        lane.busy -= 1
         self._busy -= 1
+
+
+def _instant(value: int | None) -> UtcMs | None:
+    return None if value is None else UtcMs(value)
 
 
 def _bucket(limits: AgentLimits, now: UtcMs) -> _Bucket | None:
@@ -224,5 +295,5 @@ def _bucket(limits: AgentLimits, now: UtcMs) -> _Bucket | None:
     return _Bucket(limits.rate_per_second, max(1.0, limits.rate_per_second), now)
 
 
-def _priority(holding: _Holding, ref: CallRef) -> int:
-    return UNDO_PRIORITY if ref[1] == "undo" else holding.priority
+def _adaptive(limits: AgentLimits) -> Adaptive | None:
+    return Adaptive(limits.concurrency) if limits.adaptive else None

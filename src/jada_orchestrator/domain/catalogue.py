@@ -86,6 +86,8 @@ class AgentLimits:
 
     concurrency: int
     rate_per_second: float | None = None
+    adaptive: bool = False
+    """Find out how much it bears, from latency and throttles; `concurrency` is then the most."""
 
 
 @dataclass(frozen=True, slots=True)

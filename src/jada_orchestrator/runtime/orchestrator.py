@@ -154,6 +154,7 @@ class Orchestrator:
             spent_today_usd=health.spending.today_usd(self._world.clock.now()),
             spent_usd=health.spending.total_usd,
             unpriced_calls=health.spending.unpriced,
+            agents=self._turns.agents(),
         )
 
     async def _drain(self, turning: asyncio.Task[None]) -> Ended:

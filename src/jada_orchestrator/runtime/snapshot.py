@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
+from jada_orchestrator.capacity.health import AgentView
 from jada_orchestrator.domain.instants import UtcMs
 
 _DAY_MS = 86_400_000
@@ -65,3 +66,5 @@ class Snapshot:
     spent_today_usd: Decimal
     spent_usd: Decimal
     unpriced_calls: int
+    agents: tuple[AgentView, ...] = ()
+    """How every agent fares that was called since the process began."""

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from jada_orchestrator.capacity.health import AgentView
 from jada_orchestrator.capacity.slots import Slots
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.commands import PublishOutcome, SendToDeadLetter
@@ -34,7 +35,6 @@ from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine import fold, outstanding, step
 from jada_orchestrator.engine.audit import breaches
-from jada_orchestrator.engine.claims import agent_of, claimable
 from jada_orchestrator.engine.lanes import Lanes
 from jada_orchestrator.engine.outstanding import next_instant
 from jada_orchestrator.engine.story import level_of, tell_entry
@@ -44,6 +44,7 @@ from jada_orchestrator.ports.journal import (
     JournalUnavailableError,
     Stored,
 )
+from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
 from jada_orchestrator.runtime.heads import head_of
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.perform import Performer
@@ -112,7 +113,7 @@ class Turns:
         self._timers = Timers(world.clock, lambda workflow_id: inbox.put(Item(workflow_id, TimerFired())))
         self._rate_timer: asyncio.TimerHandle | None = None
         limits = {name: agent.limits for name, agent in tunables.catalogue.agents.items()}
-        self._slots = Slots(tunables.calls_in_flight_max, limits, world.clock.now())
+        self._slots = Slots(tunables.calls_in_flight_max, limits, world.clock.now(), tunables.tenant_weights)
         self._performer = Performer(
             world,
             lambda workflow_id, event: inbox.put(Item(workflow_id, event)),
@@ -130,6 +131,10 @@ class Turns:
     def calls_in_flight(self) -> int:
         """Calls to agents that hold a slot."""
         return self._slots.busy
+
+    def agents(self) -> tuple[AgentView, ...]:
+        """Return how every agent fares that was called since the process began."""
+        return self._slots.views()
 
     @property
     def at_rest(self) -> bool:
@@ -178,7 +183,7 @@ class Turns:
         self._catalogues[tunables.catalogue.version] = tunables.catalogue
         self._tunables = tunables
         limits = {name: agent.limits for name, agent in tunables.catalogue.agents.items()}
-        self._slots.set_limits(tunables.calls_in_flight_max, limits)
+        self._slots.set_limits(tunables.calls_in_flight_max, limits, tunables.tenant_weights)
         self._inbox.wake()
 
     async def close(self) -> None:
@@ -279,6 +284,7 @@ class Turns:
                 turn.receipts.append((item, Receipt.UNKNOWN_WORKFLOW))
                 return
             workflow = Workflow(workflow_id)
+        learn_ending(self._slots, workflow, event, turn.now)
         ok = await self._decide(turn, workflow, event)
         turn.receipts.append((item, Receipt.DURABLE if ok else Receipt.QUARANTINED))
 
@@ -365,7 +371,7 @@ class Turns:
     async def _grant_slots(self, turn: _Turn) -> None:
         """Give out slots until no call that waits may go; each grant shares the commit of what made the call ready."""
         for workflow in turn.touched.values():
-            self._sync_slots(workflow)
+            sync_slots(self._slots, workflow)
         for workflow_id, (task_id, side) in self._slots.grant(turn.now) if not self.draining else ():
             workflow = self._workflows[workflow_id]
             before = workflow.seq
@@ -375,14 +381,8 @@ class Turns:
                 # It would be granted again and again.
                 await self._set_aside(turn, workflow_id, f"{side} {task_id} was granted a slot and did not take it")
                 continue
-            self._sync_slots(workflow)
+            sync_slots(self._slots, workflow)
         self._wait_for_rates(turn)
-
-    def _sync_slots(self, workflow: Workflow) -> None:
-        waiting = dict(claimable(workflow))
-        held = {} if workflow.quarantined is not None else {ref: agent_of(workflow, ref) for ref in workflow.active}
-        priority = workflow.request.priority if workflow.request is not None else 0
-        self._slots.sync(workflow.workflow_id, workflow.tenant, priority, waiting, held)
 
     def _wait_for_rates(self, turn: _Turn) -> None:
         if self._rate_timer is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -67,6 +67,8 @@ class Tunables:
     workflows_in_flight_max: int
     receivers: int
     drain_ms: int
+    tenant_weights: Mapping[str, float] = field(default_factory=dict)
+    """How tenants share agents; 1.0 for those that are not named."""
     files_open: Callable[[], int] | None = None
     """How many files the process has open now; None: nobody counts."""
     files_max: int = 0

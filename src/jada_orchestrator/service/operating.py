@@ -18,6 +18,7 @@ from jada_orchestrator.capacity.descriptors import DescriptorBudget
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.instants import format_instant
 from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.ports.operations import Reloaded, Sample
 from jada_orchestrator.runtime.orchestrator import Orchestrator
@@ -49,6 +50,7 @@ TAKEN_BY_RELOAD: Final = frozenset(
         "models.raise_on_words",
         "outcome_queue",
         "reply_to_allowed",
+        "tenant_weights",
         "workflows_in_flight",
     }
 )
@@ -59,6 +61,10 @@ LearnModel = Callable[[str, Catalogue], Awaitable[tuple[Fault, ...]]]
 """Asks the service about a model and returns what the operator should know of it; never fails."""
 _UNUSABLE: Final = frozenset({"MODEL_UNKNOWN", "MODEL_RETIRED", "MODEL_WITHOUT_STRUCTURED_OUTPUTS"})
 """What the service says of a model with which every plan would fail."""
+
+
+_BREAKER_WORDS: Final = {"open": "passing", "closed": "refusing", "probing": "probing", "ramping": "recovering"}
+"""What status calls the phases of an agent's breaker: an open gate is a closed circuit, which would confuse anybody."""
 
 
 class RunningOperations:
@@ -126,6 +132,17 @@ class RunningOperations:
             "commits": now.commits,
             "records": now.records,
             "turned_ms_ago": now.turned_ms_ago,
+            "agents": [
+                {
+                    "agent": view.agent,
+                    "busy": view.busy,
+                    "waiting": view.waiting,
+                    "bound": view.bound,
+                    "breaker": _BREAKER_WORDS[view.breaker],
+                    "closed_until": None if view.closed_until is None else format_instant(view.closed_until),
+                }
+                for view in now.agents
+            ],
             "descriptors": {
                 "open": open_descriptors(),
                 "by_kind": dict(count_by_kind()),

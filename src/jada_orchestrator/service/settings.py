@@ -76,6 +76,26 @@ def _money_text(text: str) -> str:
 
 Names: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)]
 MoneyText: TypeAlias = Annotated[str, AfterValidator(_money_text)]
+
+
+def weight_of(text: str) -> tuple[str, float]:
+    """Read ``acme=2.5``. Raises: ValueError."""
+    tenant, equals, number = text.partition("=")
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = 0.0
+    if not tenant or not equals or not 0.001 <= weight <= 1_000:
+        raise ValueError("a tenant's weight is written as its name, '=' and a number from 0.001 to 1000: acme=2.5")
+    return tenant, weight
+
+
+def _weight(text: str) -> str:
+    weight_of(text)
+    return text
+
+
+TenantWeight: TypeAlias = Annotated[str, AfterValidator(_weight)]
 QueueName: TypeAlias = Annotated[str, AfterValidator(_queue_name)]
 HealthAddress: TypeAlias = Annotated[str, AfterValidator(_health_address)]
 SocketPath: TypeAlias = Annotated[str, AfterValidator(_socket_path)]
@@ -233,6 +253,8 @@ class Settings(BaseSettings):
     """How the limit of open files is used; see `jada doctor` for what became of it."""
     calls_in_flight: int = Field(default=200, ge=1, le=100_000)
     """Calls of agents at once, of all bookings together."""
+    tenant_weights: Annotated[tuple[TenantWeight, ...], NoDecode, BeforeValidator(_names)] = ()
+    """How tenants share what they all wait for, as ``acme=2,beta=0.5``; those that are not named have 1."""
     workflows_in_flight: int = Field(default=1_000, ge=1, le=WORKFLOWS_IN_FLIGHT_MAX)
     """Bookings that are worked on at once; more wait in the queue."""
     receivers: int = Field(default=2, ge=1, le=64)

@@ -37,7 +37,7 @@ from jada_orchestrator.ports.queues import QueueError
 from jada_orchestrator.runtime.governed import GovernedPlanner, Governing
 from jada_orchestrator.runtime.world import Tunables, Wire, World
 from jada_orchestrator.service.ladder import models_of
-from jada_orchestrator.service.settings import Settings
+from jada_orchestrator.service.settings import Settings, weight_of
 from jada_orchestrator.wire import outcomes, replies, requests, tasks
 
 _SOURCE = "jada-orchestrator"
@@ -163,6 +163,7 @@ def tunables_of(settings: Settings, catalogue: Catalogue, budget: DescriptorBudg
         workflows_in_flight_max=settings.workflows_in_flight,
         receivers=settings.receivers,
         drain_ms=round(settings.drain_seconds * 1_000),
+        tenant_weights=dict(map(weight_of, settings.tenant_weights)),
         files_open=OpenFiles(),
         files_max=budget.limit,
         models_of=partial(models_of, settings),

@@ -215,13 +215,16 @@ def _model(file: _Part) -> ModelSource:
 def _limits(part: _Part | None) -> AgentLimits:
     if part is None:
         return AgentLimits(_DEFAULT_CONCURRENCY)
-    part.only("concurrency", "rate_per_second")
+    part.only("concurrency", "rate_per_second", "adaptive")
+    adaptive = part.content.get("adaptive", False)
+    if not isinstance(adaptive, bool):
+        part.fault("BAD_TYPE", "must be true or false", "adaptive")
     rate = part.content.get("rate_per_second")
     if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or rate <= 0):
         part.fault("BAD_VALUE", "must be a number above 0", "rate_per_second")
         rate = None
     concurrency = part.number("concurrency", _DEFAULT_CONCURRENCY, 1, _CONCURRENCY_MAX)
-    return AgentLimits(concurrency, float(rate) if rate is not None else None)
+    return AgentLimits(concurrency, float(rate) if rate is not None else None, adaptive=adaptive is True)
 
 
 def _actions(described: _Part, agent: AgentName) -> Iterator[Action]:
