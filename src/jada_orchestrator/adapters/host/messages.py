@@ -46,8 +46,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "descriptors.short": Meaning(
         "Nearly all files that may be open are open",
-        "No requests are taken in until some are closed; what is under way goes on. Something has more open than it was\n"
-        "given: see `jada status` for the kinds. Raise LimitNOFILE= in a drop-in, or lower `connections.*`.",
+        "No requests are taken in until some are closed; what is under way goes on. Something has more open than it\n"
+        "was given: see `jada status` for the kinds. Raise LimitNOFILE= in a drop-in, or lower `connections.*`.",
     ),
     "descriptors.enough": Meaning("There is room for open files again", "Requests are taken in. Nothing to do."),
     "daemon.recovered": Meaning(
@@ -129,8 +129,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "message.unacceptable": Meaning(
         "A message cannot be accepted",
-        "It makes the program fail where a request is taken in; it goes to the dead-letter queue whole, and the others\n"
-        "go on. Please report it with the message: jada dlq list",
+        "It makes the program fail where messages are taken in. It is left to its queue, which gives it to the dead-letter\n"
+        "queue in the end; the others go on. Please report it with the message: jada dlq list",
     ),
     "message.not_settled": Meaning(
         "A message will come again", "What was decided is durable, so its second coming changes nothing."
