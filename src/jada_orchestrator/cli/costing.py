@@ -15,7 +15,7 @@ from jada_orchestrator.cli import options
 from jada_orchestrator.cli.drawing import now_ms
 from jada_orchestrator.cli.failing import USAGE, CommandError
 from jada_orchestrator.cli.screen import print_error, print_json, screen
-from jada_orchestrator.domain.instants import UtcMs, parse_instant
+from jada_orchestrator.domain.instants import UtcMs, format_instant, parse_instant
 from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.ports.journal import JournalReader, JournalUnavailableError
 from jada_orchestrator.service.ledger import DAY_MS, KEYS, Totals, cold_models, grouped, never_sent, totals_of
@@ -93,7 +93,7 @@ def _as_json(calls: Sequence[ModelCall], keys: Sequence[str], *, of_one: bool) -
     if of_one:
         told["calls"] = [
             {
-                "at": call.at,
+                "at": format_instant(call.at),
                 "model": call.model,
                 "purpose": call.purpose,
                 "attempt": call.attempt,
