@@ -129,8 +129,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "message.unacceptable": Meaning(
         "A message cannot be accepted",
-        "It makes the program fail where messages are taken in. It is left to its queue, which gives it to the dead-letter\n"
-        "queue in the end; the others go on. Please report it with the message: jada dlq list",
+        "It makes the program fail where messages are taken in. It is left to its queue, which gives it to the\n"
+        "dead-letter queue in the end; the others go on. Please report it with the message: jada dlq list",
     ),
     "message.not_settled": Meaning(
         "A message will come again", "What was decided is durable, so its second coming changes nothing."
