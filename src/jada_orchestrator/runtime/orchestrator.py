@@ -8,14 +8,16 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any
 
+from jada_orchestrator.domain.limits import TURN_EVENTS_MAX
 from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.runtime.collecting import without_collection
 from jada_orchestrator.runtime.governed import GovernedPlanner
+from jada_orchestrator.runtime.health import Health
 from jada_orchestrator.runtime.inbox import Inbox
 from jada_orchestrator.runtime.intake import Intake
 from jada_orchestrator.runtime.snapshot import Phase, Snapshot
-from jada_orchestrator.runtime.turn import Health, Turns
+from jada_orchestrator.runtime.turn import Turns
 from jada_orchestrator.runtime.world import Tunables, World
 
 _STATUS_EVERY_S = 2.0
@@ -77,7 +79,8 @@ class Orchestrator:
         try:
             with without_collection():
                 recovered = await self._turns.recover()
-                await self._turns.turn()
+                for _ in range(1 + recovered // TURN_EVENTS_MAX):
+                    await self._turns.turn()
             self._world.log.emit(
                 "info", "daemon.recovered", f"{recovered} unfinished workflows go on", workflows=recovered
             )

@@ -31,6 +31,7 @@ from jada_orchestrator.domain.events import (
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId, refused_workflow_id_of
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import WAITING_FOR_PEOPLE_MAX
 from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine import fold, outstanding, step
@@ -46,9 +47,9 @@ from jada_orchestrator.ports.journal import (
 )
 from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
 from jada_orchestrator.runtime.heads import head_of
+from jada_orchestrator.runtime.health import CatalogueLostError, Health
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.perform import Performer
-from jada_orchestrator.runtime.snapshot import Spending
 from jada_orchestrator.runtime.timers import Timers
 from jada_orchestrator.runtime.world import Tunables, World
 
@@ -61,20 +62,6 @@ _STORE_RETRY_MAX_MS = 5_000
 
 
 @dataclass(slots=True)
-class Health:
-    """What the turn loop knows of its own state; read by intake, status and doctor."""
-
-    store_trouble: str | None = None
-    """Why nothing can be made durable now; while it is set, nothing is accepted."""
-    turns: int = 0
-    turned_at: float = 0.0
-    """By the event loop's clock: when a turn last came to its end, or the store was last waited for."""
-    commits: int = 0
-    records: int = 0
-    spending: Spending = field(default_factory=Spending)
-
-
-@dataclass(slots=True)
 class _Turn:
     """What one turn has gathered so far."""
 
@@ -82,14 +69,6 @@ class _Turn:
     entries: dict[WorkflowId, list[Entry]] = field(default_factory=dict)
     touched: dict[WorkflowId, Workflow] = field(default_factory=dict)
     receipts: list[tuple[Item, Receipt]] = field(default_factory=list)
-
-
-class CatalogueLostError(Exception):
-    """A booking's own version of the catalogue is not to be had, and another one is never taken in its place.
-
-    Raised within a turn; the booking is set aside with this as its story. Every version is kept before the first
-    booking uses it, so the store was damaged or put together by hand: the operator restores it from a backup.
-    """
 
 
 class Turns:
@@ -146,8 +125,12 @@ class Turns:
 
     @property
     def room(self) -> int:
-        """How many more workflows may be brought in."""
-        return max(0, self._tunables.workflows_in_flight_max - len(self._workflows))
+        """How many more workflows may be brought in.
+
+        Those that wait for a person do not count, up to a bound: the answer comes by this very queue.
+        """
+        waiting = self.count(Status.AWAITING_APPROVAL) + self.count(Status.NEEDS_CLARIFICATION)
+        return self._tunables.workflows_in_flight_max - len(self._workflows) + min(waiting, WAITING_FOR_PEOPLE_MAX)
 
     def count(self, status: Status) -> int:
         """Count the workflows in a status."""

@@ -15,6 +15,7 @@ from jada_orchestrator.adapters.claude.planner import ClaudePlanner
 from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
 from jada_orchestrator.adapters.host.logs import HostLog, open_log, take_library_logs
 from jada_orchestrator.adapters.host.notify import open_watcher
+from jada_orchestrator.adapters.journal.opening import store_path
 from jada_orchestrator.adapters.tracing.opening import open_tracing
 from jada_orchestrator.adapters.web.addresses import parse_address
 from jada_orchestrator.adapters.web.control import open_control
@@ -42,7 +43,7 @@ from jada_orchestrator.service.ladder import all_models
 from jada_orchestrator.service.operating import RunningOperations, open_descriptors
 from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.service.settings_tiers import LoadedSettings
-from jada_orchestrator.service.wiring import open_world, tunables_of
+from jada_orchestrator.service.wiring import PriceListError, open_world, tunables_of
 
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 """The contract's exit statuses."""
@@ -77,11 +78,15 @@ async def _start(
 ) -> int:
     settings = loaded.settings
     try:
+        store_path(settings.store)
+    except ValueError as error:
+        log.emit("critical", "daemon.misconfigured", str(error))
+        return misconfigured_status()
+    try:
         catalogue = read_catalogue(settings.catalogue)
         budget, limits = take_descriptors(settings)
         log_ledger(log, budget, limits)
         async with open_world(settings, budget, log, watcher) as (world, planner):
-            await _check_and_warn(settings, catalogue, world, planner)
             orchestrator = Orchestrator(world, tunables_of(settings, catalogue, budget), _descriptors_line)
             operations = RunningOperations(
                 orchestrator,
@@ -92,8 +97,14 @@ async def _start(
                 host_log=host_log,
                 learn_model=lambda model, known: planner.learn(model, world.clock.now(), known),
             )
-            return await _run(settings, orchestrator, operations, log)
-    except (CatalogueError, ValueError, TooFewDescriptorsError, ModelConfigurationError, AwsSetupError) as error:
+            # Beside recovery: a model's endpoint that swallows packets must not keep planned bookings waiting.
+            learning = asyncio.get_running_loop().create_task(_check_and_warn(settings, catalogue, world, planner))
+            try:
+                return await _run(settings, orchestrator, operations, log)
+            finally:
+                learning.cancel()
+                await asyncio.gather(learning, return_exceptions=True)
+    except (CatalogueError, PriceListError, TooFewDescriptorsError, ModelConfigurationError, AwsSetupError) as error:
         log.emit("critical", "daemon.misconfigured", str(error))
         return misconfigured_status()
     except ListenError as error:

@@ -230,7 +230,7 @@ class RunningOperations:
             return Reloaded(taken=False, faults=unusable)
         try:
             await self._orchestrator.reload(tunables_of(loaded.settings, catalogue, self._budget))
-        except (JournalError, ValueError) as error:
+        except JournalError as error:
             return Reloaded(taken=False, faults=(Fault("NOT_STORED", "store", str(error)),))
         self._loaded = loaded
         self._host_log.set_level(loaded.settings.log_level)

@@ -187,15 +187,23 @@ def provider_of(settings: Settings) -> Provider:
     return Provider(settings.models.provider, settings.models.bedrock_prefix)
 
 
+class PriceListError(Exception):
+    """The operator's own price list cannot be read, or is none.
+
+    Raised at start by `prices_of`. The operator mends the file that `models.prices` names, or takes the
+    setting out: then the shipped list holds.
+    """
+
+
 def prices_of(settings: Settings) -> PriceList:
-    """Return the operator's price list, or the shipped one. Raises: ValueError, when it cannot be read."""
+    """Return the operator's price list, or the shipped one. Raises: PriceListError."""
     path = settings.models.prices
     if path is None:
         return PriceList.shipped()
     try:
         return PriceList.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
-        raise ValueError(f"models.prices: {path} is no price list: {type(error).__name__}: {error}") from error
+        raise PriceListError(f"models.prices: {path} is no price list: {type(error).__name__}: {error}") from error
 
 
 def known_models() -> KnownModels:
