@@ -8,7 +8,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from jada_orchestrator.capacity.descriptors import PRESSURE_LEFT
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX
 from jada_orchestrator.domain.request import Message
+from jada_orchestrator.engine.outcomes import without_outputs
 from jada_orchestrator.ports.queues import Delivery
 from jada_orchestrator.testing.aws import Hang
 from jada_orchestrator.testing.catalogues import proposal, task
@@ -46,11 +49,11 @@ class DeepQueue:
     async def close(self) -> None: ...
 
 
-def in_house(scenario: Callable[[House], Coroutine[Any, Any, None]]) -> None:
-    """Run a scenario on virtual time."""
+def in_house(scenario: Callable[[House], Coroutine[Any, Any, None]], answer: JsonObject = SEARCH) -> None:
+    """Run a scenario on virtual time; the planner always answers the same."""
 
     async def main() -> None:
-        await scenario(House(lambda _: SEARCH))
+        await scenario(House(lambda _: answer))
 
     run_virtually(main())
 
@@ -104,3 +107,27 @@ def test_intake_stops_before_descriptors_run_out_and_goes_on_after() -> None:
         assert house.log.events().count("descriptors.enough") == 1
 
     in_house(scenario)
+
+
+def test_a_house_full_of_questions_still_hears_the_answers() -> None:
+    """Bookings that wait for a person take no room: the person's word comes by the same queue as requests."""
+    clarify = {**SEARCH, "outcome": "clarify", "questions": ["When?"], "tasks": [], "result": []}
+
+    async def scenario(house: House) -> None:
+        async with house.process(workflows_in_flight_max=2):
+            for number in range(4):
+                house.send(f"web-{number}")
+            await house.until(lambda: len(house.outcomes()) == 4)
+            house.send("web-0", say="cancel")
+            await house.until(lambda: ("web-0", "cancelled") in house.outcomes())
+
+    in_house(scenario, clarify)
+
+
+def test_an_outcome_that_no_queue_would_take_goes_without_what_it_quotes() -> None:
+    """An agent's answer of a megabyte does not keep the frontend from being told."""
+    content = {"workflow_id": "wf-1", "result": {"x": "y" * OUTCOME_BYTES_MAX}, "error": {"standing": [{"output": {}}]}}
+    smaller = without_outputs(content)
+    assert smaller["result"]["omitted"].endswith("jada show wf-1")
+    assert smaller["error"]["standing"] == [{"output": None}]
+    assert content["error"] == {"standing": [{"output": {}}]}
