@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from jada_orchestrator.adapters.aws.clients import Connections, open_clients
+from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
 from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
 from jada_orchestrator.domain.catalogue import LambdaTransport
 from jada_orchestrator.domain.events import AttemptResult, Failed, Lost, Succeeded
@@ -179,7 +180,7 @@ def environment() -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(environment: pytest.MonkeyPatch) -> AsyncIterator[HttpWorld]:
+async def shared(environment: pytest.MonkeyPatch) -> AsyncIterator[dict[str, HttpWorld]]:
     """The real client with two connections, opened once since that is slow, and the stand-in that it is pointed to."""
     async with lambda_server() as server:
         environment.setenv("AWS_ENDPOINT_URL", server.url)
@@ -187,24 +188,32 @@ async def shared(environment: pytest.MonkeyPatch) -> AsyncIterator[HttpWorld]:
         environment.setenv("AWS_ACCESS_KEY_ID", "key")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         async with open_clients(Connections(functions=2, queues=1)) as clients:
-            yield HttpWorld(server, LambdaFunctions(clients.functions, connections=2, encode=encode, read=read))
+            fast = FastInvoker(clients.functions, clients.session, connections=2)
+            whole = LambdaFunctions(clients.functions, connections=2, encode=encode, read=read)
+            short = LambdaFunctions(clients.functions, connections=2, encode=encode, read=read, fast=fast)
+            yield {"client": HttpWorld(server, whole), "fast": HttpWorld(server, short)}
+            await short.close()
 
 
-@pytest.fixture
-def real(shared: HttpWorld) -> Iterator[HttpWorld]:
-    """The same for one test, with nothing invoked yet."""
-    shared.server.reset()
-    yield shared
-    shared.server.released.set()
+@pytest.fixture(params=["client", "fast"])
+def real(shared: dict[str, HttpWorld], request: pytest.FixtureRequest) -> Iterator[HttpWorld]:
+    """Each way over HTTP in turn, with nothing invoked yet."""
+    found = shared[request.param]
+    found.server.reset()
+    yield found
+    found.server.released.set()
 
 
-@pytest.fixture(params=["fake", "http"])
-def world(request: pytest.FixtureRequest) -> World:
+@pytest.fixture(params=["fake", "client", "fast"])
+def world(request: pytest.FixtureRequest, shared: dict[str, HttpWorld]) -> Iterator[World]:
     """Each implementation in turn."""
     if request.param == "fake":
-        return FakeWorld()
-    found: HttpWorld = request.getfixturevalue("real")
-    return found
+        yield FakeWorld()
+        return
+    found = shared[request.param]
+    found.server.reset()
+    yield found
+    found.server.released.set()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.rule)
@@ -286,13 +295,16 @@ async def test_waiting_for_a_connection_is_ours(real: HttpWorld) -> None:
     assert real.server.invocations["ok"] == 0
 
 
-async def test_nobody_listens(real: HttpWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_fast", [False, True])
+async def test_nobody_listens(real: HttpWorld, monkeypatch: pytest.MonkeyPatch, is_fast: bool) -> None:
     """A refused connection proves that nothing was sent: the call failed, and may be tried again."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     async with open_clients(Connections(functions=1, queues=1)) as clients:
-        caller = LambdaFunctions(clients.functions, connections=1, encode=encode, read=read)
+        fast = FastInvoker(clients.functions, clients.session, connections=1) if is_fast else None
+        caller = LambdaFunctions(clients.functions, connections=1, encode=encode, read=read, fast=fast)
 
         ended = await caller.call(LambdaTransport("ok"), CALL)
+        await caller.close()
 
     assert isinstance(ended.result, Failed)
     assert (ended.result.retryable, ended.result.failure.code) == (True, "CANNOT_CONNECT")

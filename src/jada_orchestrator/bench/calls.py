@@ -14,6 +14,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 
 from jada_orchestrator.adapters.aws.clients import AwsClients, Connections, open_clients
+from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
 from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
 from jada_orchestrator.adapters.aws.queues import SqsSource
 from jada_orchestrator.adapters.aws.sending import SqsSender
@@ -89,13 +90,22 @@ async def bare_sends(count: int, at_once: int) -> Timed:
 
 
 def functions_of(clients: AwsClients, connections: int = CONNECTIONS) -> FunctionCaller:
-    """Return the production adapter."""
+    """Return the production adapter, wired as the daemon wires it; close it."""
     return LambdaFunctions(
         clients.functions,
         connections=connections,
         encode=partial(tasks.encode, reply_to=None),
         read=replies.read_payload,
+        fast=FastInvoker(clients.functions, clients.session, connections=connections),
     )
+
+
+@asynccontextmanager
+async def _closing(functions: FunctionCaller) -> AsyncIterator[FunctionCaller]:
+    try:
+        yield functions
+    finally:
+        await functions.close()
 
 
 @asynccontextmanager
@@ -107,7 +117,11 @@ async def _clients() -> AsyncIterator[AwsClients]:
 async def invokes_through_all(folder: Path, bookings: int, at_once: int) -> Timed:
     """Run bookings whose agents are functions behind HTTP."""
     setting = Setting(bench_catalogue(), bench_proposal(), bookings, at_once, calls_at_once=CONNECTIONS)
-    async with _clients() as clients, open_stage(new_folder(folder), setting, functions=functions_of(clients)) as stage:
+    async with (
+        _clients() as clients,
+        _closing(functions_of(clients)) as functions,
+        open_stage(new_folder(folder), setting, functions=functions) as stage,
+    ):
         began, cpu = time.perf_counter(), time.process_time()
         await stage.completed(bookings)
         return Timed(stage.outcomes.at - began, time.process_time() - cpu)
@@ -180,8 +194,7 @@ async def through_http(folder: Path, bookings: int, at_once: int, runs: int) -> 
 async def one_call(count: int, runs: int) -> Figure:
     """Measure one Invoke by our adapter alone beside bare aiobotocore's: what the way of calling costs."""
     bare, ours = [], []
-    async with null_aws(), _clients() as clients:
-        functions = functions_of(clients)
+    async with null_aws(), _clients() as clients, _closing(functions_of(clients)) as functions:
         target = LambdaTransport("null")
         await functions.call(target, ONE_CALL)
         for _ in range(runs):
@@ -207,8 +220,7 @@ async def fan_out(folder: Path, width: int, runs: int) -> Figure:
     bookings = -(-width // WIDE_TASKS)
     setting = Setting(bench_catalogue(), wide_proposal(), bookings, bookings)
     ours, floors = [], []
-    async with null_aws(), _clients() as clients:
-        functions = functions_of(clients)
+    async with null_aws(), _clients() as clients, _closing(functions_of(clients)) as functions:
         target = LambdaTransport("null")
         for _ in range(runs):
             count = bookings * WIDE_TASKS

@@ -11,6 +11,7 @@ from functools import partial
 
 from jada_orchestrator.adapters.aws.clients import Connections, open_clients
 from jada_orchestrator.adapters.aws.errors import is_missing_queue
+from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
 from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
 from jada_orchestrator.adapters.aws.model_places import AwsPlaces
 from jada_orchestrator.adapters.aws.queues import SqsOutcomes, SqsSource
@@ -124,12 +125,15 @@ async def open_world(
         sender = SqsSender(sqs)
         stack.push_async_callback(sender.close)
         encode = partial(tasks.encode, reply_to=settings.reply_queue)
+        fast = FastInvoker(clients.functions, clients.session, connections=budget.functions)
         functions = LambdaFunctions(
             clients.functions,
             connections=budget.functions,
             encode=partial(tasks.encode, reply_to=None),
             read=replies.read_payload,
+            fast=fast if settings.fast_invoke else None,
         )
+        stack.push_async_callback(fast.close)
         stack.push_async_callback(functions.close)
         world = World(
             journal=journal,

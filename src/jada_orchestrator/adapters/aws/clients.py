@@ -7,7 +7,6 @@ they would run a function again behind our back (docs/failure-matrix.md).
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,21 +17,17 @@ from aiobotocore.session import AioSession, get_session
 from botocore import exceptions as boto
 
 from jada_orchestrator.adapters.aws.errors import AwsSetupError
-from jada_orchestrator.domain.limits import ACTION_TIMEOUT_MAX_MS
+from jada_orchestrator.adapters.aws.sockets import (
+    CONNECT_TIMEOUT_S,
+    LAMBDA_READ_TIMEOUT_S,
+    QUEUE_READ_TIMEOUT_S,
+    socket_with_keepalive,
+)
 
 if TYPE_CHECKING:
     from types_aiobotocore_lambda import LambdaClient
     from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_ssm import SSMClient
-
-CONNECT_TIMEOUT_S: Final = 5.0
-"""A connection inside a region is made in milliseconds; a refusal to answer is known after this."""
-LAMBDA_READ_TIMEOUT_S: Final = ACTION_TIMEOUT_MAX_MS / 1000 + 60
-"""Above every action's own timeout, so that it is always ours that ends a call, never the client's."""
-QUEUE_READ_TIMEOUT_S: Final = 60.0
-"""Above the longest poll (20 s) and our own timeouts."""
-_TCP_KEEPALIVE_S: Final = 60
-"""A quiet connection is forgotten by NAT gateways after 350 s, and a function may work for 15 minutes."""
 
 _REGION_HELP: Final = (
     "no AWS region is set. Set AWS_REGION (for instance AWS_REGION=eu-west-1), or `region` in the profile that "
@@ -63,6 +58,8 @@ class AwsClients:
     functions: LambdaClient
     queues: SQSClient
     parameters: SSMClient
+    session: AioSession
+    """Whose credentials they use."""
 
 
 @asynccontextmanager
@@ -84,6 +81,7 @@ async def open_clients(connections: Connections, environ: Mapping[str, str] | No
                 functions=await _client(stack, session, "lambda", region, connections.functions, LAMBDA_READ_TIMEOUT_S),
                 queues=await _client(stack, session, "sqs", region, connections.queues, QUEUE_READ_TIMEOUT_S),
                 parameters=await _client(stack, session, "ssm", region, connections.parameters, QUEUE_READ_TIMEOUT_S),
+                session=session,
             )
         except boto.NoRegionError as error:
             raise AwsSetupError(_REGION_HELP) from error
@@ -113,19 +111,8 @@ async def _client(
         max_pool_connections=connections,
         connect_timeout=CONNECT_TIMEOUT_S,
         read_timeout=read_timeout_s,
-        connector_args={"socket_factory": _socket_with_keepalive},
+        connector_args={"socket_factory": socket_with_keepalive},
     )
     # Parameter validation stays on: it costs under 5 % of a call and turns a wrong one into a clear refusal, unsent.
     creating: Any = session.create_client
     return await stack.enter_async_context(creating(service, region_name=region, config=config))
-
-
-def _socket_with_keepalive(address: tuple[Any, ...]) -> socket.socket:
-    """Make a socket that probes a quiet connection; aiobotocore ignores botocore's own ``tcp_keepalive``."""
-    family, kind, protocol, *_ = address
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_KEEPIDLE"):  # Linux; elsewhere the system's own, longer, times hold
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _TCP_KEEPALIVE_S)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _TCP_KEEPALIVE_S)
-    return made

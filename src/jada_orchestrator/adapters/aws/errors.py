@@ -150,6 +150,9 @@ SQS_CODES: Final[dict[str, Verdict]] = {
 
 _NO_DESCRIPTORS: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
+_CAUSES_MAX: Final = 10
+"""Links of a chain of causes that are looked at: a chain may lead back to its beginning."""
+
 _STATUS: Final[dict[int, Verdict]] = {
     401: DENIED,
     403: DENIED,
@@ -229,7 +232,9 @@ def _has_no_descriptors(error: BaseException | None) -> bool:
 
     Only opening something can fail so, never a connection that is open: nothing was sent.
     """
-    while error is not None:
+    for _ in range(_CAUSES_MAX):
+        if error is None:
+            return False
         if isinstance(error, OSError) and error.errno in _NO_DESCRIPTORS:
             return True
         error = error.__cause__ or error.__context__

@@ -22,6 +22,7 @@ from jada_orchestrator.adapters.aws.errors import (
     result_of,
     result_of_error,
 )
+from jada_orchestrator.adapters.aws.fast_invoke import Answer, FastInvoker
 from jada_orchestrator.domain.catalogue import LambdaTransport
 from jada_orchestrator.domain.events import Failed, Lost
 from jada_orchestrator.domain.limits import OUTPUT_BYTES_MAX
@@ -49,9 +50,21 @@ class LambdaFunctions:
     A call waits here for one of the pool's connections, within its own time: aiohttp's pool would let it wait for ever.
     """
 
-    def __init__(self, client: LambdaClient, *, connections: int, encode: EncodeTask, read: ReadPayload) -> None:
-        """Take the process's client; `connections` is the size of its pool."""
+    def __init__(
+        self,
+        client: LambdaClient,
+        *,
+        connections: int,
+        encode: EncodeTask,
+        read: ReadPayload,
+        fast: FastInvoker | None = None,
+    ) -> None:
+        """Take the process's client; `connections` is the size of the pool, its own or that of `fast`.
+
+        With `fast`, which is closed with this, calls go its way (docs/decisions, 16).
+        """
         self._client = client
+        self._fast = fast
         self._admission = asyncio.Semaphore(connections)
         self._encode = encode
         self._read = read
@@ -69,7 +82,9 @@ class LambdaFunctions:
         return await self._call_in_time(target, call, payload)
 
     async def close(self) -> None:
-        """Do nothing: the connections are the client's."""
+        """Close the fast way's connections; the others are the client's."""
+        if self._fast is not None:
+            await self._fast.close()
 
     async def _call_in_time(self, target: LambdaTransport, call: AgentCall, payload: bytes) -> CallEnded:
         """Wait for a connection and invoke, both within the call's time."""
@@ -91,6 +106,17 @@ class LambdaFunctions:
 
     async def _invoke(self, target: LambdaTransport, call: AgentCall, payload: bytes) -> CallEnded:
         """Send the one request and read its answer whole."""
+        if self._fast is None:
+            answer = await self._invoke_by_client(target, payload)
+        else:
+            answer = await self._fast.invoke(target.function, target.qualifier, payload, bytes_max=ANSWER_BYTES_MAX)
+        if answer.error:
+            return CallEnded(_crashed(_subject(target), answer.error, answer.payload or b""))
+        if answer.payload is None:
+            return CallEnded(result_of(ANSWER_TOO_LARGE, _subject(target), f"more than {ANSWER_BYTES_MAX} bytes."))
+        return self._read(answer.payload, call)
+
+    async def _invoke_by_client(self, target: LambdaTransport, payload: bytes) -> Answer:
         request: InvocationRequestTypeDef = {
             "FunctionName": target.function,
             "InvocationType": "RequestResponse",
@@ -99,13 +125,8 @@ class LambdaFunctions:
         if target.qualifier:
             request["Qualifier"] = target.qualifier
         response = await self._client.invoke(**request)
-        answer = await _read_bounded(response)
-        kind = response.get("FunctionError")
-        if kind:
-            return CallEnded(_crashed(_subject(target), str(kind), answer or b""))
-        if answer is None:
-            return CallEnded(result_of(ANSWER_TOO_LARGE, _subject(target), f"more than {ANSWER_BYTES_MAX} bytes."))
-        return self._read(answer, call)
+        payload_read = await _read_bounded(response)
+        return Answer(payload_read, response.get("FunctionError"))
 
 
 def _subject(target: LambdaTransport) -> str:
