@@ -90,6 +90,7 @@ async def run(budget: DescriptorBudget, *, squeeze: bool) -> Watched:
                     take_all(watched.taken)
                 stage.requests.add(11)
                 await stage.completed(11)
+            await watched.close()
     return watched
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from jada_orchestrator.bench.suite import MEASURES
 
-ROWS = 14
+ROWS = 15
 
 
 @pytest.mark.timeout(300)

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -143,6 +143,7 @@ class CountedOutcomes:
     def __init__(self) -> None:
         """Begin with none."""
         self.count = 0
+        self.by_tenant: Counter[str] = Counter()
         self.at = 0.0
         """When the last one came, by `time.perf_counter`."""
         self._awaited = 0
@@ -151,6 +152,7 @@ class CountedOutcomes:
     async def publish(self, outcome: OutcomeMessage) -> None:
         """Count one."""
         self.count += 1
+        self.by_tenant[outcome.group] += 1
         if self.count >= self._awaited:
             self.at = time.perf_counter()
             self._enough.set()

@@ -11,6 +11,7 @@ from jada_orchestrator.bench import calls, durable, scale
 from jada_orchestrator.bench.figures import Figure
 from jada_orchestrator.bench.leaks import no_leaks
 from jada_orchestrator.bench.recovery import recovery
+from jada_orchestrator.bench.tenants import crowd
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,12 @@ class Size:
     waiting: int
     recovered: tuple[int, ...]
     faulty_calls: int
+    crowd: int
+    singles: int
 
 
-FULL: Final = Size(5, (100, 500), 6, 200, 200, 1_000, 10_000, 100_000, (1_000, 10_000), 20_000)
-QUICK: Final = Size(1, (10,), 2, 3, 3, 100, 50, 1_000, (20,), 300)
+FULL: Final = Size(5, (100, 500), 6, 200, 200, 1_000, 10_000, 100_000, (1_000, 10_000), 20_000, 10_000, 30)
+QUICK: Final = Size(1, (10,), 2, 3, 3, 100, 50, 1_000, (20,), 300, 20, 2)
 """Only to see that everything works; its figures mean nothing."""
 
 _Measure: TypeAlias = Callable[[Path, Size], Awaitable[list[Figure]]]
@@ -74,6 +77,10 @@ async def _leaks(_: Path, size: Size) -> list[Figure]:
     return [await no_leaks(size.faulty_calls)]
 
 
+async def _tenants(folder: Path, size: Size) -> list[Figure]:
+    return [await crowd(folder, size.crowd, size.singles)]
+
+
 MEASURES: Final[dict[str, _Measure]] = {
     "throughput": _throughput,
     "alone": _alone,
@@ -84,6 +91,7 @@ MEASURES: Final[dict[str, _Measure]] = {
     "scale": _scale,
     "recovery": _recovery,
     "leaks": _leaks,
+    "tenants": _tenants,
 }
 
 
