@@ -17,6 +17,7 @@ from jada_orchestrator.cli import (
     controlling,
     costing,
     dead_letters,
+    doctor,
     examining,
     models,
     operating,
@@ -233,6 +234,15 @@ app.command(
 )(rehearsing.rehearse)
 app.add_typer(models.models, name="models", rich_help_panel=_LOOK)
 app.add_typer(dead_letters.dlq, name="dlq", rich_help_panel=_RUN)
+app.command(
+    "doctor",
+    rich_help_panel=_RUN,
+    help=taught(
+        "Say whether this host will work: a line for each thing, with what to do. Changes nothing.",
+        "jada doctor",
+        "jada doctor --host jada-1 --ssh admin@203.0.113.7 --json",
+    ),
+)(doctor.doctor)
 app.add_typer(sandboxing.sandbox, name="sandbox", rich_help_panel=_RUN)
 config.callback()(config_menu.menu)
 config.command("show")(configuring.show)
