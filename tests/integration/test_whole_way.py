@@ -228,7 +228,7 @@ async def test_approval(around: Surroundings, daemon: Daemon, command: str, ende
     limit = {"approve_above": {"amount": "100.00", "currency": "USD"}}
     await around.send(a_request(request_id, constraints=limit))
     asked = await around.outcomes.outcome(request_id)
-    assert asked["type"] == "jada.booking.awaiting_approval"
+    assert asked["type"] == "jada.booking.awaiting_approval", asked["data"]["error"]
     assert not (await around.books()).standing(request_id).kept
     await around.send(a_control(request_id, command, by="anna"))
     outcome = await around.outcomes.outcome(request_id, count=2)
@@ -254,7 +254,7 @@ async def test_what_fails_half_way_is_undone(around: Surroundings, daemon: Daemo
     await around.order_fault("flights.ticket", "fail", "AIRLINE_REFUSED", request="undo-1")
     await around.send(a_request("undo-1"))
     outcome = await around.outcomes.outcome("undo-1")
-    assert outcome["type"] == "jada.booking.compensated"
+    assert outcome["type"] == "jada.booking.compensated", outcome["data"]["error"]
     assert outcome["data"]["error"]["code"] == "AIRLINE_REFUSED"
     books = await around.books()
     assert books.standing("undo-1").nothing
@@ -271,7 +271,10 @@ async def test_nothing_else_stops(around: Surroundings, daemon: Daemon) -> None:
         around.send(a_request("among-3")),
     )
     first, second, third = await asyncio.gather(*(around.outcomes.outcome(f"among-{n}") for n in (1, 2, 3)))
-    assert [each["data"]["status"] for each in (first, second, third)] == ["completed", "rejected", "completed"]
+    assert [each["data"]["status"] for each in (first, second, third)] == ["completed", "rejected", "completed"], (
+        first["data"]["error"],
+        third["data"]["error"],
+    )
     await around.dead_letters.holds(dead_letter_about("poison 1"), "the poison")
     await around.dead_letters.holds(dead_letter_about("[" * 10_000), "the brackets")
     await until_answered(lambda: nothing_waits(around), "the request queue is empty")
