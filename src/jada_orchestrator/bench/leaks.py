@@ -72,7 +72,7 @@ async def no_leaks(calls: int) -> Figure:
     found = await leaks(calls)
     return Figure(
         measure=f"descriptors left open after {calls:,} calls, most cut, late or cancelled ({found.most} at most)",
-        unit="",
+        unit="files",
         value=found.after,
         better="less",
         floor_name="open before",
