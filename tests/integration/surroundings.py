@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +20,18 @@ from jada_orchestrator.sandbox.inventory import Books, faults
 from jada_orchestrator.sandbox.inventory.audit import Findings, HalfMade, audit
 from jada_orchestrator.sandbox.model import ScriptedModel
 
-TRIP: Final = "Two of us, Boston to Lisbon 3-10 May, a hotel near Alfama, under $5,000 all in."
+TRIP: Final = "Two of us, Boston to Lisbon {depart} to {back}, a hotel, under $8,000 all in."
+_FIRST_DAY: Final = date(2027, 3, 1)
+_DAYS: Final = 500
 
 
 def a_request(request_id: str, text: str = TRIP, **fields: object) -> dict[str, Any]:
-    """Return a request that can be planned; `fields` replace or add."""
+    """Return a request that can be planned; `fields` replace or add.
+
+    Each id travels on days of its own: tests share one inventory, whose rooms and seats are as few as real ones.
+    """
+    depart = _FIRST_DAY + timedelta(days=zlib.crc32(request_id.encode()) % _DAYS)
+    text = text.replace("{depart}", depart.isoformat()).replace("{back}", (depart + timedelta(days=7)).isoformat())
     return {
         "schema": "jada.request/1",
         "request_id": request_id,

@@ -72,7 +72,7 @@ class Host:
             text=True,
             cwd="/",
         )
-        # The environment names the checkout's own place, which may be hidden in here (/tmp is empty, homes are protected).
+        # The environment names the checkout's own place, which may be hidden in here: /tmp is empty, homes are closed.
         self.ok(f"sed -i 's#^{ROOT}/src$#{CHECKOUT}/src#' /opt/jada-*/lib/python*/site-packages/*.pth")
 
     def run(self, command: str, seconds: int = 45) -> Said:
