@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from jada_orchestrator.adapters.aws.clients import LAMBDA_READ_TIMEOUT_S, Connections, open_clients
+from jada_orchestrator.adapters.aws.clients import Connections, open_clients
 from jada_orchestrator.adapters.aws.errors import AwsSetupError
+from jada_orchestrator.adapters.aws.sockets import LAMBDA_READ_TIMEOUT_S
 from jada_orchestrator.domain.limits import ACTION_TIMEOUT_MAX_MS
 
 CONNECTIONS = Connections(functions=7, queues=9)
