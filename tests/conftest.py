@@ -53,6 +53,7 @@ def rank_of(path: Path) -> int:
     return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this very hook, and would otherwise find none
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keeps the tests of a file in one worker, since they share dear fixtures, and starts with the slow folders."""
     items.sort(key=lambda item: rank_of(item.path))
