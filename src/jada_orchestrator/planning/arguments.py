@@ -15,7 +15,15 @@ from jada_orchestrator.planning.proposal import Argument, ProposedTask, read_jso
 from jada_orchestrator.planning.provenance import USER, Told, is_allowed, sources_of
 from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate, rename_roots, roots
 from jada_orchestrator.planning.schemas import UNCHECKABLE, faults_in
-from jada_orchestrator.planning.shapes import Shape, article, described, field_of, names_of, type_names, types_of
+from jada_orchestrator.planning.shapes import (
+    Shape,
+    article,
+    field_of_schema,
+    names_of,
+    of_schema,
+    type_names,
+    types_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,6 @@ class Bound:
 def bind(task: ProposedTask, action: Action, place: int, where: str, around: Surroundings, findings: Findings) -> Bound:
     """Return the bindings of a task; every fault goes to `findings`."""
     bound = Bound()
-    shape = described(action.input_schema, action.input_schema)
     required = action.input_schema.get("required") if action.effect is Effect.COMMIT else None
     must_be_there = frozenset(required) if isinstance(required, list) else frozenset()
     for argument in task.arguments:
@@ -57,9 +64,9 @@ def bind(task: ProposedTask, action: Action, place: int, where: str, around: Sur
             findings.add("DUPLICATE_INPUT", spot, "is given twice; give it once", task=place)
             continue
         bound.bindings[argument.name] = Binding()
-        looked = field_of(shape, argument.name)
+        looked = field_of_schema(action.input_schema, argument.name)
         if looked.trouble:
-            near = suggestion(argument.name, names_of(shape), all_of_them=True)
+            near = suggestion(argument.name, names_of(of_schema(action.input_schema)), all_of_them=True)
             message = f"{action.name} has no input field {shown(argument.name)}.{near}"
             findings.add("UNKNOWN_INPUT", spot, message, task=place)
         elif argument.kind == "ref":
@@ -216,6 +223,8 @@ def _check_whole(action: Action, bound: Bound, place: int, where: str, findings:
         )
     base = f"{where}.args"
     complete = not missing and len(bound.known) == len(bound.bindings)
+    if not complete and not bound.known:
+        return  # nothing is known, and what is missing was told
     known = tuple(f"{base}.{name}" for name in bound.known)
     for fault in faults_in(schema, bound.known, base, code="BAD_INPUT"):
         if complete or fault.code == UNCHECKABLE or fault.where.startswith(known):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
 from jada_orchestrator.domain.faults import Fault
@@ -23,7 +23,7 @@ from jada_orchestrator.planning.proposal import Proposal, ProposedTask, parse_pr
 from jada_orchestrator.planning.provenance import Told
 from jada_orchestrator.planning.redundancy import check_duplicate_work, check_fan_out, without_idle_order
 from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault
-from jada_orchestrator.planning.shapes import ANY, Shape, described, of_value
+from jada_orchestrator.planning.shapes import ANY, Shape, of_schema, of_value
 from jada_orchestrator.planning.spending import check_spending
 
 
@@ -150,7 +150,7 @@ def _steps(
     tasks: Sequence[ProposedTask], catalogue: Catalogue, findings: Findings
 ) -> tuple[list[Step], dict[str, int]]:
     """Return every task with its action, and the places of ids (of the first task, where an id occurs twice)."""
-    lookups = {action.lookup for action in catalogue.actions.values() if action.lookup is not None}
+    lookups = _known(catalogue).lookups
     seen = Counter(task.id for task in tasks)
     places: dict[str, int] = {}
     steps: list[Step] = []
@@ -177,7 +177,7 @@ def _action(
     task: ProposedTask,
     where: str,
     catalogue: Catalogue,
-    lookups: set[ActionName],
+    lookups: frozenset[ActionName],
     findings: Findings,
 ) -> Action | None:
     action = catalogue.actions.get(ActionName(task.action))
@@ -197,7 +197,7 @@ def _surroundings(steps: Sequence[Step], places: dict[str, int], asked: _Asked, 
     shapes: dict[str, Shape] = {REQUEST_ROOT: of_value(document)}
     for name, place in places.items():
         action = steps[place].action
-        shapes[name] = ANY if action is None else described(action.output_schema, action.output_schema)
+        shapes[name] = ANY if action is None else of_schema(action.output_schema)
     actions = {name: action.name for name, place in places.items() if (action := steps[place].action) is not None}
     is_asked = any(step.action is not None and step.action.sources for step in steps)
     told = Told([asked.request.text, *asked.answers], document) if is_asked else Told(())
@@ -295,15 +295,52 @@ def _planned(
     return tuple(tasks)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What follows from a catalogue alone, kept because bookings over it repeat the same actions for ever."""
+
+    catalogue: Catalogue
+    lookups: frozenset[ActionName]
+    """Actions that ask after lost calls."""
+    terms: dict[tuple[ActionName, ...], dict[ActionName, Terms]]
+    """By the actions of a plan. Plans of one kind share them; nobody changes them."""
+
+
+_CATALOGUES_KEPT: Final = 8
+_TERMS_KEPT: Final = 256
+_catalogues: dict[int, _Known] = {}
+"""By the identity of the catalogue, which is kept beside so that its identity is not used again."""
+
+
+def _known(catalogue: Catalogue) -> _Known:
+    known = _catalogues.get(id(catalogue))
+    if known is None:
+        while len(_catalogues) >= _CATALOGUES_KEPT:
+            _catalogues.pop(next(iter(_catalogues)), None)
+        lookups = frozenset(action.lookup for action in catalogue.actions.values() if action.lookup is not None)
+        known = _catalogues[id(catalogue)] = _Known(catalogue, lookups, {})
+    return known
+
+
 def _terms(steps: Sequence[Step], catalogue: Catalogue) -> dict[ActionName, Terms]:
     """Return the terms of every action that the plan may call: its own, what undoes them, and their lookups."""
+    kept = _known(catalogue).terms
+    wanted = tuple(dict.fromkeys(ActionName(step.task.action) for step in steps))
+    terms = kept.get(wanted)
+    if terms is None:
+        if len(kept) >= _TERMS_KEPT:
+            kept.clear()
+        terms = kept[wanted] = _terms_of_all(wanted, catalogue)
+    return terms
+
+
+def _terms_of_all(wanted: Sequence[ActionName], catalogue: Catalogue) -> dict[ActionName, Terms]:
     terms: dict[ActionName, Terms] = {}
-    wanted = [ActionName(step.task.action) for step in steps]
-    undoing: list[ActionName] = []
-    for name in dict.fromkeys(wanted):
-        action = catalogue.actions[name]
-        if action.compensate is not None:
-            undoing.append(action.compensate.action)
+    undoing = [
+        action.compensate.action
+        for action in (catalogue.actions[name] for name in wanted)
+        if action.compensate is not None
+    ]
     for name in dict.fromkeys([*wanted, *undoing]):
         lookup = catalogue.actions[name].lookup
         for called in (name, lookup):

@@ -72,15 +72,12 @@ def check_order(steps: Sequence[Step], graph: Graph, findings: Findings) -> None
     doubtful |= sum(1 << place for place in range(len(steps)) if place not in graph.order)
     commits = [place for place, step in enumerate(steps) if step.is_commit]
     known = [place for place in range(len(steps)) if graph.is_known(place, doubtful)]
+    come_first = [place for place in known if _comes_first(steps, graph, place, commits)]
     for commit in commits:
         if commit not in known:
             continue
         _tell(
-            [
-                place
-                for place in known
-                if _comes_first(steps, graph, place, commits) and not graph.is_before(place, commit)
-            ],
+            [place for place in come_first if not graph.is_before(place, commit)],
             "it may run before",
             "which can still fail",
             commit,

@@ -9,6 +9,7 @@ Reading settles the shape only; whether it makes sense is the compiler's busines
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -35,6 +36,8 @@ _FENCE: Final = re.compile(r"\A```[A-Za-z]*\s*\n(.*?)\n?```\Z", re.DOTALL)
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 _INTEGER_MAX: Final = 2**63 - 1
 """Whole numbers beyond 64 bits do not survive every JSON reader on the way to an agent."""
+_INTEGER_DIGITS_MAX: Final = 20
+"""Nineteen digits and a sign: with more, it is not even read."""
 _Item = TypeVar("_Item")
 
 
@@ -95,10 +98,13 @@ def read_json(text: str) -> Json:
     Raises: ValueError: it is no JSON, holds a number or character that is none, a key twice, or is nested too deep.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_int, object_pairs_hook=_object
+        )
     except RecursionError as error:
         raise ValueError(f"nested more than {CONSTANT_NESTING_MAX} levels deep") from error
-    _demand_plain(value)
+    # Half a character is written as such or escaped; a text that has neither need not be searched value by value.
+    _demand_plain(value, look_into_texts="\\u" in text or not text.isascii())
     return value
 
 
@@ -129,26 +135,38 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _demand_plain(value: Json) -> None:
-    """Refuse what Python's reader takes and others do not: infinite numbers, huge integers, halves of characters."""
-    stack: list[tuple[Json, int]] = [(value, 1)]
-    while stack:
-        item, level = stack.pop()
-        if level > CONSTANT_NESTING_MAX:
-            raise ValueError(f"nested more than {CONSTANT_NESTING_MAX} levels deep")
-        match item:
-            case dict():
-                stack.extend((part, level + 1) for pair in item.items() for part in pair)
-            case list():
-                stack.extend((part, level + 1) for part in item)
-            case str() if not item.isascii() and _HALF_CHARACTER.search(item):
+def _float(digits: str) -> float:
+    value = float(digits)
+    if math.isinf(value):
+        raise ValueError("a number is too large")
+    return value
+
+
+def _int(digits: str) -> int:
+    if len(digits) > _INTEGER_DIGITS_MAX or abs(value := int(digits)) > _INTEGER_MAX:
+        raise ValueError("a whole number has more than 64 bits")
+    return value
+
+
+def _demand_plain(value: Json, *, look_into_texts: bool) -> None:
+    """Refuse what Python's reader takes and others do not: halves of characters, and what is nested too deep.
+
+    Goes down level by level, and without `look_into_texts` only from container to container, which are few.
+    """
+    level = [value]
+    for _ in range(CONSTANT_NESTING_MAX):
+        parts = [part for item in level if isinstance(item, list) for part in item]
+        parts += [part for item in level if isinstance(item, dict) for part in item.values()]
+        if look_into_texts:
+            parts += [name for item in level if isinstance(item, dict) for name in item]
+            if any(isinstance(item, str) and not item.isascii() and _HALF_CHARACTER.search(item) for item in level):
                 raise ValueError("a text holds half a character (a lone surrogate)")
-            case float() if item in (float("inf"), float("-inf")):
-                raise ValueError("a number is too large")
-            case int() if abs(item) > _INTEGER_MAX:
-                raise ValueError("a whole number has more than 64 bits")
-            case _:
-                pass
+            level = parts
+        else:
+            level = [part for part in parts if isinstance(part, list | dict)]
+        if not parts:
+            return
+    raise ValueError(f"nested more than {CONSTANT_NESTING_MAX} levels deep")
 
 
 class _Reader:

@@ -15,12 +15,11 @@ from jada_orchestrator.planning.graph import Graph, Node, build
 
 def check_duplicate_work(steps: Sequence[Step], bound: Sequence[Bound], graph: Graph, findings: Findings) -> None:
     """Law 7: no two tasks do the same thing. To read something again after what came in between is another thing."""
-    first_of: dict[str, list[int]] = {}
+    first_of: dict[tuple[str, ...], list[int]] = {}
     for place, step in enumerate(steps):
         if step.action is None or place in findings.touched:
             continue
-        written = {name: [one.expression, one.constant] for name, one in bound[place].bindings.items()}
-        alike = first_of.setdefault(canonical_json([step.task.action, written]), [])
+        alike = first_of.setdefault(_written(step.task.action, bound[place]), [])
         for other in alike:
             ordered = graph.is_before(other, place) or graph.is_before(place, other)
             if step.action.effect is Effect.READ and ordered:
@@ -31,6 +30,20 @@ def check_duplicate_work(steps: Sequence[Step], bound: Sequence[Bound], graph: G
             findings.add("DUPLICATE_WORK", step.where, message)
             break
         alike.append(place)
+
+
+def _written(action: str, bound: Bound) -> tuple[str, ...]:
+    """Return what a task says that it does, so that it can be compared: the action and its arguments by name."""
+    said = [action]
+    for name in sorted(bound.bindings):
+        one = bound.bindings[name]
+        if one.expression:
+            said += (name, "is", one.expression)
+        elif isinstance(one.constant, str):
+            said += (name, "is the text", one.constant)
+        else:
+            said += (name, "is the value", canonical_json(one.constant))
+    return tuple(said)
 
 
 def check_fan_out(steps: Sequence[Step], graph: Graph, catalogue: Catalogue, findings: Findings) -> None:

@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Final, TypeAlias
 
 from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX
 
 EVERY_TYPE: Final = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 _REFERENCES_FOLLOWED_MAX: Final = 16
@@ -86,6 +87,46 @@ def described(schema: Json, document: JsonObject, level: int = 0) -> Shape:
         if isinstance(branches, list) and branches and not _SAYS_ITSELF & set(resolved):
             return one_of(tuple(described(branch, document, level + 1) for branch in branches))
     return Described(resolved, document)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A schema of the catalogue: its shape, and the fields that were asked for so far."""
+
+    schema: JsonObject
+    shape: Shape
+    fields: dict[str, Looked]
+
+
+_wholes: dict[int, _Whole] = {}
+"""By the identity of the schema object, which is kept beside its shape so that its identity is not used again."""
+
+
+def of_schema(schema: JsonObject) -> Shape:
+    """Return the shape of a catalogue's schema, from a bounded cache. Nobody changes a schema."""
+    return _whole(schema).shape
+
+
+def field_of_schema(schema: JsonObject, name: str) -> Looked:
+    """Return what the field of a catalogue's schema is; that it is there is remembered."""
+    whole = _whole(schema)
+    looked = whole.fields.get(name)
+    if looked is None:
+        looked = field_of(whole.shape, name)
+        if not looked.trouble and len(whole.fields) < COMPILED_CACHE_MAX:  # what a model misspells is kept nowhere
+            whole.fields[name] = looked
+    return looked
+
+
+def _whole(schema: JsonObject) -> _Whole:
+    key = id(schema)
+    known = _wholes.get(key)
+    if known is not None:
+        return known
+    while len(_wholes) >= COMPILED_CACHE_MAX:
+        _wholes.pop(next(iter(_wholes)), None)
+    whole = _wholes[key] = _Whole(schema, described(schema, schema), {})
+    return whole
 
 
 def of_value(value: Json, level: int = 0) -> Shape:
