@@ -119,6 +119,7 @@ app.command(
         "Plan a request and show the checked plan; no agent is called. Status 1 when there is no plan.",
         'jada plan "Boston to Lisbon, 3-10 May, two people, customer c-118"',
         "jada plan --file proposal.json    # compiles what you wrote, without a model",
+        "jada plan --file proposal.json --format dot | dot -Tsvg > plan.svg",
     ),
 )(planning.plan)
 app.command(

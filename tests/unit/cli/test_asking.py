@@ -144,6 +144,27 @@ def test_a_written_proposal_is_compiled_without_a_model(tmp_path: Path, capsys: 
     assert "└── airport  places.airports  read" in capsys.readouterr().out
 
 
+def test_a_plan_is_drawn_for_other_programs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Mermaid and dot get every task and tell data from order alone; json is what `--json` prints."""
+    path = tmp_path / "plan.json"
+    fare = {"id": "weather", "action": "places.airports", "after": ["airport"], "optional": True, "args": []}
+    fare["args"] = [{"name": "query", "kind": "ref", "value": "airport.city"}]
+    tasks = [*json.loads(proposal())["tasks"], fare]
+    path.write_text(proposal(tasks=tasks), "utf-8")
+
+    def drawn(form: str) -> str:
+        assert main(["plan", "--file", str(path), "--format", form]) == 0
+        return capsys.readouterr().out
+
+    mermaid = drawn("mermaid")
+    assert mermaid.startswith("flowchart TD\n")
+    assert '  airport["airport<br/>places.airports"]:::read\n' in mermaid
+    assert "  airport --> weather\n" in mermaid
+    assert "  airport -> weather;\n" in drawn("dot")
+    assert json.loads(drawn("json"))["outlook"]["critical_path"] == ["airport", "weather"]
+    assert "Cannot be undone  nothing" in drawn("tree")
+
+
 def test_a_proposal_with_faults_names_them_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A proposal that cannot be a plan ends with 1 and its faults."""
     status, shown = planned(tmp_path, capsys, proposal(result=[{"name": "x", "value": "nowhere.y"}], questions=["?"]))
