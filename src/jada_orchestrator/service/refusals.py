@@ -31,11 +31,20 @@ class BadMessageError(Exception):
 @contextmanager
 def configuration_checked() -> Iterator[None]:
     """Turn what adapters say of their configuration into `MisconfiguredError`."""
+    try:
+        yield
+    except _configuration_errors() as error:
+        raise MisconfiguredError(str(error)) from error
+
+
+def _configuration_errors() -> tuple[type[Exception], ...]:
+    """Return what adapters raise of their configuration.
+
+    It is asked for only when something was raised, because naming these classes loads the model's client: 40 MiB and a
+    second that a command which never asks the model does not owe.
+    """
     from jada_orchestrator.adapters.aws.errors import AwsSetupError
     from jada_orchestrator.adapters.claude.client import ModelConfigurationError
     from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
 
-    try:
-        yield
-    except (AwsSetupError, ModelConfigurationError, CatalogueError) as error:
-        raise MisconfiguredError(str(error)) from error
+    return AwsSetupError, ModelConfigurationError, CatalogueError

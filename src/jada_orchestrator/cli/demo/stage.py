@@ -22,8 +22,9 @@ from jada_orchestrator.service.settings_tiers import load_settings
 
 _DAEMON: Final = "daemon"
 _OURS: Final = ("JADA_", "AWS_")
-_CALLS_IN_FLIGHT: Final = 6
-"""Each call at once is a process of the local Lambda; so many of them stay within the memory of a small machine."""
+_CALLS_IN_FLIGHT: Final = 4
+"""Each call of a function at once is a process of the local Lambda, which then stays for the next call; so many of them
+stay within the memory of a small machine (`python -m benchmarks.demo_memory` measures it)."""
 
 
 @asynccontextmanager
