@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 import time
 from collections import Counter, deque
@@ -26,11 +25,10 @@ from jada_orchestrator.ports.planner import PlannerQuestion
 from jada_orchestrator.ports.queues import AgentReply, Delivery, MessageSource, OutcomeMessage, UnreadableReply
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.world import Tunables, Wire, World
+from jada_orchestrator.service.interpreter import tune_interpreter
 from jada_orchestrator.testing.planner import ScriptedPlanner
 from jada_orchestrator.testing.quiet import QuietWatcher
 
-SWITCH_INTERVAL_S: Final = 20e-6
-"""The daemon's own (cli.running): how soon the journal's writer thread gets the interpreter."""
 _RECENT: Final = 2_000
 _FOR_EVER_S: Final = 1e6
 
@@ -227,7 +225,7 @@ async def open_stage(
     journal_of: Callable[[Path], SqliteJournal] = SqliteJournal,
 ) -> AsyncIterator[Stage]:
     """Run an orchestrator in the background, and stop and close everything at the end."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    tune_interpreter()  # as the daemon does
     clock = SystemClock()
     sqlite = journal_of(folder / "journal.db")
     await sqlite.open()

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from jada_orchestrator.cli import options
 from jada_orchestrator.service.settings_tiers import LoadedSettings
-
-_SWITCH_INTERVAL_S: Final = 20e-6
-"""How long a thread may keep the interpreter while others want it (benchmarks/journal_floor.py shows why)."""
-_COLLECT_EVERY: Final = (100_000, 50, 1_000)
-"""Objects before the collector looks, and how seldom it looks at the old ones: hardly anything here is in a cycle."""
 
 
 def run(
@@ -31,14 +24,13 @@ def run(
     import uvloop
 
     from jada_orchestrator.service.daemon import run_daemon
+    from jada_orchestrator.service.interpreter import tune_interpreter
 
     def load() -> LoadedSettings:
         return options.loaded(context, model=model, store=store, catalogue=catalogue, log=log, log_level=log_level)
 
     first = load()
-    # The journal's writer is a thread. With Python's default of 5 ms it may starve for seconds beside a busy loop.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    gc.set_threshold(*_COLLECT_EVERY)
+    tune_interpreter()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         status = runner.run(run_daemon(first, load))
     if status:

@@ -89,6 +89,7 @@ class TaskStatus(StrEnum):
 
 FINAL_PHASES: frozenset[Phase] = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.UNRESOLVED, Phase.SKIPPED})
 IN_FLIGHT_PHASES: frozenset[Phase] = frozenset({Phase.CALLING, Phase.LOOKING_UP})
+LOOKUP_PHASES: frozenset[Phase] = frozenset({Phase.LOST, Phase.LOOKUP_READY, Phase.LOOKING_UP})
 GRANTABLE_PHASES: frozenset[Phase] = frozenset({Phase.READY, Phase.LOOKUP_READY})
 
 
@@ -121,7 +122,7 @@ class Call:
     @property
     def purpose(self) -> Purpose:
         """What the next or present attempt is."""
-        return "lookup" if self.phase in {Phase.LOST, Phase.LOOKUP_READY, Phase.LOOKING_UP} else "call"
+        return "lookup" if self.phase in LOOKUP_PHASES else "call"
 
     @property
     def reached(self) -> int:

@@ -1,14 +1,19 @@
 """The laws that hold across the fields of a workflow, whatever happened to it.
 
-Run after every step in the tests and the simulator, and by the runtime on every workflow that it touched: a breach
-sets that one workflow aside with its story, and the rest go on (law 10).
+Run whole after every step in the tests and the simulator. The runtime runs them after every turn on what the turn
+touched (`breaches_near`), and whole where a workflow begins, is taken up again, is undone or ends: a breach sets that
+one workflow aside with its story, and the rest go on (law 10).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final
 
+from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Effect
+from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.limits import WORKFLOW_RECORDS_MAX
 from jada_orchestrator.domain.money import CurrencyMismatchError
 from jada_orchestrator.domain.workflow import (
@@ -29,7 +34,46 @@ def breaches(workflow: Workflow) -> list[str]:
     """Return a sentence for every law that the workflow breaks; empty when it is sound."""
     if not workflow.exists:
         return []
-    return [*_life(workflow), *_indexes(workflow), *_graph(workflow), *_effects(workflow), *_bounds(workflow)]
+    tasks = workflow.tasks.values()
+    return [*_life(workflow), *_indexes(workflow), *_laws_of(workflow, tasks), *_bounds(workflow)]
+
+
+def breaches_near(workflow: Workflow, records: Sequence[r.Record]) -> list[str]:
+    """Return a sentence for every law that these records, which were folded last, can have broken.
+
+    Costs as much as they touched: the tasks that they name and those that come right after them. What changes the whole
+    (a plan, an undoing, an ending, anything rare), or no record at all, has the whole audited.
+    """
+    near: dict[TaskId, Task] = {}
+    for record in records:
+        if isinstance(record, _OF_NO_TASK):
+            continue
+        if not isinstance(record, _OF_ONE_TASK) or workflow.winding_up is not None:
+            return breaches(workflow)
+        for task_id in (record.task_id, *workflow.dependents.get(record.task_id, ())):
+            near[task_id] = workflow.tasks[task_id]
+    if not records:
+        return breaches(workflow)
+    tasks = near.values()
+    found = [*_life(workflow), *chain.from_iterable(_places(workflow, *item) for item in near.items())]
+    found += _laws_of(workflow, tasks)
+    if any(task.amount is not None for task in tasks):
+        found += _bounds(workflow)
+    return found
+
+
+_OF_ONE_TASK: Final = (r.TaskSucceeded, r.AttemptStarted, r.TaskBackedOff, r.AttemptLost, r.LookupEnded, r.CallDue)
+"""Records that move the call which they name, and at most let the tasks go that come right after it."""
+
+
+_OF_NO_TASK: Final = (r.OutcomeDelivered, r.PlannerAnswered, r.PlanningStarted)
+"""Records that move no call."""
+
+
+def _laws_of(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
+    for task in tasks:
+        yield from _graph(workflow, task)
+        yield from _effects(workflow, task)
 
 
 def _life(workflow: Workflow) -> Iterator[str]:
@@ -60,13 +104,14 @@ def _indexes(workflow: Workflow) -> Iterator[str]:
         if index is not None:
             expected[index].add((task_id, "undo"))
     found = (workflow.grantable, workflow.active, workflow.waiting)
-    for name, there, wanted in zip(("grantable", "active", "waiting"), found, expected, strict=True):
+    for name, there, wanted in zip(_INDEX_NAMES, found, expected, strict=True):
         if there.keys() != wanted:
             yield f"the index {name!r} holds {sorted(there)}; the phases of the calls say {sorted(wanted)}"
     if unfinished != workflow.unfinished:
         yield f"{unfinished} tasks are unfinished, but the count says {workflow.unfinished}"
 
 
+_INDEX_NAMES = ("grantable", "active", "waiting")
 _INDEX_OF = {
     **dict.fromkeys(GRANTABLE_PHASES, 0),
     **dict.fromkeys(IN_FLIGHT_PHASES, 1),
@@ -74,45 +119,51 @@ _INDEX_OF = {
 }
 
 
-def _graph(workflow: Workflow) -> Iterator[str]:
-    for task in workflow.tasks.values():
-        if task.do.attempts == 0 or workflow.winding_up is not None:
+def _places(workflow: Workflow, task_id: TaskId, task: Task) -> Iterator[str]:
+    """Look at the indexes for one task only."""
+    found = (workflow.grantable, workflow.active, workflow.waiting)
+    for side, phase in (("do", task.do.phase), ("undo", task.undo.phase)):
+        wanted = _INDEX_OF.get(phase)
+        for number, index in enumerate(found):
+            if ((task_id, side) in index) is not (number == wanted):
+                yield f"{side} {task_id} is {phase.value}, which the index {_INDEX_NAMES[number]!r} does not know"
+
+
+def _graph(workflow: Workflow, task: Task) -> Iterator[str]:
+    if task.do.attempts == 0 or workflow.winding_up is not None:
+        return
+    for before_id in task.planned.after:
+        before = workflow.tasks[before_id]
+        done = before.do.phase is Phase.SUCCEEDED
+        if done:
             continue
-        for before_id in task.planned.after:
-            before = workflow.tasks[before_id]
-            done = before.do.phase is Phase.SUCCEEDED
-            given_up = (
-                before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
-            )
-            reopened = before.refreshing or (before.undoing and before_id not in task.planned.needs)
-            reopened = reopened or before.planned.revision > task.planned.revision  # done anew since
-            if not (done or given_up or reopened):
-                yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
+        given_up = before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
+        reopened = before.refreshing or (before.undoing and before_id not in task.planned.needs)
+        reopened = reopened or before.planned.revision > task.planned.revision  # done anew since
+        if not (given_up or reopened):
+            yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
 
 
-def _effects(workflow: Workflow) -> Iterator[str]:
-    for task in workflow.tasks.values():
-        name = task.planned.id
-        if task.do.phase is Phase.SUCCEEDED and task.output is None:
-            yield f"{name} succeeded without an output"
-        if task.terms.effect is Effect.READ and (
-            task.undo.phase is not Phase.WAITING or task.do.phase is Phase.UNRESOLVED
-        ):
-            yield f"{name} only reads, but is undone or unresolved"
-        if task.undo.phase is not Phase.WAITING and not task.undoing and task.stands is None:
-            yield f"{name} is being undone, but nobody started that"
-        if workflow.terminal is not None and _is_left_over(workflow, task):
-            yield f"it ended as {workflow.terminal}, but {name} stands and nobody says so"
-        if task.undoing and not task.refreshing:  # what ran out is given back while those built on it still stand
-            yield from (
-                f"{name} is being undone before {dependent}, which was built on it"
-                for dependent in workflow.dependents.get(name, ())
-                if _stands_on(workflow, dependent)
-            )
+def _effects(workflow: Workflow, task: Task) -> Iterator[str]:
+    name = task.planned.id
+    if task.do.phase is Phase.SUCCEEDED and task.output is None:
+        yield f"{name} succeeded without an output"
+    if task.terms.effect is Effect.READ and (task.undo.phase is not Phase.WAITING or task.do.phase is Phase.UNRESOLVED):
+        yield f"{name} only reads, but is undone or unresolved"
+    if task.undo.phase is not Phase.WAITING and not task.undoing and task.stands is None:
+        yield f"{name} is being undone, but nobody started that"
+    if workflow.terminal is not None and _is_left_over(workflow, task):
+        yield f"it ended as {workflow.terminal}, but {name} stands and nobody says so"
+    if task.undoing and not task.refreshing:  # what ran out is given back while those built on it still stand
+        yield from (
+            f"{name} is being undone before {dependent}, which was built on it"
+            for dependent in workflow.dependents.get(name, ())
+            if _stands_on(workflow, dependent)
+        )
 
 
-def _stands_on(workflow: Workflow, dependent_id: str) -> bool:
-    dependent = next(task for task_id, task in workflow.tasks.items() if task_id == dependent_id)
+def _stands_on(workflow: Workflow, dependent_id: TaskId) -> bool:
+    dependent = workflow.tasks[dependent_id]
     if workflow.winding_up is None:
         return False
     undone = dependent.undo.phase is Phase.SUCCEEDED or dependent.stands is not None

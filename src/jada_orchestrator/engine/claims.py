@@ -31,4 +31,6 @@ def agent_of(workflow: Workflow, ref: CallRef) -> AgentName:
     """Return the agent that a call's next or present attempt goes to."""
     task_id, side = ref
     task = workflow.tasks[task_id]
+    if side == "do" and task.do.purpose == "call":
+        return task.terms.agent
     return terms_of_call(workflow, task, side, task.call(side).purpose).agent

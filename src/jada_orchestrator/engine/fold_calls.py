@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
+from typing import Final, TypeAlias
 
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Effect
@@ -17,6 +20,7 @@ from jada_orchestrator.domain.workflow import (
     GRANTABLE_PHASES,
     IN_FLIGHT_PHASES,
     Call,
+    CallRef,
     Phase,
     Status,
     Task,
@@ -34,15 +38,11 @@ def _move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
     call = task.call(side)
     before, call.phase = call.phase, phase
     ref = (task.planned.id, side)
-    for index, phases in (
-        (workflow.grantable, GRANTABLE_PHASES),
-        (workflow.active, IN_FLIGHT_PHASES),
-        (workflow.waiting, _WAITING_PHASES),
-    ):
-        if phase in phases:
-            index[ref] = None
-        else:
-            index.pop(ref, None)
+    left, entered = _INDEX_OF.get(before), _INDEX_OF.get(phase)
+    if left is not None and left is not entered:
+        left(workflow).pop(ref, None)
+    if entered is not None:
+        entered(workflow)[ref] = None
     if side == "do" and (phase in FINAL_PHASES) is not (before in FINAL_PHASES):
         if phase in FINAL_PHASES:
             workflow.unfinished -= 1
@@ -53,7 +53,13 @@ def _move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
             workflow.unfinished += 1
 
 
-_WAITING_PHASES = frozenset({Phase.BACKING_OFF, Phase.LOST})
+_Index: TypeAlias = Callable[[Workflow], dict[CallRef, None]]
+_INDEX_OF: Final[dict[Phase, _Index]] = {
+    **dict.fromkeys(GRANTABLE_PHASES, attrgetter("grantable")),
+    **dict.fromkeys(IN_FLIGHT_PHASES, attrgetter("active")),
+    **dict.fromkeys((Phase.BACKING_OFF, Phase.LOST), attrgetter("waiting")),
+}
+"""In which index a call is in a phase; in the other phases it is in none."""
 
 
 def _release_dependents(workflow: Workflow, task: Task) -> None:

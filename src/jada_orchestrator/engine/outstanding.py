@@ -34,7 +34,9 @@ def outstanding(workflow: Workflow) -> Iterator[Command]:
     for task_id, side in workflow.active:
         task = workflow.tasks[task_id]
         call = task.call(side)
-        yield Dispatch(workflow_id, task_id, side, call.purpose, call.number, task.planned.revision)
+        purpose = call.purpose
+        number = call.attempts if purpose == "call" else call.lookups
+        yield Dispatch(workflow_id, task_id, side, purpose, number, task.planned.revision)
     instant = next_instant(workflow)
     if instant is not None:
         yield WaitUntil(workflow_id, instant)

@@ -160,19 +160,42 @@ def _misfit(name: str, expression: str, free: frozenset[str], wanted: Shape, spo
     much as everything else about it, so those that fit are remembered: whether they do depends on the catalogue alone.
     """
     around = spot.around
-    readers = tuple(sorted((root, around.actions.get(root)) for root in free if root in around.actions))
-    key = (around.version, spot.action, name, expression, readers)
+    key = _remembered_as(expression, free, around, spot.action, name)
     if key in _FITTING:
         return ""
     found = infer(expression, around.shapes)
     why = mismatch(found.shape, wanted)
     if not why and found.lacks and name in spot.must_be_there:
         why = f"`{found.lacks}` may be missing where it is read, and this commit cannot do without"
-    if not why and len(readers) == len(free):  # nothing of the request, and no action that nobody knows, is in it
-        if len(_FITTING) >= _FITTING_MAX:
-            _FITTING.clear()
-        _FITTING.add(key)
+    if not why:
+        _remember(key)
     return why
+
+
+def demand_readable(expression: str, free: frozenset[str], around: Surroundings) -> None:
+    """Raise `ReferenceFault` where a reference reads what certainly cannot be there; `free` are its roots."""
+    key = _remembered_as(expression, free, around, "", "")
+    if key not in _FITTING:
+        infer(expression, around.shapes)
+        _remember(key)
+
+
+def _remembered_as(
+    expression: str, free: frozenset[str], around: Surroundings, reader: str, name: str
+) -> tuple[object, ...] | None:
+    """Return all that it depends on whether a reference fits; None where that is more than the catalogue."""
+    readers = tuple(sorted((root, around.actions[root]) for root in free if root in around.actions))
+    if len(readers) < len(free):  # something of the request, or an action that nobody knows, is in it
+        return None
+    return (around.version, reader, name, expression, readers)
+
+
+def _remember(key: tuple[object, ...] | None) -> None:
+    if key is None:
+        return
+    if len(_FITTING) >= _FITTING_MAX:
+        _FITTING.clear()
+    _FITTING.add(key)
 
 
 _FITTING_MAX: Final = 20_000

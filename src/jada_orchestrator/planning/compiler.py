@@ -13,11 +13,10 @@ from jada_orchestrator.domain.ids import TASK_ID_PATTERN, ActionName, TaskId
 from jada_orchestrator.domain.limits import PLAN_DEPTH_MAX, PLAN_TASKS_MAX
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
 from jada_orchestrator.domain.request import BookingRequest
-from jada_orchestrator.planning.arguments import Bound, Surroundings, bind, read_reference
+from jada_orchestrator.planning.arguments import Bound, Surroundings, bind, demand_readable, read_reference
 from jada_orchestrator.planning.effects import Step, check_optional, check_order, check_undoing
 from jada_orchestrator.planning.findings import Findings, shown, suggestion
 from jada_orchestrator.planning.graph import Graph, Node, build, cycles
-from jada_orchestrator.planning.inference import infer
 from jada_orchestrator.planning.inputs import request_document
 from jada_orchestrator.planning.proposal import Proposal, ProposedTask, parse_proposal
 from jada_orchestrator.planning.provenance import Told
@@ -257,9 +256,9 @@ def _result(proposal: Proposal, around: Surroundings, findings: Findings) -> dic
         elif line.name in result:
             findings.add("BAD_RESULT", where, "is there twice; give each line its own name")
         try:
-            expression, _ = read_reference(line.value.strip(), around, findings)
+            expression, free = read_reference(line.value.strip(), around, findings)
             result[line.name] = Binding(expression)
-            infer(expression, around.shapes)
+            demand_readable(expression, free, around)
         except ReferenceFault as error:
             findings.add("BAD_RESULT", where, str(error))
     return result
@@ -276,8 +275,9 @@ def _planned(
     for place in graph.order:
         node = graph.nodes[place]
         implied = graph.implied(place)
-        written = set(steps[place].task.after)
-        dropped += [f"{ids[first]} -> {ids[place]}" for first in sorted(implied) if ids[first] in written]
+        if implied:
+            written = set(steps[place].task.after)
+            dropped += [f"{ids[first]} -> {ids[place]}" for first in sorted(implied) if ids[first] in written]
         kept = sorted(node.needs | (node.after - implied), key=rank.__getitem__)
         tasks.append(
             PlannedTask(

@@ -53,6 +53,8 @@ class Graph:
     def implied(self, place: int) -> frozenset[int]:
         """Return those of the order-only predecessors that follow from the other edges."""
         node = self.nodes[place]
+        if not node.after:
+            return frozenset()
         others = [other for other in node.predecessors if not _may_be_skipped(self.nodes, other)]
         return frozenset(
             first
@@ -66,14 +68,15 @@ def build(nodes: Sequence[Node]) -> Graph:
     order = _topological(nodes)
     before, data, level = [0] * len(nodes), [0] * len(nodes), [0] * len(nodes)
     for place in order:
-        node = nodes[place]
-        for first in node.predecessors:
-            before[place] |= 1 << first
+        deepest, earlier = 0, 0
+        for first in nodes[place].predecessors:
+            earlier |= 1 << first
             if not _may_be_skipped(nodes, first):
-                before[place] |= before[first]
-        for maker in node.needs:
+                earlier |= before[first]
+            deepest = max(deepest, level[first])
+        before[place], level[place] = earlier, 1 + deepest
+        for maker in nodes[place].needs:
             data[place] |= 1 << maker | data[maker]
-        level[place] = 1 + max((level[first] for first in node.predecessors), default=0)
     return Graph(tuple(nodes), tuple(order), max(level, default=0), tuple(before), tuple(data))
 
 

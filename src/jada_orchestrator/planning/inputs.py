@@ -37,7 +37,8 @@ def resolve_input(
     MISSING_AT_RUNTIME, and the whole is checked against the action's input schema (BAD_INPUT); without, the caller
     does that by `check_input`.
     """
-    environment = _environment(outputs, request)
+    reads_request = any(REQUEST_ROOT in binding.expression for binding in task.bindings.values())
+    environment = _environment(outputs, request if reads_request else None)
     value, faults = _resolve(task.bindings, environment, f"tasks.{task.id}.args")
     if action is not None:
         required = action.input_schema.get("required", [])
@@ -140,9 +141,11 @@ def request_document(request: BookingRequest) -> JsonObject:
     return document
 
 
-def _environment(outputs: Mapping[TaskId, JsonObject], request: BookingRequest) -> dict[str, Json]:
+def _environment(outputs: Mapping[TaskId, JsonObject], request: BookingRequest | None) -> dict[str, Json]:
+    """Return what references read; without `request` when none of them reads it."""
     environment: dict[str, Json] = dict(outputs.items())
-    environment[REQUEST_ROOT] = request_document(request)
+    if request is not None:
+        environment[REQUEST_ROOT] = request_document(request)
     return environment
 
 

@@ -98,6 +98,7 @@ def without_idle_order(steps: Sequence[Step], bound: Sequence[Bound], graph: Gra
     idle = [
         (first, place)
         for place in graph.order
+        if graph.nodes[place].after
         for first in sorted(graph.nodes[place].after - graph.nodes[place].needs)
         if not _means_something(first, place, steps, bound)
     ]

@@ -67,6 +67,8 @@ class Reference:
     tree: Node
     roots: frozenset[str]
     program: ParsedResult
+    path: tuple[str, ...]
+    """The names on the way when it is nothing but ``task.field.field``, as most are; else empty."""
 
 
 def parse(expression: str) -> Reference:
@@ -95,8 +97,16 @@ def evaluate(expression: str, environment: Mapping[str, Json]) -> Json:
     The value may share parts with the environment: neither may be changed afterwards.
     Raises: ReferenceFault, when it is malformed, applies a function to what it does not take, or yields no JSON.
     """
-    value = _run(parse(expression).program, dict(environment), expression)
-    _demand_json(value, expression)
+    reference = parse(expression)
+    if reference.path:
+        root, *names = reference.path
+        value: Json = environment.get(root)
+        for name in names:
+            value = value.get(name) if isinstance(value, dict) else None
+    else:
+        value = _run(reference.program, dict(environment), expression)
+    if value is not None and not isinstance(value, str):
+        _demand_json(value, expression)
     return value
 
 
@@ -132,7 +142,7 @@ def _parse(expression: str) -> Reference:
         raise ReferenceFault(
             f"`{expression}` names no task; write task_id.field, or give a constant (kind const) instead of a reference"
         )
-    return Reference(expression, tree, found, program)
+    return Reference(expression, tree, found, program, _path(tree))
 
 
 @lru_cache(maxsize=COMPILED_CACHE_MAX)
@@ -198,6 +208,18 @@ def _demand_json(value: Json, expression: str) -> None:
                 raise ReferenceFault(f"`{expression}` yields a number that is not finite")
         elif item is not None and not isinstance(item, str | bool | int):
             raise ReferenceFault(f"`{expression}` yields an expression, not a value")
+
+
+def _path(tree: Node) -> tuple[str, ...]:
+    """Return the names of a tree that only goes from field to field; empty for any other."""
+    names: list[str] = []
+    while tree["type"] == "subexpression" and len(tree["children"]) == 2:
+        before, last = tree["children"]
+        if last["type"] != "field":
+            return ()
+        names.append(last["value"])
+        tree = before
+    return (tree["value"], *reversed(names)) if tree["type"] == "field" else ()
 
 
 def _free_names(tree: Node) -> Iterator[str]:

@@ -70,10 +70,13 @@ class Performer:
         return command in self._in_flight.get(workflow_id, {})
 
     def reconcile(self, workflow: Workflow, commands: Iterable[Command], catalogue: Catalogue) -> None:
-        """Start what is outstanding and not in flight; cancel what is in flight and no longer outstanding."""
+        """Start what is outstanding and not in flight; cancel what is in flight and no longer outstanding.
+
+        Waits are the timers' business and are not among `commands`.
+        """
         running = self._in_flight.get(workflow.workflow_id, {})
         # A dict, not a set: what is started first must not depend on hashes, or no run could be replayed.
-        wanted = dict.fromkeys(command for command in commands if not isinstance(command, WaitUntil))
+        wanted = dict.fromkeys(commands)
         for command in [command for command in running if command not in wanted]:
             running.pop(command).cancel()
         for command in wanted:
@@ -236,7 +239,6 @@ def _attempt(
     call = task.call(command.side)
     terms = terms_of_call(workflow, task, command.side, command.purpose)
     key = attempt_key(workflow, task, command.side, command.purpose, command.number)
-    looked_up = attempt_key(workflow, task, command.side, "call", 0)
     agent = catalogue.agents[terms.agent]
     attempt = AgentCall(
         workflow_id=workflow.workflow_id,
@@ -247,7 +249,9 @@ def _attempt(
         attempt=command.number if command.purpose == "call" else 1,
         idempotency_key=key,
         action=terms.action,
-        input=(call.input or {}) if command.purpose == "call" else {"idempotency_key": looked_up},
+        input=(call.input or {})
+        if command.purpose == "call"
+        else {"idempotency_key": attempt_key(workflow, task, command.side, "call", 0)},
         deadline=call.deadline,
         timeout_ms=max(0, call.deadline - now),
         model=agent.model.value if agent.model.kind == "id" else None,

@@ -16,7 +16,7 @@ from typing import TypeVar
 from jada_orchestrator.capacity.health import AgentView
 from jada_orchestrator.capacity.slots import Slots
 from jada_orchestrator.domain.catalogue import Catalogue
-from jada_orchestrator.domain.commands import PublishOutcome, SendToDeadLetter
+from jada_orchestrator.domain.commands import Command, PublishOutcome, SendToDeadLetter, WaitUntil
 from jada_orchestrator.domain.documents import digest_of_text
 from jada_orchestrator.domain.events import (
     Event,
@@ -32,12 +32,11 @@ from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId, refused_workflow_id_of
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import WAITING_FOR_PEOPLE_MAX
-from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.records import AttemptStarted, Entry
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine import fold, outstanding, step
-from jada_orchestrator.engine.audit import breaches
+from jada_orchestrator.engine.audit import breaches_near
 from jada_orchestrator.engine.lanes import Lanes
-from jada_orchestrator.engine.outstanding import next_instant
 from jada_orchestrator.engine.story import level_of, tell_entry
 from jada_orchestrator.ports.journal import (
     Append,
@@ -364,7 +363,9 @@ class Turns:
                 # It would be granted again and again.
                 await self._set_aside(turn, workflow_id, f"{side} {task_id} was granted a slot and did not take it")
                 continue
-            sync_slots(self._slots, workflow)
+            if workflow.seq > before + 1 or not isinstance(turn.entries[workflow_id][-1].record, AttemptStarted):
+                # Anything but the start of the very call that was granted, which the slots know, may change what waits.
+                sync_slots(self._slots, workflow)
         self._wait_for_rates(turn)
 
     def _wait_for_rates(self, turn: _Turn) -> None:
@@ -378,7 +379,8 @@ class Turns:
 
     async def _audit(self, turn: _Turn) -> None:
         for workflow in list(turn.touched.values()):
-            broken = breaches(workflow)
+            entries = turn.entries.get(workflow.workflow_id, ())
+            broken = breaches_near(workflow, [entry.record for entry in entries])
             if broken and workflow.quarantined is None:
                 await self._set_aside(turn, workflow.workflow_id, "; ".join(broken))
 
@@ -440,7 +442,13 @@ class Turns:
                 item.receipt(receipt)
 
     def _reconcile(self, workflow: Workflow) -> None:
-        wanted = list(outstanding(workflow))
+        instant: UtcMs | None = None
+        wanted: list[Command] = []
+        for command in outstanding(workflow):
+            if isinstance(command, WaitUntil):
+                instant = command.instant
+            else:
+                wanted.append(command)
         if self.draining:
             wanted = [
                 c for c in wanted if isinstance(c, _TELLING) or self._performer.is_in_flight(workflow.workflow_id, c)
@@ -448,8 +456,7 @@ class Turns:
         # A booking whose own catalogue is lost was set aside: nothing that needs one is wanted for it.
         catalogue = self._catalogues.get(workflow.catalogue_version, self._tunables.catalogue)
         self._performer.reconcile(workflow, wanted, catalogue)
-        idle = workflow.quarantined is not None or workflow.is_terminal
-        self._timers.set(workflow.workflow_id, None if idle else next_instant(workflow))
+        self._timers.set(workflow.workflow_id, instant)
         if workflow.is_done:
             self._workflows.pop(workflow.workflow_id, None)
 

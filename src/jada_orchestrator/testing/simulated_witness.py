@@ -23,6 +23,7 @@ from jada_orchestrator.domain.records import (
 )
 from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Task, Workflow
 from jada_orchestrator.engine import apply
+from jada_orchestrator.engine.audit import breaches
 from jada_orchestrator.engine.keys import call_key
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.journal import Append
@@ -97,6 +98,10 @@ class Witness:
                     case _:
                         pass
         for append in batch:
+            # The runtime audits what its turn touched; here is the whole of it, folded afresh from what is durable.
+            workflow = self.durable(append.workflow_id)
+            for sentence in breaches(workflow) if workflow is not None else ():
+                self.object(f"after a commit: {sentence}", append.workflow_id)
             if any(isinstance(entry.record, PlanningStarted) and entry.record.call == 1 for entry in append.entries):
                 self._check_turn(append.workflow_id)
 

@@ -23,7 +23,7 @@ from jada_orchestrator.domain.request import BookingRequest, Message
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import Call, Task, Workflow
 from jada_orchestrator.engine import fold, step
-from jada_orchestrator.engine.audit import breaches
+from jada_orchestrator.engine.audit import breaches, breaches_near
 from jada_orchestrator.engine.claims import claimable
 from jada_orchestrator.engine.keys import attempt_key, call_key, terms_of_call
 from jada_orchestrator.engine.outstanding import next_instant
@@ -95,6 +95,7 @@ class Driver:
         entries = step(self.workflow, event, self.now, self.catalogue)
         self.entries += entries
         assert breaches(self.workflow) == []
+        assert breaches_near(self.workflow, [entry.record for entry in entries]) == []
         if len(self.entries) < REFOLDED_MAX or self.workflow.is_terminal:
             assert fold(self.workflow.workflow_id, self.entries) == self.workflow
         return [entry.record for entry in entries]
