@@ -23,6 +23,10 @@ from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.service.store_access import store_reader
 
 _REASON_CHARS = 80
+_LETTER_CHARS = 13
+"""Enough of a letter's id to name it by; `--json` has the whole."""
+_REQUEST_CHARS = 24
+"""A request id may be of 128 characters, and that of a letter anything: it must not push the reason off the screen."""
 
 dlq = typer.Typer(
     help=options.taught(
@@ -165,16 +169,18 @@ def _one(look: Look, ref: str, settings: Settings) -> Letter:
 
 def _table(letters: list[Letter]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("letter", "reason code", "request", "kind", "age", "received", "reason"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
-    for each in letters:
+    codes = [_plain(each.code) or "(moved by the queue)" for each in letters]
+    table.add_column("letter", no_wrap=True, overflow="ellipsis", max_width=_LETTER_CHARS)
+    table.add_column("reason code", no_wrap=True, min_width=max(map(len, codes)))
+    table.add_column("request", no_wrap=True, overflow="ellipsis", max_width=_REQUEST_CHARS)
+    table.add_column("age", no_wrap=True)
+    table.add_column("reason")  # the one column that breaks into lines: it gives way to all others
+    for each, code in zip(letters, codes, strict=True):
         table.add_row(
             Text(each.letter_id, "dim"),
-            Text(_plain(each.code) or "(moved by the queue)", "red"),
+            Text(code, "red"),
             Text(each.request_id or "-", "bold"),
-            each.kind,
             format_duration(each.delivery.age_ms),
-            str(each.delivery.receive_count),
             Text(_plain(" ".join(each.reason.split()))[:_REASON_CHARS], "dim"),
         )
     return table
