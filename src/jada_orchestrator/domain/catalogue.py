@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion
+from jada_orchestrator.domain.making import made_often
 
 
 class Effect(StrEnum):
@@ -60,6 +61,7 @@ class RetryPolicy:
     max_ms: int
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Binding:
     """Where the value of an input field comes from: a JMESPath expression, or a constant when `expression` is empty.

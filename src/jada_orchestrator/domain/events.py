@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.ids import IdempotencyKey, OutcomeId, RequestId, TaskId, Tenant
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.request import BookingRequest, Message
 from jada_orchestrator.domain.usage import Usage
 
@@ -91,6 +92,7 @@ class PlannerFailed:
     stop_reason: str = ""
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     """The agent did it, and answered `output` (already checked against the action's output schema)."""
@@ -122,6 +124,7 @@ class Lost:
 AttemptResult: TypeAlias = Succeeded | Failed | Lost
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class AttemptEnded:
     """An attempt came to its end, or is said to have."""
@@ -134,6 +137,7 @@ class AttemptEnded:
     usage: Usage | None = None
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class ReplyArrived:
     """A worker answered on the reply queue; which call it answers is told by its key and attempt."""
@@ -145,6 +149,7 @@ class ReplyArrived:
     usage: Usage | None = None
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class SlotGranted:
     """Capacity lets one ready call of this task go now."""

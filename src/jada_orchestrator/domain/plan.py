@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from jada_orchestrator.domain.catalogue import Binding, Compensation, Effect, RetryPolicy, TransportKind
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion, TaskId
+from jada_orchestrator.domain.making import made_often
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Terms:
     amount: Binding | None
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
     """One node. `after` holds every direct predecessor; `needs`, its subset whose outputs the bindings read."""

@@ -14,6 +14,7 @@ from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, RequestId, TaskId, Tenant
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.plan import Plan
 from jada_orchestrator.domain.request import BookingRequest, Message
 from jada_orchestrator.domain.usage import CallPurpose, Usage
@@ -158,6 +159,7 @@ class ClarificationAnswered:
     call: int
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
     """One dispatch. `input` stands on a call's first attempt (later ones send the same), and on every lookup."""
@@ -220,6 +222,7 @@ class CallDue:
     side: Side
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class TaskSucceeded:
     """The task did what it should; by its own answer, or by what a lookup found."""
@@ -456,6 +459,7 @@ Record: TypeAlias = (
 )
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A record in its place: `seq` counts from 1 within the workflow; `at` never goes back within it."""

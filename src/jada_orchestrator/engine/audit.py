@@ -7,7 +7,7 @@ one workflow aside with its story, and the rest go on (law 10).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -35,7 +35,8 @@ def breaches(workflow: Workflow) -> list[str]:
     if not workflow.exists:
         return []
     tasks = workflow.tasks.values()
-    return [*_life(workflow), *_indexes(workflow), *_laws_of(workflow, tasks), *_bounds(workflow)]
+    laws = (_life(workflow), _indexes(workflow), _graph(workflow, tasks), _effects(workflow, tasks), _bounds(workflow))
+    return list(chain.from_iterable(laws))
 
 
 def breaches_near(workflow: Workflow, records: Sequence[r.Record]) -> list[str]:
@@ -50,13 +51,13 @@ def breaches_near(workflow: Workflow, records: Sequence[r.Record]) -> list[str]:
             continue
         if not isinstance(record, _OF_ONE_TASK) or workflow.winding_up is not None:
             return breaches(workflow)
-        for task_id in (record.task_id, *workflow.dependents.get(record.task_id, ())):
-            near[task_id] = workflow.tasks[task_id]
+        near[record.task_id] = workflow.tasks[record.task_id]
+        if not isinstance(record, r.AttemptStarted):
+            near.update((task_id, workflow.tasks[task_id]) for task_id in workflow.dependents.get(record.task_id, ()))
     if not records:
         return breaches(workflow)
     tasks = near.values()
-    found = [*_life(workflow), *chain.from_iterable(_places(workflow, *item) for item in near.items())]
-    found += _laws_of(workflow, tasks)
+    found = [*_life(workflow), *_places(workflow, near), *_graph(workflow, tasks), *_effects(workflow, tasks)]
     if any(task.amount is not None for task in tasks):
         found += _bounds(workflow)
     return found
@@ -68,12 +69,6 @@ _OF_ONE_TASK: Final = (r.TaskSucceeded, r.AttemptStarted, r.TaskBackedOff, r.Att
 
 _OF_NO_TASK: Final = (r.OutcomeDelivered, r.PlannerAnswered, r.PlanningStarted)
 """Records that move no call."""
-
-
-def _laws_of(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
-    for task in tasks:
-        yield from _graph(workflow, task)
-        yield from _effects(workflow, task)
 
 
 def _life(workflow: Workflow) -> Iterator[str]:
@@ -119,47 +114,51 @@ _INDEX_OF = {
 }
 
 
-def _places(workflow: Workflow, task_id: TaskId, task: Task) -> Iterator[str]:
-    """Look at the indexes for one task only."""
+def _places(workflow: Workflow, tasks: Mapping[TaskId, Task]) -> Iterator[str]:
+    """Look at the indexes for some tasks only."""
     found = (workflow.grantable, workflow.active, workflow.waiting)
-    for side, phase in (("do", task.do.phase), ("undo", task.undo.phase)):
-        wanted = _INDEX_OF.get(phase)
-        for number, index in enumerate(found):
-            if ((task_id, side) in index) is not (number == wanted):
-                yield f"{side} {task_id} is {phase.value}, which the index {_INDEX_NAMES[number]!r} does not know"
+    for task_id, task in tasks.items():
+        for side, phase in (("do", task.do.phase), ("undo", task.undo.phase)):
+            ref, wanted = (task_id, side), _INDEX_OF.get(phase)
+            for number, index in enumerate(found):
+                if (ref in index) is not (number == wanted):
+                    yield f"{side} {task_id} is {phase.value}, which the index {_INDEX_NAMES[number]!r} does not know"
 
 
-def _graph(workflow: Workflow, task: Task) -> Iterator[str]:
-    if task.do.attempts == 0 or workflow.winding_up is not None:
-        return
-    for before_id in task.planned.after:
-        before = workflow.tasks[before_id]
-        done = before.do.phase is Phase.SUCCEEDED
-        if done:
+def _graph(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
+    for task in tasks:
+        if task.do.attempts == 0 or workflow.winding_up is not None:
             continue
-        given_up = before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
-        reopened = before.refreshing or (before.undoing and before_id not in task.planned.needs)
-        reopened = reopened or before.planned.revision > task.planned.revision  # done anew since
-        if not (given_up or reopened):
-            yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
+        for before_id in task.planned.after:
+            before = workflow.tasks[before_id]
+            if before.do.phase is Phase.SUCCEEDED:
+                continue
+            given_up = (
+                before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
+            )
+            reopened = before.refreshing or (before.undoing and before_id not in task.planned.needs)
+            reopened = reopened or before.planned.revision > task.planned.revision  # done anew since
+            if not (given_up or reopened):
+                yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
 
 
-def _effects(workflow: Workflow, task: Task) -> Iterator[str]:
-    name = task.planned.id
-    if task.do.phase is Phase.SUCCEEDED and task.output is None:
-        yield f"{name} succeeded without an output"
-    if task.terms.effect is Effect.READ and (task.undo.phase is not Phase.WAITING or task.do.phase is Phase.UNRESOLVED):
-        yield f"{name} only reads, but is undone or unresolved"
-    if task.undo.phase is not Phase.WAITING and not task.undoing and task.stands is None:
-        yield f"{name} is being undone, but nobody started that"
-    if workflow.terminal is not None and _is_left_over(workflow, task):
-        yield f"it ended as {workflow.terminal}, but {name} stands and nobody says so"
-    if task.undoing and not task.refreshing:  # what ran out is given back while those built on it still stand
-        yield from (
-            f"{name} is being undone before {dependent}, which was built on it"
-            for dependent in workflow.dependents.get(name, ())
-            if _stands_on(workflow, dependent)
-        )
+def _effects(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
+    for task in tasks:
+        name, done, undone = task.planned.id, task.do.phase, task.undo.phase
+        if done is Phase.SUCCEEDED and task.output is None:
+            yield f"{name} succeeded without an output"
+        if task.terms.effect is Effect.READ and (undone is not Phase.WAITING or done is Phase.UNRESOLVED):
+            yield f"{name} only reads, but is undone or unresolved"
+        if undone is not Phase.WAITING and not task.undoing and task.stands is None:
+            yield f"{name} is being undone, but nobody started that"
+        if workflow.terminal is not None and _is_left_over(workflow, task):
+            yield f"it ended as {workflow.terminal}, but {name} stands and nobody says so"
+        if task.undoing and not task.refreshing:  # what ran out is given back while those built on it still stand
+            yield from (
+                f"{name} is being undone before {dependent}, which was built on it"
+                for dependent in workflow.dependents.get(name, ())
+                if _stands_on(workflow, dependent)
+            )
 
 
 def _stands_on(workflow: Workflow, dependent_id: TaskId) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 from jada_orchestrator.domain.catalogue import Action, Binding, Effect
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.planning.findings import Findings, shown, suggestion
 from jada_orchestrator.planning.inference import infer, mismatch
 from jada_orchestrator.planning.proposal import Argument, ProposedTask, read_json
@@ -98,6 +99,7 @@ def read_reference(expression: str, around: Surroundings, findings: Findings) ->
     return expression, free
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class _Spot:
     """Where an argument is, and whom to tell."""

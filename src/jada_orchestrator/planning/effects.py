@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jada_orchestrator.domain.catalogue import Action, Catalogue, Effect
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.planning.findings import Findings
 from jada_orchestrator.planning.graph import Graph
 from jada_orchestrator.planning.proposal import ProposedTask
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Step:
     """A proposed task with its action, if the catalogue has it."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from jada_orchestrator.domain.making import made_often
 
+
+@made_often
 @dataclass(frozen=True, slots=True)
 class Node:
     """One task: `needs` are the places whose output it reads, `after` those that it only follows."""

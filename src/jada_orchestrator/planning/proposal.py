@@ -26,6 +26,7 @@ from jada_orchestrator.domain.limits import (
     QUESTIONS_MAX,
     TASK_ARGUMENTS_MAX,
 )
+from jada_orchestrator.domain.making import made_often
 
 Outcome: TypeAlias = Literal["plan", "clarify", "refuse"]
 ArgumentKind: TypeAlias = Literal["user", "const", "ref"]
@@ -41,6 +42,7 @@ _INTEGER_DIGITS_MAX: Final = 20
 _Item = TypeVar("_Item")
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Argument:
     """One argument: `value` is text, typed later by the action's input schema, or a reference."""
@@ -50,6 +52,7 @@ class Argument:
     value: str
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class ProposedTask:
     """One proposed call. `id`, `action` and `after` are in lower case; `written_id` is as the model had it."""

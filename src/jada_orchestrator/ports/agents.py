@@ -10,9 +10,11 @@ from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import AttemptResult
 from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, RequestId, TaskId, Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.usage import Usage
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class AgentCall:
     """One attempt, as the contract's section 3 puts it on the wire."""
@@ -33,6 +35,7 @@ class AgentCall:
     traceparent: str | None
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class CallEnded:
     """What a call that is answered at once came to; outputs are not yet checked against a schema."""

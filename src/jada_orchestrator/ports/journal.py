@@ -9,6 +9,7 @@ from typing import Protocol
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.records import Entry
 
@@ -65,6 +66,7 @@ class JournalCorruptError(JournalError):
     """
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Head:
     """What lists show of a workflow without folding it; stored beside its records, in the same commit."""
@@ -84,6 +86,7 @@ class Head:
     """It stands for a message that was turned away, not for an accepted request."""
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Append:
     """The new entries of one workflow: `entries[0].seq` is one more than the last durable one (1 for a new one)."""

@@ -11,6 +11,7 @@ from enum import Enum
 from jada_orchestrator.domain.events import Event
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.limits import INBOX_EVENTS_MAX, TURN_EVENTS_MAX
+from jada_orchestrator.domain.making import made_often
 
 
 class Receipt(Enum):
@@ -24,6 +25,7 @@ class Receipt(Enum):
     """It could not be decided: its workflow was set aside."""
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Item:
     """An event for a workflow; `receipt` is called after the commit, inside the turn, and must not block."""

@@ -20,6 +20,7 @@ from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Binding, Catalogue
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
 from jada_orchestrator.ports.journal import JournalCorruptError, JournalVersionError
 
@@ -79,6 +80,7 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
 CATALOGUE_VERSION: Final = 1
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A record as it is stored. `payload` is one line of UTF-8 JSON."""

@@ -22,6 +22,7 @@ from jada_orchestrator.adapters.journal.rows import Row, entry_row, head_row
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.ports.journal import (
     Append,
@@ -39,6 +40,7 @@ _KEEPS_THE_CONNECTION: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BU
 """After these a rolled back connection is as good as new; after others it is opened again."""
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class _Position:
     """Where a workflow is in the store: its number, its last seq, and its head as it was last written, if known."""
