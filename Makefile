@@ -130,6 +130,7 @@ lock: $(STAMP) ## Resolve the dependencies again (maintainers; UPGRADE=1 takes n
 	$(RESOLVE) pyproject.toml --all-extras $(if $(UPGRADE),--upgrade) -o requirements/dev.lock
 	$(RESOLVE) pyproject.toml -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/run.lock
 	$(RESOLVE) pyproject.toml --extra sandbox -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/sandbox.lock
+	$(RESOLVE) pyproject.toml --extra postgres -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/postgres.lock
 	$(RESOLVE) - -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/build.lock <<<hatchling
 	$(RESOLVE) - $(if $(UPGRADE),--upgrade) -o requirements/checks.lock <<<$$'cfn-lint\nhadolint-bin\nshellcheck-py'
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import hypothesis
 import pytest
+
+from jada_orchestrator.testing.postgres_server import PostgresServer
 
 TESTS: Final = Path(__file__).parent
 
@@ -59,3 +62,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank_of(item.path))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(xdist_group_of(item.path)))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL with an empty database `jada`; started by the first test of a worker that asks for it."""
+    with PostgresServer() as server:
+        yield server

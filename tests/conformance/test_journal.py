@@ -1,15 +1,20 @@
-"""What every journal promises, whatever it is made of. A new store joins by a subclass of `Place` in `PLACES`."""
+"""What every journal promises, whatever it is made of. A new store joins by a `Place` of its own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pytest
 
+from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec
+from jada_orchestrator.adapters.journal.postgres.address import Address
+from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal
+from jada_orchestrator.adapters.journal.postgres.reader import PostgresJournalReader
 from jada_orchestrator.adapters.journal.reader import SqliteJournalReader
 from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
 from jada_orchestrator.domain.catalogue import (
@@ -50,6 +55,9 @@ from jada_orchestrator.ports.journal import (
     Stored,
 )
 from jada_orchestrator.testing.journal import MemoryJournal, MemoryJournalReader, MemoryStore
+from jada_orchestrator.testing.postgres_server import PostgresServer
+
+GOLDEN_FILES: Final = sorted((Path(__file__).parents[1] / "golden").glob("v*/*.jsonl"))
 
 
 class Place(Protocol):
@@ -97,13 +105,44 @@ class MemoryPlace:
         self._store.kill_holder()
 
 
-PLACES: Final[dict[str, Callable[[Path], Place]]] = {"sqlite": SqlitePlace, "memory": MemoryPlace}
+class PostgresPlace:
+    """One schema of a database on a real server, which is started for the session."""
+
+    def __init__(self, server: PostgresServer, schema: str) -> None:
+        self._server = server
+        self._schema = schema
+        self.address = Address.of(f"{server.url()}?schema={schema}")
+
+    def journal(self) -> Journal:
+        return PostgresJournal(self.address)
+
+    def reader(self) -> JournalReader:
+        return PostgresJournalReader(self.address)
+
+    def break_lock(self) -> None:
+        held = "FROM pg_stat_activity WHERE application_name = 'jada journal'"
+        self._server.sql(f"SELECT count(pg_terminate_backend(pid, 5000)) {held}")
+
+    def drop(self) -> None:
+        """Remove it."""
+        self._server.sql(f"DROP SCHEMA IF EXISTS {self._schema} CASCADE")
 
 
-@pytest.fixture(params=PLACES)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+KINDS_OF_PLACE: Final = ("sqlite", "memory", "postgres")
+
+
+@pytest.fixture(params=KINDS_OF_PLACE)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A place of each kind, empty."""
-    return PLACES[request.param](tmp_path)
+    match request.param:
+        case "sqlite":
+            yield SqlitePlace(tmp_path)
+        case "memory":
+            yield MemoryPlace(tmp_path)
+        case _:
+            made = PostgresPlace(request.getfixturevalue("postgres_server"), "conformance")
+            yield made
+            made.drop()
 
 
 @pytest.fixture
@@ -362,6 +401,19 @@ async def test_texts_of_any_kind_survive(journal: Journal) -> None:
     )
     await journal.append([Append(wf("a"), stored, head())])
     assert await everything(journal, "a") == {"a": stored}
+
+
+async def test_records_of_every_kind_and_version_survive(journal: Journal) -> None:
+    """Whatever was ever written, as the golden files keep it, comes back from every store as the same value."""
+    golden = [json.loads(line) for path in GOLDEN_FILES for line in path.read_text(encoding="utf-8").splitlines()]
+    codec = RecordCodec()
+    stored = tuple(
+        Entry(seq, UtcMs(seq), codec.decode(each["kind"], each["version"], json.dumps(each["payload"])))
+        for seq, each in enumerate(golden, start=1)
+    )
+    assert len(stored) >= len(KINDS)
+    await journal.append([Append(wf("golden"), stored, head())])
+    assert await everything(journal, "golden") == {"golden": stored}
 
 
 # ------------------------------------------------------------------------------------------------------------- readers

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from jada_orchestrator.adapters.journal.opening import store_path
+from jada_orchestrator.adapters.journal.opening import is_postgres, store_path
 from jada_orchestrator.adapters.web.control import ask
 from jada_orchestrator.adapters.web.errors import DaemonUnreachableError
 from jada_orchestrator.domain.documents import JsonObject
@@ -25,13 +25,17 @@ __all__ = ["DaemonUnreachableError", "ask_daemon", "control_socket", "daemon_soc
 def control_socket(settings: Settings) -> Path:
     """Return where a daemon with these settings listens: what is set, the runtime folder, beside the store.
 
-    Raises: ValueError, when nothing is set and the store has no folder.
+    A store on a server has no folder here; then it is a folder of this user's alone.
+
+    Raises: ValueError, when nothing is set and the store's URL is none.
     """
     if settings.control_socket:
         return Path(settings.control_socket)
     runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     if runtime:
         return Path(runtime) / SOCKET_NAME
+    if is_postgres(settings.store):
+        return Path.home() / ".local" / "state" / "jada" / SOCKET_NAME
     return store_path(settings.store).parent / SOCKET_NAME
 
 

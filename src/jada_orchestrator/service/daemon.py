@@ -15,7 +15,7 @@ from jada_orchestrator.adapters.claude.planner import ClaudePlanner
 from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
 from jada_orchestrator.adapters.host.logs import HostLog, open_log, take_library_logs
 from jada_orchestrator.adapters.host.notify import open_watcher
-from jada_orchestrator.adapters.journal.opening import store_path
+from jada_orchestrator.adapters.journal.opening import check_store_url
 from jada_orchestrator.adapters.tracing.opening import open_tracing
 from jada_orchestrator.adapters.web.addresses import parse_address
 from jada_orchestrator.adapters.web.control import open_control
@@ -78,7 +78,7 @@ async def _start(
 ) -> int:
     settings = loaded.settings
     try:
-        store_path(settings.store)
+        check_store_url(settings.store)
     except ValueError as error:
         log.emit("critical", "daemon.misconfigured", str(error))
         return misconfigured_status()

@@ -230,7 +230,7 @@ class Settings(BaseSettings):
     planner_timeout: DurationMs = 120  # seconds, since it is read as any other value: defaults are checked too
     """How long one question to the model may take."""
     store: StoreUrl = "sqlite:///var/lib/jada/journal.db"
-    """Where the journal is."""
+    """Where the journal is: a file of this host, or a PostgreSQL database."""
     catalogue: Path = Field(default_factory=default_catalogue)
     """The folder with a YAML file for each agent."""
     request_queue: QueueName = "jada-requests"

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.reader import SqliteJournalReader
 from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
 from jada_orchestrator.ports.journal import Journal, JournalReader
 
-_TEACH = "a store is written as sqlite:///var/lib/jada/journal.db (three slashes, then the absolute path)"
+_TEACH: Final = "a store is written as sqlite:///var/lib/jada/journal.db (three slashes, then the absolute path)"
+_POSTGRES: Final = ("postgresql:", "postgres:")
 
 
 def open_journal(url: str) -> Journal:
     """Return the journal at a store URL; nothing is touched before its `open`.
 
     Raises:
-        ValueError: the URL is malformed, or names a kind of store that this build does not have.
+        ValueError: the URL is malformed, or names a kind of store that is not installed.
     """
+    if is_postgres(url):
+        with _installed():
+            from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal  # noqa: PLC0415 - an extra
+        return PostgresJournal(Address.of(url))
     return SqliteJournal(store_path(url))
 
 
@@ -25,9 +34,28 @@ def open_reader(url: str) -> JournalReader:
     """Return a reader of the store at a URL; nothing is touched before its first question.
 
     Raises:
-        ValueError: the URL is malformed, or names a kind of store that this build does not have.
+        ValueError: the URL is malformed, or names a kind of store that is not installed.
     """
+    if is_postgres(url):
+        with _installed():
+            from jada_orchestrator.adapters.journal.postgres.reader import (  # noqa: PLC0415 - an extra
+                PostgresJournalReader,
+            )
+        return PostgresJournalReader(Address.of(url))
     return SqliteJournalReader(store_path(url))
+
+
+def is_postgres(url: str) -> bool:
+    """Tell whether a store URL names a database on a server, and so no file of this host."""
+    return url.startswith(_POSTGRES)
+
+
+def check_store_url(url: str) -> str:
+    """Return a store URL as it may be shown, without a password. Raises: ValueError, as `open_journal`."""
+    if is_postgres(url):
+        return str(Address.of(url))
+    store_path(url)
+    return url
 
 
 def store_path(url: str) -> Path:
@@ -41,9 +69,6 @@ def store_path(url: str) -> Path:
     except ValueError as error:
         msg = f"{url!r} is not a store: {_TEACH}"
         raise ValueError(msg) from error
-    if parts.scheme in {"postgresql", "postgres"}:
-        msg = f"this build has no PostgreSQL store yet: {_TEACH}"
-        raise ValueError(msg)
     if parts.scheme != "sqlite":
         msg = f"{url!r} is not a store: {_TEACH}"
         raise ValueError(msg)
@@ -59,3 +84,15 @@ def store_path(url: str) -> Path:
         msg = f"{url!r} names a folder, not a file: {_TEACH}"
         raise ValueError(msg)
     return path
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Explain what to install where the extra's package is missing. Raises: ValueError."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "asyncpg":
+            raise
+        msg = "a PostgreSQL store needs asyncpg, which is not here: pip install 'jada-orchestrator[postgres]'"
+        raise ValueError(msg) from error

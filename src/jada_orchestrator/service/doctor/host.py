@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from jada_orchestrator.adapters.journal.opening import store_path
+from jada_orchestrator.adapters.journal.opening import is_postgres, store_path
 from jada_orchestrator.capacity.descriptors import TooFewDescriptorsError, divide
 from jada_orchestrator.service.doctor.findings import Finding, failure, ok, warning
 from jada_orchestrator.service.doctor.surroundings import Surroundings
@@ -56,7 +56,9 @@ def check_limits(settings: Settings, host: Surroundings) -> Iterator[Finding]:
 
 
 def check_disk(settings: Settings, host: Surroundings) -> Iterator[Finding]:
-    """Look at the room for the journal."""
+    """Look at the room for the journal, where it is on this host."""
+    if is_postgres(settings.store):
+        return
     folder = store_path(settings.store).parent
     try:
         total, free = host.disk(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from jada_orchestrator.adapters.journal.opening import open_reader, store_path
+from jada_orchestrator.adapters.journal.opening import check_store_url, is_postgres, open_reader, store_path
 from jada_orchestrator.ports.journal import (
     JournalCorruptError,
     JournalError,
@@ -18,11 +18,14 @@ AREA = "store"
 
 
 async def check_store(settings: Settings) -> list[Finding]:
-    """Look at the folder, then ask the store one question."""
+    """Look at the folder or the database, then ask the store one question."""
     try:
-        path = store_path(settings.store)
+        check_store_url(settings.store)
+        if is_postgres(settings.store):
+            return await _check_server(settings)
     except ValueError as error:
         return [failure(AREA, "STORE_URL", str(error), "Set JADA_STORE, or store in settings.json.")]
+    path = store_path(settings.store)
     folder = path.parent
     if not folder.is_dir():
         return [
@@ -41,6 +44,24 @@ async def check_store(settings: Settings) -> list[Finding]:
         ]
     if not path.exists():
         return [ok(AREA, "STORE_NEW", f"{path} is not there yet; the first start makes it")]
+    found = await _attention(settings)
+    if any(each.verdict == "failure" for each in found):
+        return found
+    return [ok(AREA, "STORE", f"{path} can be read, {path.stat().st_size / 2**20:.1f} MiB"), *found]
+
+
+async def _check_server(settings: Settings) -> list[Finding]:
+    """Look at a database on a server. Raises: ValueError, when the extra for it is not installed."""
+    open_reader(settings.store)  # says what to install, before anything of it is loaded
+    from jada_orchestrator.service.doctor.database import check_database
+
+    found = await check_database(settings.store)
+    is_there = any(each.code == "STORE" for each in found)
+    return [*found, *(await _attention(settings) if is_there else ())]
+
+
+async def _attention(settings: Settings) -> list[Finding]:
+    """Ask the store which bookings need a person; a store that cannot answer is the finding instead."""
     reader = open_reader(settings.store)
     try:
         waiting = await reader.heads(status="needs_attention", limit=1_000)
@@ -54,14 +75,13 @@ async def check_store(settings: Settings) -> list[Finding]:
         return [failure(AREA, "STORE_UNUSABLE", str(error), "Do what the message says.")]
     finally:
         await reader.close()
-    found = [ok(AREA, "STORE", f"{path} can be read, {path.stat().st_size / 2**20:.1f} MiB")]
-    if waiting:
-        found.append(
-            warning(
-                AREA,
-                "ATTENTION",
-                f"{len(waiting)} bookings need a person",
-                "jada list --status needs_attention; then jada why ID, jada retry ID or jada cancel ID",
-            )
+    if not waiting:
+        return []
+    return [
+        warning(
+            AREA,
+            "ATTENTION",
+            f"{len(waiting)} bookings need a person",
+            "jada list --status needs_attention; then jada why ID, jada retry ID or jada cancel ID",
         )
-    return found
+    ]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jada_orchestrator.adapters.journal.opening import open_journal, open_reader, store_path
+from jada_orchestrator.adapters.journal.opening import check_store_url, open_journal, open_reader, store_path
+from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal
+from jada_orchestrator.adapters.journal.postgres.reader import PostgresJournalReader
 from jada_orchestrator.adapters.journal.reader import SqliteJournalReader
 from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
 
@@ -41,7 +43,11 @@ def test_a_malformed_url_is_explained(url: str) -> None:
         store_path(url)
 
 
-def test_postgresql_is_not_here_yet() -> None:
-    """The other kind of URL that the contract names is refused clearly."""
-    with pytest.raises(ValueError, match="no PostgreSQL store yet"):
-        open_journal("postgresql://localhost/jada")
+def test_the_other_kind_of_store_is_a_database() -> None:
+    """A PostgreSQL URL opens its own adapter, under both names; nothing is touched, and no password is shown."""
+    assert isinstance(open_journal("postgresql://localhost/jada"), PostgresJournal)
+    assert isinstance(open_reader("postgres://localhost/jada"), PostgresJournalReader)
+    assert check_store_url("postgres://me:secret@db.example/jada") == "postgresql://db.example/jada"
+    assert check_store_url("sqlite:///srv/journal.db") == "sqlite:///srv/journal.db"
+    with pytest.raises(ValueError, match="postgresql://user@host"):
+        open_journal("postgresql://localhost")

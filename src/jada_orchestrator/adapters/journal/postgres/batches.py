@@ -1,0 +1,128 @@
+"""A batch of appends as what one statement writes: checked against what is known to be in the store, and encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from jada_orchestrator.adapters.journal.codec import RecordCodec
+from jada_orchestrator.adapters.journal.postgres.address import Address
+from jada_orchestrator.adapters.journal.rows import head_row
+from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.ports.journal import Append, Head, JournalCorruptError
+
+Columns: TypeAlias = list[list[Any]]
+_HEAD_WIDTH = 13
+_RECORD_WIDTH = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a workflow is in the store: its number (None: not there yet), its last seq, its head if known."""
+
+    number: int | None
+    seq: int
+    head: Head | None
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What one commit writes, and what is known once it has happened."""
+
+    new: dict[WorkflowId, Head] = field(default_factory=dict)
+    changed: dict[WorkflowId, Head] = field(default_factory=dict)
+    records: list[tuple[Any, ...]] = field(default_factory=list)
+    """Number or None, workflow id, seq, at, kind, version, payload."""
+    repeated: dict[tuple[int, int], tuple[WorkflowId, Entry]] = field(default_factory=dict)
+    """By number and seq: entries that are there already, and have to be the same."""
+    positions: dict[WorkflowId, Position] = field(default_factory=dict)
+
+
+def prepare(
+    address: Address, codec: RecordCodec, batch: Sequence[Append], known: Mapping[WorkflowId, Position]
+) -> Prepared:
+    """Return what is to be written; `known` has the positions of those workflows that are in the store.
+
+    Raises: JournalCorruptError, when an append does not follow on what is there.
+    """
+    prepared = Prepared()
+    for append in batch:
+        workflow_id = append.workflow_id
+        position = prepared.positions.get(workflow_id) or known.get(workflow_id) or Position(None, 0, None)
+        last = _add_entries(address, codec, prepared, append, position)
+        if last < position.seq:
+            continue  # all of it is there already, and the head beside it is newer
+        if position.number is None:
+            prepared.new[workflow_id] = append.head
+        elif position.head != append.head:
+            prepared.changed[workflow_id] = append.head
+        prepared.positions[workflow_id] = Position(position.number, last, append.head)
+    return prepared
+
+
+def arguments(prepared: Prepared, numbers: Mapping[WorkflowId, Position]) -> Columns:
+    """Return the arrays of `statements.APPEND`, without the epoch."""
+    new = _columns((_storable(head_row(0, *each)) for each in prepared.new.items()), _HEAD_WIDTH)[1:]
+    changed = _columns(
+        (_storable(head_row(numbers[id_].number or 0, id_, head)) for id_, head in prepared.changed.items()),
+        _HEAD_WIDTH,
+    )
+    return [*new, *changed, *_columns(prepared.records, _RECORD_WIDTH)]
+
+
+def check_same(address: Address, codec: RecordCodec, prepared: Prepared, stored: Iterable[Sequence[Any]]) -> None:
+    """See that entries that are there already are the same ones. Raises: JournalCorruptError."""
+    there = {(row[0], row[1]): Entry(row[1], UtcMs(row[2]), codec.decode(row[3], row[4], row[5])) for row in stored}
+    for place, (workflow_id, entry) in prepared.repeated.items():
+        if there.get(place) != entry:
+            raise JournalCorruptError(
+                f"record {entry.seq} of {workflow_id} in the store {address} is another one than the one that was to "
+                "be written: nothing was written"
+            )
+
+
+def _add_entries(address: Address, codec: RecordCodec, prepared: Prepared, append: Append, position: Position) -> int:
+    """Add the rows of the entries that are new, and return the seq of the append's last entry."""
+    expected = append.entries[0].seq if append.entries else position.seq + 1
+    if expected > position.seq + 1 or expected < 1:
+        raise JournalCorruptError(
+            f"{append.workflow_id} has {position.seq} records in the store {address}, and number {expected} was to be "
+            "written: one of the two is wrong, and nothing was written"
+        )
+    for entry in append.entries:
+        if entry.seq != expected:
+            raise JournalCorruptError(
+                f"the entries of {append.workflow_id} are not in order: {entry.seq} is where {expected} belongs"
+            )
+        expected += 1
+        if entry.seq > position.seq:
+            encoded = codec.encode(entry.record)
+            prepared.records.append(
+                (
+                    position.number,
+                    append.workflow_id,
+                    entry.seq,
+                    entry.at,
+                    encoded.kind,
+                    encoded.version,
+                    encoded.payload.decode(),
+                )
+            )
+        elif position.number is not None:
+            prepared.repeated[position.number, entry.seq] = (append.workflow_id, entry)
+    return expected - 1
+
+
+def _columns(rows: Iterable[Sequence[Any]], width: int) -> Columns:
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    return columns or [[] for _ in range(width)]
+
+
+def _storable(row: Sequence[Any]) -> list[Any]:
+    """Return a head's row as PostgreSQL takes it: booleans at the end, and no NUL in a text, which lists only show."""
+    *values, done, quarantined, rejected = row
+    texts = [value.replace("\0", "?") if isinstance(value, str) else value for value in values]
+    return [*texts, bool(done), bool(quarantined), bool(rejected)]

@@ -1,0 +1,47 @@
+"""Reading a store beside running daemons, or without one: `ports.journal.JournalReader` on PostgreSQL."""
+
+from __future__ import annotations
+
+from jada_orchestrator.adapters.journal.codec import RecordCodec
+from jada_orchestrator.adapters.journal.postgres.address import Address
+from jada_orchestrator.adapters.journal.postgres.reading import StoreReading
+from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.model_calls import ModelCall
+from jada_orchestrator.ports.journal import Head, Stored
+
+
+class PostgresJournalReader:
+    """A read-only view of a store; it never blocks a writer.
+
+    The first question connects, and raises JournalUnavailableError when nobody answers or the tables are not there,
+    and JournalVersionError when a newer program wrote them; so do all others.
+    """
+
+    def __init__(self, address: Address) -> None:
+        """Connect to nothing yet."""
+        self._reading = StoreReading(address, RecordCodec(), "reader")
+
+    async def find(self, prefix: str) -> list[tuple[WorkflowId, Head]]:
+        """Return the workflows that an id or a prefix names; see `JournalReader.find`."""
+        return await self._reading.find(prefix)
+
+    async def heads(
+        self, *, status: str | None = None, tenant: str | None = None, quarantined: bool = False, limit: int = 50
+    ) -> list[tuple[WorkflowId, Head]]:
+        """Return the newest workflows first; see `JournalReader.heads`."""
+        return await self._reading.heads(status, tenant, limit, quarantined=quarantined)
+
+    async def history(self, workflow_id: WorkflowId) -> Stored | None:
+        """Return one workflow with all its entries; see `JournalReader.history`."""
+        return (await self._reading.load([workflow_id])).get(workflow_id)
+
+    async def model_calls(
+        self, *, since: UtcMs | None = None, until: UtcMs | None = None, workflow_id: WorkflowId | None = None
+    ) -> list[ModelCall]:
+        """Return the model calls of a period; see `JournalReader.model_calls`."""
+        return await self._reading.model_calls(since, until, workflow_id)
+
+    async def close(self) -> None:
+        """Release the store; see `JournalReader.close`."""
+        await self._reading.close()

@@ -1,0 +1,119 @@
+"""Questions about the store, each in one snapshot: for the journal's own look-ups and for readers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec, decode_catalogue
+from jada_orchestrator.adapters.journal.postgres import statements
+from jada_orchestrator.adapters.journal.postgres.address import Address
+from jada_orchestrator.adapters.journal.postgres.connecting import Connection, Link, Patience, fetch
+from jada_orchestrator.adapters.journal.postgres.schema import check_version
+from jada_orchestrator.adapters.journal.rows import Row, head_of, stored_of
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.model_calls import LEDGER_RECORDS, ModelCall, calls_of
+from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.ports.journal import Head, Stored
+
+FOUND_MAX: Final = 20
+
+_BEYOND_ANY: Final = "\U0010ffff"
+"""Sorts after every character that an id may hold."""
+
+
+class StoreReading:
+    """Answers questions with a connection of its own, so that a look-up never waits behind a commit."""
+
+    def __init__(self, address: Address, codec: RecordCodec, purpose: str, patience: Patience | None = None) -> None:
+        """Connect to nothing yet."""
+
+        async def begin(connection: Connection) -> None:
+            await check_version(address, connection)
+            await connection.execute("SET default_transaction_read_only = on")
+
+        self._codec = codec
+        self._link = Link(address, purpose, begin, patience)
+
+    async def load(self, workflow_ids: Sequence[WorkflowId]) -> dict[WorkflowId, Stored]:
+        """Return those of the workflows that exist. Raises: JournalError."""
+        async with self._snapshot() as connection:
+            heads = await fetch(connection, statements.HEADS_BY_ID, list(workflow_ids))
+            found = await self._with_entries(connection, heads)
+        return {stored.workflow_id: stored for stored in found}
+
+    async def unfinished(self, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
+        """Return the next unfinished workflows in order of acceptance, and the number to go on after (0: no more).
+
+        Raises: JournalError.
+        """
+        async with self._snapshot() as connection:
+            heads = await fetch(connection, statements.HEADS_UNFINISHED, after, workflows_max)
+            return (heads[-1][0] if heads else 0), await self._with_entries(connection, heads)
+
+    async def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
+        """Return a catalogue that was kept, or None. Raises: JournalError."""
+        async with self._link.use() as connection:
+            row = await connection.fetchrow(statements.SELECT_CATALOGUE, version)
+        return None if row is None else decode_catalogue(row[0], row[1])
+
+    async def find(self, prefix: str) -> list[tuple[WorkflowId, Head]]:
+        """Return the workflows that an exact id, or else a prefix, names. Raises: JournalError."""
+        if not prefix.isprintable():
+            return []
+        async with self._snapshot() as connection:
+            rows = await fetch(connection, statements.HEADS_EXACT, prefix, FOUND_MAX)
+            if not rows:
+                rows = await fetch(connection, statements.HEADS_BY_PREFIX, prefix, prefix + _BEYOND_ANY, FOUND_MAX)
+        return _heads(rows)
+
+    async def heads(
+        self, status: str | None, tenant: str | None, limit: int, *, quarantined: bool
+    ) -> list[tuple[WorkflowId, Head]]:
+        """Return the newest workflows first. Raises: JournalError."""
+        if not (status or "").isprintable() or not (tenant or "").isprintable():
+            return []
+        async with self._link.use() as connection:
+            return _heads(await fetch(connection, statements.HEADS_NEWEST, status, tenant, quarantined, limit))
+
+    async def model_calls(
+        self, since: UtcMs | None, until: UtcMs | None, workflow_id: WorkflowId | None
+    ) -> list[ModelCall]:
+        """Return the model calls that ended in a period, by workflow, in order. Raises: JournalError."""
+        kinds = [kind for kind, cls in KINDS.items() if cls in LEDGER_RECORDS]
+        async with self._link.use() as connection:
+            rows = await fetch(connection, statements.MODEL_CALLS, kinds, since, until, workflow_id)
+        return [
+            call
+            for id_, request_id, tenant, model, seq, at, kind, version, payload in rows
+            for call in calls_of(
+                WorkflowId(id_),
+                request_id,
+                tenant,
+                model,
+                [Entry(seq, UtcMs(at), self._codec.decode(kind, version, payload))],
+            )
+        ]
+
+    async def close(self) -> None:
+        """Close the connection. May be called twice."""
+        await self._link.close()
+
+    async def _with_entries(self, connection: Connection, head_rows: Sequence[Row]) -> list[Stored]:
+        if not head_rows:
+            return []
+        records = await fetch(connection, statements.RECORDS_OF, [row[0] for row in head_rows])
+        return stored_of(self._codec, head_rows, records)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Connection]:
+        """One snapshot for all statements of a question."""
+        async with self._link.use() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            yield connection
+
+
+def _heads(rows: Sequence[Row]) -> list[tuple[WorkflowId, Head]]:
+    return [(workflow_id, head) for _, workflow_id, head in map(head_of, rows)]

@@ -1,0 +1,89 @@
+"""The real daemon on PostgreSQL: bookings go the whole way, through kills of it and crashes of the database."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+import pytest
+
+from benchmarks.kill9_kit.daemon import daemon_environment
+from benchmarks.kill9_kit.waiting import until
+from jada_orchestrator.testing.postgres_server import PostgresServer
+from tests.integration.surroundings import Surroundings, a_request
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SIX = tuple(f"pg-{number}" for number in range(6))
+
+
+async def command(around: Surroundings, store: str, *arguments: str) -> str:
+    """Run a command of the program on the store and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "jada_orchestrator", *arguments,
+        env={**daemon_environment(around.folder, around.environment), "JADA_STORE": store, "NO_COLOR": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    printed, _ = await process.communicate()
+    return printed.decode()
+
+
+async def test_bookings_on_postgresql_survive_kills_and_crashes(
+    around: Surroundings, postgres_server: PostgresServer
+) -> None:
+    """Killed amid holds, with the database restarted at once under it, every booking ends once and whole."""
+    store = f"{postgres_server.url()}?schema=daemon"
+    await around.order_fault("flights.ticket", "fail", "AIRLINE_REFUSED", request="pg-0")
+    await around.order_fault("payments.capture", "cut", "after:1", request="pg-4")
+    daemon = around.daemon({"JADA_STORE": store})
+    async with daemon:
+        for request_id in SIX:
+            await around.send(a_request(request_id))
+        await daemon.told("workflow.accepted", count=len(SIX))
+        await daemon.told("task.succeeded", count=20)
+        await daemon.kill()
+        await daemon.start()
+        assert (await daemon.told("daemon.recovered"))["jada_workflows"] > 0
+        await daemon.told("task.succeeded", count=5)
+        await asyncio.to_thread(postgres_server.restart)
+        await until(
+            lambda: set(SIX) <= set(around.outcomes.statuses()),
+            "six outcomes",
+            otherwise=lambda: f"{around.outcomes.statuses()} {daemon.story()}",
+        )
+        status = json.loads(await command(around, store, "status", "--json"))
+        assert status["store"].startswith("postgresql://")
+        assert await daemon.stop() == 0
+    outcomes = around.outcomes.statuses()
+    assert {outcomes[request_id] for request_id in SIX if request_id != "pg-0"} == {"completed"}
+    assert outcomes["pg-0"] == "compensated"
+    books = await around.books()
+    assert books.doubled == ()
+    assert books.miscounted == ()
+    assert await around.half_made(outcomes) == []
+
+
+async def test_the_commands_read_the_store(around: Surroundings, postgres_server: PostgresServer) -> None:
+    """After the daemon has gone, list, show, why, cost and the doctor answer from the database."""
+    store = f"{postgres_server.url()}?schema=daemon"
+    listed = json.loads(await command(around, store, "list", "--json"))
+    assert {each["request_id"] for each in listed} >= set(SIX), listed
+    assert json.loads(await command(around, store, "show", "pg-1", "--json"))["status"] == "completed"
+    assert "pg-1" in await command(around, store, "why", "pg-1")
+    assert json.loads(await command(around, store, "cost", "--json"))
+    found = json.loads(await command(around, store, "doctor", "--json"))
+    lines = [each for each in found["findings"] if each["area"] == "store"]
+    # The tests' server gives up safety for speed, and the doctor sees it.
+    assert {each["code"] for each in lines if each["verdict"] != "ok"} == {"STORE_UNSAFE"}, lines
+
+
+async def test_a_database_that_is_away_is_no_start(around: Surroundings) -> None:
+    """A daemon whose database cannot be reached ends with the status for that, and says which and why."""
+    daemon = around.daemon({"JADA_STORE": "postgresql://jada:secret-word@127.0.0.1:1/jada"})
+    async with daemon:
+        assert await daemon.ended() == 3
+        [line] = daemon.events("daemon.unreachable")
+    assert "postgresql://127.0.0.1:1/jada" in line["message"]
+    assert "secret-word" not in json.dumps(daemon.lines) + "".join(daemon.raw)
