@@ -59,6 +59,14 @@ def idempotency_key_of(workflow_id: WorkflowId, revision: int, task_id: TaskId, 
     return IdempotencyKey("jk-" + hashlib.sha256(parts.encode()).hexdigest()[:40])
 
 
+def call_id_of(task_id: TaskId, index: int) -> TaskId:
+    """Return the id of one call of a task that is called for each item of a list, by its place in it (from 0).
+
+    No plan can name it: brackets are in no id that a planner may choose.
+    """
+    return TaskId(f"{task_id}[{index}]")
+
+
 def outcome_id_of(workflow_id: WorkflowId, number: int) -> OutcomeId:
     """Return the id of a workflow's `number`-th outcome (from 1)."""
     return OutcomeId(f"{workflow_id}.{number}")

@@ -21,6 +21,11 @@ PLAN_TASKS_MAX: Final = 100
 """Twice the widest booking that the product promises (50 agents at once); more is a runaway plan."""
 PLAN_DEPTH_MAX: Final = 25
 """Levels of the graph; the longest sensible booking chain has about twelve."""
+FOR_EACH_MAX: Final = 50
+"""Calls of one task with `for_each`: the widest booking that the product promises. A longer list is a failure, never
+cut off; and together with the rest of the plan there are never more than `PLAN_TASKS_MAX`."""
+ERROR_CODES_MAX: Final = 16
+"""Codes on which one task stands in for another; the longest list in sight has four."""
 PROPOSAL_BYTES_MAX: Final = 512 * 1024
 """A proposal of 100 tasks is about 60 KiB; ten times that is not a plan."""
 TASK_ARGUMENTS_MAX: Final = 64

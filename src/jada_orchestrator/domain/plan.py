@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jada_orchestrator.domain.catalogue import Binding, Compensation, Effect, RetryPolicy, TransportKind
+from jada_orchestrator.domain.documents import Json
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion, TaskId
 from jada_orchestrator.domain.making import made_often
 
@@ -33,7 +34,11 @@ class Terms:
 @made_often
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
-    """One node. `after` holds every direct predecessor; `needs`, its subset whose outputs the bindings read."""
+    """One node. `after` holds every direct predecessor; `needs`, its subset without whose outputs it cannot be called.
+
+    Before it is called it may be decided upon: skipped because its condition does not hold, called once for each item
+    of a list, or called because the task that it stands in for has failed.
+    """
 
     id: TaskId
     action: ActionName
@@ -43,6 +48,32 @@ class PlannedTask:
     optional: bool = False
     revision: int = 1
     """The plan revision that brought this task in; its idempotency key is derived from it."""
+    when: str = ""
+    """A condition over outputs and the request: the task is skipped unless it is true. Empty: there is none."""
+    for_each: str = ""
+    """A reference to a list, for each item of which the task is called once; its references see ``item``, ``index``."""
+    instead_of: TaskId | None = None
+    """The task in whose stead this one is called when it fails with one of `on_codes`; its output is read as that
+    one's."""
+    on_codes: tuple[str, ...] = ()
+    reads: tuple[TaskId, ...] = ()
+    """The subset of `after`, beside `needs`, whose outputs it takes where they are there: stand-ins of those, and what
+    its references can do without."""
+    calls: tuple[TaskId, ...] | None = None
+    """Of a task with `for_each`: the tasks that are its calls, in the order of the items, once the list is there."""
+    item: Json = None
+    """Of one such call: its item, and below its place in the list."""
+    index: int | None = None
+
+    @property
+    def takes(self) -> tuple[TaskId, ...]:
+        """The tasks whose outputs it takes, where they are there."""
+        return self.needs + self.reads
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether something has to be decided before it is called: a condition, a list, another task's failure."""
+        return bool(self.when or self.for_each or self.instead_of)
 
 
 @dataclass(frozen=True, slots=True)

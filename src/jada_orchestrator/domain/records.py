@@ -264,6 +264,29 @@ class TaskSkipped:
 
 
 @dataclass(frozen=True, slots=True)
+class BranchTaken:
+    """The task is to be called: its condition holds, or the task that it stands in for has failed with its code."""
+
+    task_id: TaskId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskExpanded:
+    """The list of a task is there: it is called once for each of these items, each call a task of its own."""
+
+    task_id: TaskId
+    items: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskJoined:
+    """All calls of a task with a list are over, and none that it cannot do without has failed."""
+
+    task_id: TaskId
+
+
+@dataclass(frozen=True, slots=True)
 class CompensationStarted:
     """Nothing new is started from here on; what has an effect is undone, in reverse order of dependency."""
 
@@ -436,6 +459,9 @@ Record: TypeAlias = (
     | TaskFailed
     | TaskUnresolved
     | TaskSkipped
+    | BranchTaken
+    | TaskExpanded
+    | TaskJoined
     | CompensationStarted
     | UndoStarted
     | RefreshStarted

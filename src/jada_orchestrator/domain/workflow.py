@@ -166,6 +166,8 @@ class Task:
     """Why its effect could not be undone, once that is certain."""
     amount: Money | None = None
     """What it commits, known once it was first dispatched."""
+    decided: bool = False
+    """Its condition was looked at, which happens once."""
 
     def call(self, side: Side) -> Call:
         """Return one of the two calls."""
@@ -174,6 +176,8 @@ class Task:
     @property
     def has_effect(self) -> bool:
         """Whether something in the world stands, or may stand, because of this task."""
+        if self.planned.for_each:
+            return False  # its calls are tasks of their own
         return self.terms.effect is not Effect.READ and (self.do.phase is Phase.SUCCEEDED or self.do.maybe)
 
     @property
@@ -311,7 +315,9 @@ class Workflow:
     broken: Failure | None = None
     """Why a required task failed for good, as long as nothing has been concluded from it."""
     to_skip: dict[TaskId, str] = field(default_factory=dict)
-    """Tasks that can no longer run because an optional one that they read from failed, and why."""
+    """Tasks that can no longer run because one that they read from delivered nothing, and why."""
+    to_decide: dict[TaskId, None] = field(default_factory=dict)
+    """Tasks for which all is there, and of which it is to be decided whether, or how often, they are called."""
     winding_up: Failure | None = None
     """Why nothing new is started, once that is so."""
     cancelled: bool = False

@@ -12,6 +12,7 @@ from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.domain.workflow import Workflow
+from jada_orchestrator.engine import fold_branches as branches
 from jada_orchestrator.engine import fold_calls as calls
 from jada_orchestrator.engine import fold_workflow as whole
 
@@ -44,6 +45,9 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.TaskFailed: calls.task_failed,
     r.TaskUnresolved: calls.task_unresolved,
     r.TaskSkipped: calls.task_skipped,
+    r.BranchTaken: branches.branch_taken,
+    r.TaskExpanded: branches.task_expanded,
+    r.TaskJoined: branches.task_joined,
     r.CompensationStarted: calls.compensation_started,
     r.UndoStarted: calls.undo_started,
     r.RefreshStarted: calls.refresh_started,

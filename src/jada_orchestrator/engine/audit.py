@@ -14,7 +14,7 @@ from typing import Final
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.ids import TaskId
-from jada_orchestrator.domain.limits import WORKFLOW_RECORDS_MAX
+from jada_orchestrator.domain.limits import PLAN_TASKS_MAX, WORKFLOW_RECORDS_MAX
 from jada_orchestrator.domain.money import CurrencyMismatchError
 from jada_orchestrator.domain.workflow import (
     FINAL_PHASES,
@@ -27,6 +27,7 @@ from jada_orchestrator.domain.workflow import (
     Task,
     Workflow,
 )
+from jada_orchestrator.engine.branches import delivers, lets_others_go
 from jada_orchestrator.engine.money import committed_total
 
 
@@ -35,8 +36,8 @@ def breaches(workflow: Workflow) -> list[str]:
     if not workflow.exists:
         return []
     tasks = workflow.tasks.values()
-    laws = (_life(workflow), _indexes(workflow), _graph(workflow, tasks), _effects(workflow, tasks), _bounds(workflow))
-    return list(chain.from_iterable(laws))
+    of_tasks = (_graph(workflow, tasks), _branches(workflow, tasks), _effects(workflow, tasks))
+    return list(chain(_life(workflow), _indexes(workflow), *of_tasks, _bounds(workflow)))
 
 
 def breaches_near(workflow: Workflow, records: Sequence[r.Record]) -> list[str]:
@@ -57,7 +58,8 @@ def breaches_near(workflow: Workflow, records: Sequence[r.Record]) -> list[str]:
     if not records:
         return breaches(workflow)
     tasks = near.values()
-    found = [*_life(workflow), *_places(workflow, near), *_graph(workflow, tasks), *_effects(workflow, tasks)]
+    found = [*_life(workflow), *_places(workflow, near), *_graph(workflow, tasks)]
+    found += [*_branches(workflow, tasks), *_effects(workflow, tasks)]
     if any(task.amount is not None for task in tasks):
         found += _bounds(workflow)
     return found
@@ -133,19 +135,39 @@ def _graph(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
             before = workflow.tasks[before_id]
             if before.do.phase is Phase.SUCCEEDED:
                 continue
-            given_up = (
-                before.planned.optional and before.do.phase in FINAL_PHASES and before_id not in task.planned.needs
-            )
-            reopened = before.refreshing or (before.undoing and before_id not in task.planned.needs)
+            needed = before_id in task.planned.needs
+            over = delivers(workflow, before) if needed else lets_others_go(workflow, before)
+            reopened = before.refreshing or (before.undoing and not needed)
             reopened = reopened or before.planned.revision > task.planned.revision  # done anew since
-            if not (given_up or reopened):
+            if not (over or reopened):
                 yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
+
+
+def _branches(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
+    if len(workflow.tasks) > PLAN_TASKS_MAX:
+        yield f"it has {len(workflow.tasks)} tasks; the limit is {PLAN_TASKS_MAX}"
+    for task in tasks:
+        name, calls = task.planned.id, task.planned.calls
+        if task.planned.for_each and task.do.attempts:
+            yield f"{name} is called itself, and not for each item of its list"
+        if task.planned.for_each and task.do.phase is Phase.SUCCEEDED and workflow.winding_up is None:
+            left = [call for call in calls or () if not lets_others_go(workflow, workflow.tasks[call])]
+            reopened = any(workflow.tasks[call].refreshing for call in left)
+            if left and not reopened:
+                yield f"{name} is joined, but {left[0]} is {workflow.tasks[left[0]].do.phase.value}"
+        first = workflow.tasks.get(task.planned.instead_of) if task.planned.instead_of is not None else None
+        if first is not None and _is_left(first) and _is_left(task):
+            yield f"{first.planned.id} and {name}, which stands in for it, are both done"
+
+
+def _is_left(task: Task) -> bool:
+    return task.has_effect and task.undo.phase is not Phase.SUCCEEDED and task.do.attempts > 0
 
 
 def _effects(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
     for task in tasks:
         name, done, undone = task.planned.id, task.do.phase, task.undo.phase
-        if done is Phase.SUCCEEDED and task.output is None:
+        if done is Phase.SUCCEEDED and task.output is None and not task.planned.for_each:
             yield f"{name} succeeded without an output"
         if task.terms.effect is Effect.READ and (undone is not Phase.WAITING or done is Phase.UNRESOLVED):
             yield f"{name} only reads, but is undone or unresolved"

@@ -26,6 +26,7 @@ from jada_orchestrator.domain.workflow import (
     Task,
     Workflow,
 )
+from jada_orchestrator.engine.branches import delivers, lets_others_go, stand_in_for
 from jada_orchestrator.engine.holds import expiry_of
 from jada_orchestrator.engine.money import committed_amount
 from jada_orchestrator.engine.retry import learns_by_repeating
@@ -33,7 +34,7 @@ from jada_orchestrator.engine.retry import learns_by_repeating
 # --- The one place where a call changes its phase ---------------------------------------------------------------------
 
 
-def _move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
+def move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
     """Put a call into a phase, and keep every index true."""
     call = task.call(side)
     before, call.phase = call.phase, phase
@@ -64,18 +65,25 @@ _INDEX_OF: Final[dict[Phase, _Index]] = {
 
 def _release_dependents(workflow: Workflow, task: Task) -> None:
     """Let the successors of a task that became final go, each on its own as soon as nothing else keeps it."""
-    succeeded = task.do.phase is Phase.SUCCEEDED
-    if not succeeded and not task.planned.optional:
+    if not lets_others_go(workflow, task):
         return  # a required task failed: `broken` says so, and nothing is started any more
     for dependent_id in workflow.dependents.get(task.planned.id, ()):
         dependent = workflow.tasks[dependent_id]
-        if not succeeded and task.planned.id in dependent.planned.needs:
-            if dependent.do.phase is Phase.WAITING:
-                workflow.to_skip[dependent_id] = f"it reads what {task.planned.id} did not deliver"
-            continue
         dependent.waits_for -= 1
         if dependent.waits_for == 0 and dependent.do.phase is Phase.WAITING and workflow.winding_up is None:
-            _move(workflow, dependent, "do", Phase.READY)
+            become_due(workflow, dependent)
+
+
+def become_due(workflow: Workflow, task: Task) -> None:
+    """Let a task go for which all is over that it comes after; or note what has to be decided of it first."""
+    planned = task.planned
+    lacking = next((name for name in planned.needs if not delivers(workflow, workflow.tasks[name])), None)
+    if lacking is not None:
+        workflow.to_skip[planned.id] = f"it reads what {lacking} did not deliver"
+    elif planned.calls is not None or (planned.is_decided and not task.decided):
+        workflow.to_decide[planned.id] = None
+    else:
+        move(workflow, task, "do", Phase.READY)
 
 
 # --- Attempts ---------------------------------------------------------------------------------------------------------
@@ -89,14 +97,14 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
     call.deadline = record.deadline
     if record.purpose == "lookup":
         call.lookups = record.number
-        _move(workflow, task, record.side, Phase.LOOKING_UP)
+        move(workflow, task, record.side, Phase.LOOKING_UP)
         return
     call.attempts = record.number
     if record.input is not None:
         call.input = record.input
         if record.side == "do":
             task.amount = committed_amount(task, record.input)
-    _move(workflow, task, record.side, Phase.CALLING)
+    move(workflow, task, record.side, Phase.CALLING)
 
 
 def task_backed_off(workflow: Workflow, record: r.TaskBackedOff, at: UtcMs) -> None:
@@ -107,7 +115,7 @@ def task_backed_off(workflow: Workflow, record: r.TaskBackedOff, at: UtcMs) -> N
     call.until, call.failure = record.until, record.failure
     if not record.counted:
         call.refusals += 1
-    _move(workflow, task, record.side, _wait_for(record.purpose))
+    move(workflow, task, record.side, _wait_for(record.purpose))
 
 
 def attempt_lost(workflow: Workflow, record: r.AttemptLost, at: UtcMs) -> None:
@@ -118,7 +126,7 @@ def attempt_lost(workflow: Workflow, record: r.AttemptLost, at: UtcMs) -> None:
     call.maybe = True
     call.settled_by = UtcMs(max(call.settled_by, call.deadline + LOOKUP_SAFETY_MS))
     call.until, call.failure = record.until, record.failure
-    _move(workflow, task, record.side, _wait_for(record.then))
+    move(workflow, task, record.side, _wait_for(record.then))
 
 
 def lookup_ended(workflow: Workflow, record: r.LookupEnded, at: UtcMs) -> None:
@@ -129,7 +137,7 @@ def lookup_ended(workflow: Workflow, record: r.LookupEnded, at: UtcMs) -> None:
     call.until, call.failure = record.until, record.failure
     if record.cleared:
         call.maybe = False
-    _move(workflow, task, record.side, _wait_for(record.then))
+    move(workflow, task, record.side, _wait_for(record.then))
 
 
 def _wait_for(purpose: Purpose) -> Phase:
@@ -141,7 +149,7 @@ def call_due(workflow: Workflow, record: r.CallDue, at: UtcMs) -> None:
     del at
     task = workflow.tasks[record.task_id]
     lost = task.call(record.side).phase is Phase.LOST
-    _move(workflow, task, record.side, Phase.LOOKUP_READY if lost else Phase.READY)
+    move(workflow, task, record.side, Phase.LOOKUP_READY if lost else Phase.READY)
 
 
 def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> None:
@@ -154,13 +162,14 @@ def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> No
     task.do.maybe = False
     if record.usage is not None:
         workflow.usage = workflow.usage + record.usage
-    _move(workflow, task, "do", Phase.SUCCEEDED)
+    move(workflow, task, "do", Phase.SUCCEEDED)
 
 
 def task_failed(workflow: Workflow, record: r.TaskFailed, at: UtcMs) -> None:
     """Fold `TaskFailed`."""
     del at
     task = workflow.tasks[record.task_id]
+    workflow.to_decide.pop(record.task_id, None)
     task.do.maybe = False
     task.amount = None
     if record.usage is not None:
@@ -179,19 +188,22 @@ def task_unresolved(workflow: Workflow, record: r.TaskUnresolved, at: UtcMs) -> 
 
 def _fail(workflow: Workflow, task: Task, phase: Phase, failure: Failure) -> None:
     task.do.failure = failure
-    if not task.planned.optional and workflow.winding_up is None and workflow.broken is None:
+    stood_in = phase is Phase.FAILED and stand_in_for(workflow, task, failure.code) is not None
+    if not (task.planned.optional or stood_in) and workflow.winding_up is None and workflow.broken is None:
         workflow.broken = Failure(failure.code, f"{task.planned.id} ({task.planned.action}): {failure.message}")
-    _move(workflow, task, "do", phase)
+    move(workflow, task, "do", phase)
 
 
 def task_skipped(workflow: Workflow, record: r.TaskSkipped, at: UtcMs) -> None:
     """Fold `TaskSkipped`."""
     del at
-    workflow.to_skip.pop(record.task_id, None)
+    if workflow.to_skip.pop(record.task_id, None) is None:
+        workflow.tasks[record.task_id].decided = True  # its own condition, and not what it lacks
+    workflow.to_decide.pop(record.task_id, None)
     task = workflow.tasks[record.task_id]
     task.do.failure = Failure("SKIPPED", record.reason)
     # One that an operator had called again may still have its earlier effect: that is seen to before the end.
-    _move(workflow, task, "do", Phase.UNRESOLVED if task.do.maybe else Phase.SKIPPED)
+    move(workflow, task, "do", Phase.UNRESOLVED if task.do.maybe else Phase.SKIPPED)
 
 
 # --- Undoing ----------------------------------------------------------------------------------------------------------
@@ -206,10 +218,11 @@ def compensation_started(workflow: Workflow, record: r.CompensationStarted, at: 
     workflow.approval = workflow.undo_question = None
     workflow.status = Status.COMPENSATING
     workflow.to_skip.clear()
+    workflow.to_decide.clear()
     for task in workflow.tasks.values():
         phase = _phase_when_winding_up(task)
         if phase is not task.do.phase:
-            _move(workflow, task, "do", phase)
+            move(workflow, task, "do", phase)
 
 
 def _phase_when_winding_up(task: Task) -> Phase:
@@ -229,18 +242,18 @@ def undo_started(workflow: Workflow, record: r.UndoStarted, at: UtcMs) -> None:
     task = workflow.tasks[record.task_id]
     task.undoing = True
     if task.do.phase is not Phase.UNRESOLVED:
-        _move(workflow, task, "undo", Phase.READY)
+        move(workflow, task, "undo", Phase.READY)
     elif task.terms.lookup is not None:
         task.do.begin_anew()
         task.do.until = at
-        _move(workflow, task, "do", Phase.LOST)
+        move(workflow, task, "do", Phase.LOST)
     elif learns_by_repeating(task):
         task.do.begin_anew()
         task.do.until = at
-        _move(workflow, task, "do", Phase.BACKING_OFF)
+        move(workflow, task, "do", Phase.BACKING_OFF)
     else:
         task.undo.until = UtcMs(max(at, task.do.settled_by))  # not before the lost call can no longer be on its way
-        _move(workflow, task, "undo", Phase.BACKING_OFF)
+        move(workflow, task, "undo", Phase.BACKING_OFF)
 
 
 def refresh_started(workflow: Workflow, record: r.RefreshStarted, at: UtcMs) -> None:
@@ -255,8 +268,8 @@ def refresh_started(workflow: Workflow, record: r.RefreshStarted, at: UtcMs) -> 
         dependent = workflow.tasks[dependent_id]
         if dependent.do.phase in _NOT_CALLED_YET and dependent.do.attempts == 0:
             dependent.waits_for += 1
-            _move(workflow, dependent, "do", Phase.WAITING)
-    _move(workflow, task, "undo", Phase.READY)
+            move(workflow, dependent, "do", Phase.WAITING)
+    move(workflow, task, "undo", Phase.READY)
 
 
 _NOT_CALLED_YET = frozenset({Phase.WAITING, Phase.READY})
@@ -267,8 +280,8 @@ def _reserve_anew(workflow: Workflow, task: Task) -> None:
     task.planned = replace(task.planned, revision=workflow.revision)
     task.undo = Call()
     task.undoing = False
-    _move(workflow, task, "undo", Phase.WAITING)
-    _move(workflow, task, "do", Phase.READY)
+    move(workflow, task, "undo", Phase.WAITING)
+    move(workflow, task, "do", Phase.READY)
     task.do = Call(phase=Phase.READY)
 
 
@@ -279,7 +292,7 @@ def task_compensated(workflow: Workflow, record: r.TaskCompensated, at: UtcMs) -
     task.amount = None
     task.do.maybe = False
     task.undo.maybe = False
-    _move(workflow, task, "undo", Phase.SUCCEEDED)
+    move(workflow, task, "undo", Phase.SUCCEEDED)
     if task.refreshing and workflow.winding_up is None:
         _reserve_anew(workflow, task)
 
@@ -296,8 +309,8 @@ def task_stands(workflow: Workflow, record: r.TaskStands, at: UtcMs) -> None:
     task = workflow.tasks[record.task_id]
     task.stands = record.failure
     if task.do.phase not in FINAL_PHASES:
-        _move(workflow, task, "do", Phase.UNRESOLVED)
-    _move(workflow, task, "undo", Phase.UNRESOLVED if task.undo.maybe else Phase.FAILED)
+        move(workflow, task, "do", Phase.UNRESOLVED)
+    move(workflow, task, "undo", Phase.UNRESOLVED if task.undo.maybe else Phase.FAILED)
     if task.refreshing and workflow.winding_up is None:
         workflow.broken = record.failure
 
@@ -311,6 +324,7 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
     workflow.waiting.clear()
     workflow.active.clear()
     workflow.to_skip.clear()
+    workflow.to_decide.clear()
     workflow.unfinished = 0
     for planned in plan.tasks:
         task = kept.get(planned.id) or Task(planned, plan.terms_of(planned), 0)
@@ -318,14 +332,10 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
         for before in planned.after:
             workflow.dependents.setdefault(before, []).append(planned.id)
     for task in workflow.tasks.values():
-        task.waits_for = sum(_holds_back(workflow.tasks[before]) for before in task.planned.after)
+        task.waits_for = sum(not lets_others_go(workflow, workflow.tasks[before]) for before in task.planned.after)
         if task.do.phase not in FINAL_PHASES:
             workflow.unfinished += 1
             if task.do.phase is Phase.WAITING and task.waits_for == 0:
-                _move(workflow, task, "do", Phase.READY)
+                become_due(workflow, task)
             else:
-                _move(workflow, task, "do", task.do.phase)
-
-
-def _holds_back(task: Task) -> bool:
-    return not (task.do.phase is Phase.SUCCEEDED or (task.planned.optional and task.do.phase in FINAL_PHASES))
+                move(workflow, task, "do", task.do.phase)

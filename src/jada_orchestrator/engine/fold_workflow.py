@@ -23,6 +23,7 @@ from jada_orchestrator.domain.workflow import (
     UndoQuestion,
     Workflow,
 )
+from jada_orchestrator.engine.fold_branches import calls_to_forget, stays, without_calls
 from jada_orchestrator.engine.fold_calls import lay_out
 from jada_orchestrator.engine.outcomes import outcome_content
 
@@ -231,8 +232,11 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
         return
     kept: dict[TaskId, Task] = {}
     planned: list[PlannedTask] = []
-    for task in workflow.tasks.values():
-        if task.do.phase is Phase.SUCCEEDED and task.undo.phase is not Phase.SUCCEEDED:
+    forgotten = calls_to_forget(workflow)
+    staying = {task.planned.id for task in workflow.tasks.values() if stays(workflow, task)}
+    for task in [task for task_id, task in workflow.tasks.items() if task_id not in forgotten]:
+        task.planned = without_calls(task.planned, forgotten)
+        if task.planned.id in staying:
             task.stands, task.undo, task.undoing, task.kept = None, _waiting_again(task.undo), False, False
             kept[task.planned.id] = task
             planned.append(task.planned)

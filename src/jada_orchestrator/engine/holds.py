@@ -15,8 +15,10 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs, parse_instant
 from jada_orchestrator.domain.limits import HOLD_MARGIN_MS, HOLD_REFRESHES_MAX
 from jada_orchestrator.domain.records import Record
+from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.domain.workflow import Phase, Task, Workflow
-from jada_orchestrator.planning import resolve_input
+from jada_orchestrator.engine.branches import Outputs, outputs_for
+from jada_orchestrator.planning import resolve_condition, resolve_input, resolve_list
 
 
 def expiry_of(output: JsonObject) -> UtcMs | None:
@@ -33,7 +35,7 @@ def expiry_of(output: JsonObject) -> UtcMs | None:
 def due_of(workflow: Workflow, task: Task) -> UtcMs | None:
     """Return by when a task should have gone: the first of its reservations to run out, or the deadline."""
     instants = [
-        expires_at for needed in task.planned.needs if (expires_at := workflow.tasks[needed].expires_at) is not None
+        expires_at for needed in task.planned.takes if (expires_at := workflow.tasks[needed].expires_at) is not None
     ]
     if workflow.request is not None and workflow.request.constraints.deadline is not None:
         instants.append(workflow.request.constraints.deadline)
@@ -44,7 +46,7 @@ def refresh_expired(workflow: Workflow, task: Task, now: UtcMs) -> list[Record] 
     """Return how the reservations that a commit is about to use, and that ran out, are renewed; None when none did."""
     if task.terms.effect is not Effect.COMMIT or workflow.winding_up is not None:
         return None
-    expired = [held for needed in task.planned.needs if _has_run_out(workflow, held := workflow.tasks[needed], now)]
+    expired = [held for needed in task.planned.takes if _has_run_out(workflow, held := workflow.tasks[needed], now)]
     if not expired:
         return None
     for held in expired:
@@ -61,7 +63,7 @@ def _has_run_out(workflow: Workflow, held: Task, now: UtcMs) -> bool:
     if now + HOLD_MARGIN_MS < held.expires_at:
         return False
     return not any(
-        user.terms.effect is Effect.COMMIT and held.planned.id in user.planned.needs and user.do.attempts > 0
+        user.terms.effect is Effect.COMMIT and held.planned.id in user.planned.takes and user.do.attempts > 0
         for user in (workflow.tasks[name] for name in workflow.dependents.get(held.planned.id, ()))
     )
 
@@ -70,15 +72,31 @@ def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]
     """Return what stops the workflow when a renewed reservation no longer fits what was done with the old one."""
     if not task.refreshing or workflow.request is None or workflow.winding_up is not None:
         return []
+    renewed: Outputs = {task.planned.id: output}
     for name in workflow.dependents.get(task.planned.id, ()):
         user = workflow.tasks[name]
-        if user.do.input is None or task.planned.id not in user.planned.needs:
-            continue
-        outputs = {
-            needed: found for needed in user.planned.needs if (found := workflow.tasks[needed].output) is not None
-        }
-        outputs[task.planned.id] = output
-        if resolve_input(user.planned, outputs, workflow.request) != user.do.input:
+        if _is_otherwise_called(workflow, user, workflow.request, renewed) or (
+            user.do.input is not None
+            and task.planned.id in user.planned.takes
+            and resolve_input(user.planned, outputs_for(workflow, user.planned, renewed), workflow.request)
+            != user.do.input
+        ):
             message = f"{task.planned.id} had to be reserved anew, and {name} was done with what has changed since"
             return [r.CompensationStarted(Failure("HOLD_CHANGED", message), cancelled=False)]
     return []
+
+
+def _is_otherwise_called(workflow: Workflow, user: Task, request: BookingRequest, renewed: Outputs) -> bool:
+    """Tell whether a task that was decided upon would be decided otherwise now."""
+    planned = user.planned
+    if not user.decided:
+        return False
+    before, now = outputs_for(workflow, planned), outputs_for(workflow, planned, renewed)
+    if planned.when and resolve_condition(planned, before, request) != resolve_condition(planned, now, request):
+        return True
+    skipped = user.do.phase is Phase.SKIPPED
+    return bool(
+        planned.for_each
+        and not skipped
+        and resolve_list(planned, before, request) != resolve_list(planned, now, request)
+    )

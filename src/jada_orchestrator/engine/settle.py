@@ -1,7 +1,7 @@
 """What follows from the state by itself, without any event: skips, failures, undoing, endings.
 
 `settle` is called after every batch of records until it has nothing more to say. It looks only at what `apply` has
-marked (`broken`, `to_skip`, `unfinished`), so that a turn over a large graph stays cheap.
+marked (`broken`, `to_skip`, `to_decide`, `unfinished`), so that a turn over a large graph stays cheap.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS
 from jada_orchestrator.domain.plan import Plan
 from jada_orchestrator.domain.records import Record, TerminalStatus
 from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Status, Task, Workflow
+from jada_orchestrator.engine.branches import decide_branch, output_of
 from jada_orchestrator.engine.ending import end, tell
 from jada_orchestrator.engine.keys import adopted_plan
 from jada_orchestrator.engine.retry import learns_by_repeating
@@ -30,6 +31,8 @@ def settle(workflow: Workflow) -> list[Record]:
         return _settle_broken(workflow, workflow.broken)
     if workflow.to_skip:
         return [r.TaskSkipped(task_id, reason) for task_id, reason in workflow.to_skip.items()]
+    if workflow.to_decide:  # one by one: together they may be more than a plan can hold
+        return [decide_branch(workflow, workflow.tasks[next(iter(workflow.to_decide))])]
     if workflow.unfinished == 0 and workflow.status in {Status.RUNNING, Status.AWAITING_APPROVAL}:
         return _settle_complete(workflow, workflow.plan)
     return []
@@ -61,9 +64,10 @@ def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
     request = workflow.request
     assert request is not None, "a workflow with a plan has a request"
     outputs = {
-        task_id: task.output
+        task_id: output
         for task_id, task in workflow.tasks.items()
-        if task.output is not None and task.undo.phase is not Phase.SUCCEEDED  # what was undone is no result
+        if task.undo.phase is not Phase.SUCCEEDED  # what was undone is no result
+        and (output := output_of(workflow, task_id)) is not None
     }
     result = resolve_result(plan, outputs, request)
     standing = [task for task in workflow.tasks.values() if task.stands is not None]

@@ -87,6 +87,13 @@ def _by(record: r.TaskSucceeded | r.TaskCompensated) -> str:
     return " (found by a lookup)" if record.purpose == "lookup" else ""
 
 
+def _expanded(record: r.TaskExpanded) -> str:
+    count = len(record.items)
+    if not count:
+        return f"{record.task_id} has an empty list: nothing is to be called"
+    return f"{record.task_id} is called {count} time{'s' if count > 1 else ''}, once for each item of its list"
+
+
 def _ended(record: r.WorkflowEnded) -> str:
     because = f": {record.failure.message} [{record.failure.code}]" if record.failure is not None else ""
     return f"Ended as {record.status}{because}"
@@ -142,6 +149,9 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
         lambda x: f"{x.task_id} is given up, and nobody knows whether it was done: {x.failure.message}",
     ),
     r.TaskSkipped: ("info", "task.skipped", lambda x: f"{x.task_id} is skipped: {x.reason}"),
+    r.BranchTaken: ("info", "task.taken", lambda x: f"{x.task_id} is to be called: {x.reason}"),
+    r.TaskExpanded: ("info", "task.expanded", _expanded),
+    r.TaskJoined: ("info", "task.joined", lambda x: f"All calls of {x.task_id} are over"),
     r.CompensationStarted: (
         "warning",
         "compensation.started",

@@ -32,9 +32,18 @@ reads that take nothing from each other).
      output of an agent, whatever a reference does on the way; and what is said to have been told (kind `user`) occurs
      in the request or in an answer. FORBIDDEN_SOURCE, UNFOUNDED_VALUE
  12. No more tasks of one agent may run side by side than it takes at once. FAN_OUT
+ 13. A condition (`when`) yields true or false, and looks at no text that an agent is free to choose. BAD_CONDITION
+ 14. What is only called under a condition is read by what is called under the same condition (every demand of it,
+     joined by `&&`), by what is optional, or so that it may be missing: the field need not be given, or the reference
+     names what else to take. CONDITIONAL_REQUIRED
+ 15. A list (`for_each`) is one, as far as schemas tell; the task is read as the list of its outputs. BAD_LIST
+ 16. A stand-in (`instead_of`) names the codes on which it is called, each given to one stand-in only; it has no
+     condition or list of its own, and reads nothing of what it stands in for. Nothing reads it but under that one's
+     name, where each reference fits both outputs. BAD_ALTERNATIVE, CONDITIONAL_REQUIRED, UNKNOWN_TASK
 
-"Comes after" is what the graph guarantees whatever fails or is skipped: a path through an optional task that reads an
-optional task guarantees nothing.
+"Comes after" is what the graph guarantees whatever fails or is skipped: a task is called, or skipped, once all that it
+comes after is over. Between tasks whose conditions exclude each other, or one and its stand-in, laws 4, 5 and 7 demand
+nothing, and law 8 counts the dearer of them.
 """
 
 from __future__ import annotations
@@ -45,7 +54,9 @@ from jada_orchestrator.planning.inputs import (
     request_document,
     resolve_amount,
     resolve_compensation,
+    resolve_condition,
     resolve_input,
+    resolve_list,
     resolve_result,
 )
 from jada_orchestrator.planning.schemas import SchemaError, check_schema, faults_in, is_valid
@@ -67,6 +78,8 @@ __all__ = [
     "request_document",
     "resolve_amount",
     "resolve_compensation",
+    "resolve_condition",
     "resolve_input",
+    "resolve_list",
     "resolve_result",
 ]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Final
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Effect
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
 from jada_orchestrator.domain.making import made_often
+from jada_orchestrator.planning.branches import Branches
+from jada_orchestrator.planning.conditions import are_opposite
 from jada_orchestrator.planning.findings import Findings, shown, suggestion
 from jada_orchestrator.planning.inference import infer, mismatch
+from jada_orchestrator.planning.presence import Presence, presence
 from jada_orchestrator.planning.proposal import Argument, ProposedTask, read_json
 from jada_orchestrator.planning.provenance import USER, Told, is_allowed, sources_of
 from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate, rename_roots, roots
@@ -41,6 +45,49 @@ class Surroundings:
     version: CatalogueVersion
     told: Told
     """What the traveller and the frontend told; only asked where an action declares `sources`."""
+    branches: Branches = field(default_factory=Branches)
+    ids: tuple[str, ...] = ()
+    """Of the tasks, by place."""
+    branched: frozenset[str] = frozenset()
+    """Ids of the tasks that are read as a list, or as one of several."""
+    list_source: str = ""
+    """Where the items of the list come from, for a task that is called for each of them."""
+
+    def views(self, free: frozenset[str]) -> Iterator[View]:
+        """Yield everything that these roots may stand for: each task for itself, and each stand-in in its place."""
+        yield View(self.shapes, self.actions)
+        for name in sorted(free):
+            for stand_in in self.branches.stand_ins.get(self.places.get(name, -1), ()):
+                other = self.ids[stand_in]
+                yield View(
+                    {**self.shapes, name: self.shapes[other]},
+                    {**self.actions, name: self.actions[other]} if other in self.actions else self.actions,
+                )
+
+    def lost_for(self, reader: int, makers: Iterable[str]) -> frozenset[str]:
+        """Return those tasks that need not have been called when `reader` is, which must be called all the same."""
+        if reader in self.branches.optional:
+            return frozenset()  # it is left out with what it reads
+        return frozenset(name for name in makers if self.branches.missing_for(reader, self.places[name]))
+
+    def told_of(self, reader: int, lost: frozenset[str]) -> str:
+        """Return what is wrong with reading these tasks."""
+        name = min(lost)
+        if self.places[name] in self.branches.primary:
+            first = self.ids[self.branches.primary[self.places[name]]]
+            return f"`{name}` stands in for `{first}`: read `{first}`, which stands for whichever of them was called"
+        return (
+            f"`{name}` is only called where its `when` holds, and this needs it: give `{self.ids[reader]}` the same "
+            f"`when`, or say what else to take, as in not_null({name}.field, other.field)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One thing that the roots may stand for: shapes by root, actions by task id."""
+
+    shapes: Mapping[str, Shape]
+    actions: Mapping[str, ActionName]
 
 
 @dataclass(slots=True)
@@ -49,18 +96,29 @@ class Bound:
 
     bindings: dict[str, Binding] = field(default_factory=dict)
     needs: set[int] = field(default_factory=set)
+    """Tasks without whose outputs it cannot be called."""
+    reads: set[int] = field(default_factory=set)
+    """Others whose outputs it takes where they are there; some of `needs` may be among them."""
+    asks: set[int] = field(default_factory=set)
+    """Tasks that its condition looks at."""
+    when: str = ""
+    for_each: str = ""
+    count: int | None = None
+    """Of a task with `for_each`: the length of its list, where that is known already."""
     known: JsonObject = field(default_factory=dict)
     """Values that are certain before anything runs: constants, and references that read the request only."""
 
 
-def bind(task: ProposedTask, action: Action, place: int, where: str, around: Surroundings, findings: Findings) -> Bound:
-    """Return the bindings of a task; every fault goes to `findings`."""
-    bound = Bound()
-    required = action.input_schema.get("required") if action.effect is Effect.COMMIT else None
-    must_be_there = frozenset(required) if isinstance(required, list) else frozenset()
+def bind(
+    bound: Bound, task: ProposedTask, action: Action, place: int, where: str, around: Surroundings, findings: Findings
+) -> None:
+    """Bind a task's arguments; every fault goes to `findings`."""
+    written = action.input_schema.get("required")
+    required = frozenset(written) if isinstance(written, list) else frozenset()
+    must_be_there = required if action.effect is Effect.COMMIT else frozenset()
     for argument in task.arguments:
         spot = f"{where}.args.{argument.name[:80]}"
-        at = _Spot(place, spot, around, findings, action.name, must_be_there)
+        at = _Spot(place, spot, around, findings, action.name, must_be_there, required)
         if argument.name in bound.bindings:
             findings.add("DUPLICATE_INPUT", spot, "is given twice; give it once", task=place)
             continue
@@ -77,7 +135,6 @@ def bind(task: ProposedTask, action: Action, place: int, where: str, around: Sur
         if argument.name in action.sources:
             _check_source(argument, action, bound, at)
     _check_whole(action, bound, place, where, findings)
-    return bound
 
 
 def read_reference(expression: str, around: Surroundings, findings: Findings) -> tuple[str, frozenset[str]]:
@@ -111,6 +168,8 @@ class _Spot:
     action: ActionName
     must_be_there: frozenset[str] = frozenset()
     """Fields that a commit requires: what may be missing is no source of them (it would fail with money spent)."""
+    required: frozenset[str] = frozenset()
+    """Fields that any action requires."""
 
     def fault(self, code: str, message: str) -> None:
         self.findings.add(code, self.where, message, task=self.place)
@@ -122,9 +181,9 @@ def _bind_reference(argument: Argument, wanted: Shape, bound: Bound, spot: _Spot
     except ReferenceFault as error:
         spot.fault("BAD_REFERENCE", str(error))
         return
-    bound.needs |= {spot.around.places[name] for name in free if name != REQUEST_ROOT}
     bound.bindings[argument.name] = Binding(expression)
     try:
+        _bind_makers(argument.name, expression, free, bound, spot)
         why = _misfit(argument.name, expression, free, wanted, spot)
         if why:
             spot.fault("BAD_REFERENCE", f"`{expression}` does not fit: {why}")
@@ -138,19 +197,59 @@ def _bind_reference(argument: Argument, wanted: Shape, bound: Bound, spot: _Spot
         spot.fault("BAD_REFERENCE", f"`{expression}`: {error}")
 
 
+def _bind_makers(name: str, expression: str, free: frozenset[str], bound: Bound, spot: _Spot) -> None:
+    """Note whose outputs a reference takes, and which of them it can do without. Raises: ReferenceFault."""
+    around = spot.around
+    makers = {each for each in free if each in around.places}
+    lost = around.lost_for(spot.place, makers)
+    enough = Presence.WHOLE if name in spot.required else Presence.ABSENT
+    for missing in _together(lost, around):
+        if presence(expression, missing) > enough:
+            spot.fault("CONDITIONAL_REQUIRED", f"`{expression}`: {around.told_of(spot.place, missing)}")
+            break
+    bound.needs |= {around.places[each] for each in makers - lost}
+    bound.reads |= {around.places[each] for each in lost}
+
+
+def _together(lost: frozenset[str], around: Surroundings) -> Iterator[frozenset[str]]:
+    """Yield what may be missing at once at worst: of two tasks with opposite conditions, only one is."""
+    pairs: list[tuple[str, str]] = []
+    for one in sorted(lost):
+        for other in sorted(lost):
+            taken = {name for pair in pairs for name in pair}
+            if one < other and not {one, other} & taken and _are_opposite(one, other, around):
+                pairs.append((one, other))
+    for choice in product(*pairs[:_PAIRS_MAX]):
+        there = {one if one != kept else other for kept, (one, other) in zip(choice, pairs, strict=False)}
+        yield lost - there
+
+
+_PAIRS_MAX: Final = 4
+"""Pairs of opposite conditions that are looked at one by one in a reference; of further ones both count as missing."""
+
+
+def _are_opposite(one: str, other: str, around: Surroundings) -> bool:
+    first, second = (around.branches.demands.get(around.places[name], frozenset()) for name in (one, other))
+    return are_opposite(first, second)
+
+
 def _check_source(argument: Argument, action: Action, bound: Bound, spot: _Spot) -> None:
     """Law 11: a field whose sources the catalogue names takes its value from one of them; what was told was told."""
     binding, allowed = bound.bindings[argument.name], action.sources[argument.name]
     if argument.kind == "ref" and not binding.expression:
         return  # no reference at all, which was told already
-    found = sources_of(argument.kind, binding.expression, spot.around.actions)
+    around = spot.around
+    free = roots(binding.expression) if binding.expression else frozenset()
+    found = {
+        source: None
+        for view in around.views(free | roots(around.list_source) if around.list_source else free)
+        for source in sources_of(argument.kind, binding.expression, view.actions, around.list_source)
+    }
     wrong = [source for source in found if not is_allowed(source, allowed)]
     if wrong:
         what = f"it comes from {', '.join(wrong)}; the catalogue allows {', '.join(allowed)} here and nothing else"
         spot.fault("FORBIDDEN_SOURCE", what)
-    elif (
-        argument.kind == USER and argument.name in bound.known and not spot.around.told.has(bound.known[argument.name])
-    ):
+    elif argument.kind == USER and argument.name in bound.known and not around.told.has(bound.known[argument.name]):
         what = "its value does not occur in the request, although its kind is `user`: give what was told, or ask for it"
         spot.fault("UNFOUNDED_VALUE", what)
 
@@ -165,10 +264,12 @@ def _misfit(name: str, expression: str, free: frozenset[str], wanted: Shape, spo
     key = _remembered_as(expression, free, around, spot.action, name)
     if key in _FITTING:
         return ""
-    found = infer(expression, around.shapes)
-    why = mismatch(found.shape, wanted)
-    if not why and found.lacks and name in spot.must_be_there:
-        why = f"`{found.lacks}` may be missing where it is read, and this commit cannot do without"
+    why = ""
+    for view in around.views(free):
+        found = infer(expression, view.shapes)
+        why = why or mismatch(found.shape, wanted)
+        if not why and found.lacks and name in spot.must_be_there:
+            why = f"`{found.lacks}` may be missing where it is read, and this commit cannot do without"
     if not why:
         _remember(key)
     return why
@@ -178,7 +279,8 @@ def demand_readable(expression: str, free: frozenset[str], around: Surroundings)
     """Raise `ReferenceFault` where a reference reads what certainly cannot be there; `free` are its roots."""
     key = _remembered_as(expression, free, around, "", "")
     if key not in _FITTING:
-        infer(expression, around.shapes)
+        for view in around.views(free):
+            infer(expression, view.shapes)
         _remember(key)
 
 
@@ -186,6 +288,8 @@ def _remembered_as(
     expression: str, free: frozenset[str], around: Surroundings, reader: str, name: str
 ) -> tuple[object, ...] | None:
     """Return all that it depends on whether a reference fits; None where that is more than the catalogue."""
+    if around.branched & free:
+        return None  # a list, or one of several tasks
     readers = tuple(sorted((root, around.actions[root]) for root in free if root in around.actions))
     if len(readers) < len(free):  # something of the request, or an action that nobody knows, is in it
         return None

@@ -14,15 +14,18 @@ from jada_orchestrator.domain.limits import PLAN_DEPTH_MAX, PLAN_TASKS_MAX
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
 from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.planning.arguments import Bound, Surroundings, bind, demand_readable, read_reference
+from jada_orchestrator.planning.branches import Branches, read_branches, with_their_options
+from jada_orchestrator.planning.conditions import exclusive
 from jada_orchestrator.planning.effects import Step, check_optional, check_order, check_undoing
 from jada_orchestrator.planning.findings import Findings, shown, suggestion
+from jada_orchestrator.planning.gates import bind_condition, bind_list
 from jada_orchestrator.planning.graph import Graph, Node, build, cycles
 from jada_orchestrator.planning.inputs import request_document
 from jada_orchestrator.planning.proposal import Proposal, ProposedTask, parse_proposal
 from jada_orchestrator.planning.provenance import Told
 from jada_orchestrator.planning.redundancy import check_duplicate_work, check_fan_out, without_idle_order
-from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault
-from jada_orchestrator.planning.shapes import ANY, Shape, of_schema, of_value
+from jada_orchestrator.planning.references import REQUEST_ROOT, RESERVED_ROOTS, ReferenceFault
+from jada_orchestrator.planning.shapes import ANY, Listed, Shape, of_schema, of_value, one_of
 from jada_orchestrator.planning.spending import check_spending
 
 
@@ -123,20 +126,22 @@ def _compile(proposal: Proposal, catalogue: Catalogue, asked: _Asked, faults: It
     for sentence in proposal.notes:
         findings.note(sentence)
     steps, places = _steps(proposal.tasks, catalogue, findings)
-    around = _surroundings(steps, places, asked, catalogue)
+    branches = read_branches(steps, places, findings)
+    steps = with_their_options(steps, branches, findings)
+    around = _surroundings(steps, places, asked, catalogue, branches)
     bound = [_bind(place, step, around, findings) for place, step in enumerate(steps)]
-    nodes = [
-        Node(frozenset(bound[place].needs), _after(place, step, places, findings), optional=step.task.optional)
-        for place, step in enumerate(steps)
-    ]
-    graph = build(nodes)
+    graph = build(_nodes(steps, bound, places, branches, findings))
+
+    def exclude(one: int, other: int) -> bool:
+        return exclusive(branches.of(one), branches.of(other))
+
     _check_graph(steps, graph, findings)
     check_undoing(steps, catalogue, findings)
     check_optional(steps, graph, findings)
-    check_order(steps, graph, findings)
-    check_spending(steps, bound, asked.request, findings)
+    check_order(steps, graph, findings, exclude)
+    check_spending(steps, bound, asked.request, findings, exclude)
     check_fan_out(steps, graph, catalogue, findings)
-    check_duplicate_work(steps, bound, graph, findings)
+    check_duplicate_work(steps, bound, graph, findings, exclude)
     result = _result(proposal, around, findings)
     if findings.faults:
         return Faulted(tuple(findings.faults))
@@ -154,12 +159,11 @@ def _steps(
     places: dict[str, int] = {}
     steps: list[Step] = []
     for place, task in enumerate(tasks):
-        is_named = TASK_ID_PATTERN.match(task.id) is not None and task.id != REQUEST_ROOT
+        is_named = TASK_ID_PATTERN.match(task.id) is not None and task.id not in RESERVED_ROOTS
         where = f"tasks.{task.id}" if is_named and seen[task.id] == 1 else f"tasks[{place}]"
-        if task.id == REQUEST_ROOT:
-            findings.add(
-                "BAD_ID", f"{where}.id", "`request` stands for the booking request; choose another id", task=place
-            )
+        if task.id in RESERVED_ROOTS:
+            what = "the booking request" if task.id == REQUEST_ROOT else "what a task with `for_each` is called for"
+            findings.add("BAD_ID", f"{where}.id", f"`{task.id}` stands for {what}; choose another id", task=place)
         elif not is_named:
             message = f"{shown(task.written_id)} is no id: lower-case letters, digits and _, a letter first, at most 64"
             findings.add("BAD_ID", f"{where}.id", message, task=place)
@@ -191,23 +195,47 @@ def _action(
     return action
 
 
-def _surroundings(steps: Sequence[Step], places: dict[str, int], asked: _Asked, catalogue: Catalogue) -> Surroundings:
+def _surroundings(
+    steps: Sequence[Step], places: dict[str, int], asked: _Asked, catalogue: Catalogue, branches: Branches
+) -> Surroundings:
     document = request_document(asked.request)
     shapes: dict[str, Shape] = {REQUEST_ROOT: of_value(document)}
     for name, place in places.items():
-        action = steps[place].action
-        shapes[name] = ANY if action is None else of_schema(action.output_schema)
+        shapes[name] = _shape_of(steps[place])
     actions = {name: action.name for name, place in places.items() if (action := steps[place].action) is not None}
     is_asked = any(step.action is not None and step.action.sources for step in steps)
     told = Told([asked.request.text, *asked.answers], document) if is_asked else Told(())
-    return Surroundings(shapes, places, document, actions, catalogue.version, told)
+    return Surroundings(
+        shapes,
+        places,
+        document,
+        actions,
+        catalogue.version,
+        told,
+        branches,
+        ids=tuple(step.task.id for step in steps),
+        branched=frozenset(
+            name for name, place in places.items() if steps[place].task.for_each or place in branches.stand_ins
+        ),
+    )
+
+
+def _shape_of(step: Step) -> Shape:
+    """Return what references to a task see: its action's output, or the list of the outputs of all its calls."""
+    output = ANY if step.action is None else of_schema(step.action.output_schema)
+    if not step.task.for_each:
+        return output
+    return Listed(one_of((output, of_value(None))) if step.task.optional else output)
 
 
 def _bind(place: int, step: Step, around: Surroundings, findings: Findings) -> Bound:
-    """Bind a task's arguments; of an action that nobody knows, only the edges are of interest."""
-    if step.action is not None:
-        return bind(step.task, step.action, place, step.where, around, findings)
+    """Bind a task's gates and arguments; of an action that nobody knows, only the edges are of interest."""
     bound = Bound()
+    bind_condition(place, step, bound, around, findings)
+    around = bind_list(place, step, bound, around, findings)
+    if step.action is not None:
+        bind(bound, step.task, step.action, place, step.where, around, findings)
+        return bound
     for argument in step.task.arguments:
         if argument.kind != "ref":
             continue
@@ -216,8 +244,35 @@ def _bind(place: int, step: Step, around: Surroundings, findings: Findings) -> B
         except ReferenceFault as error:
             findings.add("BAD_REFERENCE", f"{step.where}.args.{argument.name[:80]}", str(error), task=place)
         else:
-            bound.needs |= {around.places[name] for name in free if name != REQUEST_ROOT}
+            bound.needs |= {around.places[name] for name in free if name in around.places}
     return bound
+
+
+def _nodes(
+    steps: Sequence[Step], bound: Sequence[Bound], places: dict[str, int], branches: Branches, findings: Findings
+) -> list[Node]:
+    """Return the graph's nodes: whoever waits for a task waits for all that may be called in its stead, too."""
+    nodes: list[Node] = []
+    for place, step in enumerate(steps):
+        first = branches.primary.get(place)
+        makers = bound[place].needs | bound[place].reads
+        if first is not None and first in makers | bound[place].asks:
+            message = f"it is only called when `{steps[first].task.id}` has failed, which has no output then"
+            findings.add("BAD_ALTERNATIVE", step.where, message, task=place)
+        bound[place].reads |= _stand_ins(place, makers, branches)
+        asks = bound[place].asks | ({first} if first is not None else set())
+        asks |= bound[place].reads | _stand_ins(place, asks, branches)
+        after = _after(place, step, places, findings)
+        after |= _stand_ins(place, after, branches)
+        nodes.append(Node(frozenset(bound[place].needs), after, optional=step.task.optional, asks=frozenset(asks)))
+    return nodes
+
+
+def _stand_ins(place: int, makers: Iterable[int], branches: Branches) -> frozenset[int]:
+    """Return all that may be called instead of these tasks, but for the task itself and those beside and below it."""
+    first = branches.primary.get(place, place)
+    own = {place, *branches.stand_ins.get(place, ()), *branches.stand_ins.get(first, ())}
+    return frozenset(other for maker in makers for other in branches.stand_ins.get(maker, ()) if other not in own)
 
 
 def _after(place: int, step: Step, places: dict[str, int], findings: Findings) -> frozenset[int]:
@@ -278,7 +333,7 @@ def _planned(
         if implied:
             written = set(steps[place].task.after)
             dropped += [f"{ids[first]} -> {ids[place]}" for first in sorted(implied) if ids[first] in written]
-        kept = sorted(node.needs | (node.after - implied), key=rank.__getitem__)
+        kept = sorted(node.reads | (node.after - implied), key=rank.__getitem__)
         tasks.append(
             PlannedTask(
                 id=ids[place],
@@ -288,6 +343,11 @@ def _planned(
                 needs=tuple(ids[first] for first in kept if first in node.needs),
                 optional=steps[place].task.optional,
                 revision=revision,
+                when=bound[place].when,
+                for_each=bound[place].for_each,
+                instead_of=TaskId(steps[place].task.instead_of) if steps[place].task.instead_of else None,
+                on_codes=steps[place].task.on_codes,
+                reads=tuple(ids[first] for first in kept if first in bound[place].reads - node.needs),
             )
         )
     if dropped:

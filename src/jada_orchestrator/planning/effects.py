@@ -5,7 +5,7 @@ The laws are numbered in the package's docstring. They are judged only where no 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jada_orchestrator.domain.catalogue import Action, Catalogue, Effect
@@ -68,8 +68,13 @@ def check_optional(steps: Sequence[Step], graph: Graph, findings: Findings) -> N
                 findings.add("OPTIONAL_REQUIRED", step.where, message, task=place)
 
 
-def check_order(steps: Sequence[Step], graph: Graph, findings: Findings) -> None:
-    """Laws 4 and 5: checks and reservations before commits; what cannot be undone after what can."""
+def check_order(
+    steps: Sequence[Step], graph: Graph, findings: Findings, exclude: Callable[[int, int], bool] = lambda _, __: False
+) -> None:
+    """Laws 4 and 5: checks and reservations before commits; what cannot be undone after what can.
+
+    `exclude` tells of two tasks that never both of them are called: there is no order between those.
+    """
     doubtful = sum(1 << place for place in findings.touched)
     doubtful |= sum(1 << place for place in range(len(steps)) if place not in graph.order)
     commits = [place for place, step in enumerate(steps) if step.is_commit]
@@ -79,7 +84,7 @@ def check_order(steps: Sequence[Step], graph: Graph, findings: Findings) -> None
         if commit not in known:
             continue
         _tell(
-            [place for place in come_first if not graph.is_before(place, commit)],
+            [place for place in come_first if not graph.is_before(place, commit) and not exclude(place, commit)],
             "it may run before",
             "which can still fail",
             commit,
@@ -88,7 +93,11 @@ def check_order(steps: Sequence[Step], graph: Graph, findings: Findings) -> None
             findings,
         )
         if steps[commit].cannot_be_undone:
-            late = [place for place in commits if place in known and _undone_first(steps, graph, place, commit)]
+            late = [
+                place
+                for place in commits
+                if place in known and _undone_first(steps, graph, place, commit) and not exclude(place, commit)
+            ]
             _tell(
                 late, "nothing undoes it, and it may run before", "which may still fail", commit, steps, graph, findings
             )

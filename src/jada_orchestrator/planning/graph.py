@@ -15,16 +15,26 @@ from jada_orchestrator.domain.making import made_often
 @made_often
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One task: `needs` are the places whose output it reads, `after` those that it only follows."""
+    """One task: `needs` are the places whose output it reads, `after` those that it only follows.
+
+    `asks` are the places that decide whether or with what it is called, without being needed: what its condition looks
+    at, what it stands in for, what it takes where it is there.
+    """
 
     needs: frozenset[int]
     after: frozenset[int]
     optional: bool
+    asks: frozenset[int] = frozenset()
+
+    @property
+    def reads(self) -> frozenset[int]:
+        """Those of which it must know what became of them."""
+        return self.needs | self.asks
 
     @property
     def predecessors(self) -> frozenset[int]:
         """All direct predecessors."""
-        return self.needs | self.after
+        return self.needs | self.asks | self.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,7 @@ class Graph:
     before: tuple[int, ...]
     """For each place, the set of those that are certainly final when it starts, whatever was skipped."""
     data_before: tuple[int, ...]
-    """For each place, the set of those whose outputs it needs, directly or not."""
+    """For each place, the set of those whose outputs it reads, directly or not."""
 
     def is_before(self, first: int, second: int) -> bool:
         """Tell whether `first` is certainly final when `second` starts."""
@@ -58,11 +68,11 @@ class Graph:
         node = self.nodes[place]
         if not node.after:
             return frozenset()
-        others = [other for other in node.predecessors if not _may_be_skipped(self.nodes, other)]
         return frozenset(
             first
             for first in node.after
-            if first in node.needs or any(other != first and self.is_before(first, other) for other in others)
+            if first in node.reads
+            or any(other != first and self.is_before(first, other) for other in node.predecessors)
         )
 
 
@@ -73,12 +83,10 @@ def build(nodes: Sequence[Node]) -> Graph:
     for place in order:
         deepest, earlier = 0, 0
         for first in nodes[place].predecessors:
-            earlier |= 1 << first
-            if not _may_be_skipped(nodes, first):
-                earlier |= before[first]
+            earlier |= 1 << first | before[first]
             deepest = max(deepest, level[first])
         before[place], level[place] = earlier, 1 + deepest
-        for maker in nodes[place].needs:
+        for maker in nodes[place].reads:
             data[place] |= 1 << maker | data[maker]
     return Graph(tuple(nodes), tuple(order), max(level, default=0), tuple(before), tuple(data))
 
@@ -98,11 +106,6 @@ def cycles(nodes: Sequence[Node]) -> Iterator[tuple[int, ...]]:
         first = found.index(min(found))
         yield tuple(found[first:] + found[:first])
         left -= set(found)
-
-
-def _may_be_skipped(nodes: Sequence[Node], place: int) -> bool:
-    """Tell whether a task may end without having waited: an optional one that needs an optional one which failed."""
-    return nodes[place].optional and any(nodes[maker].optional for maker in nodes[place].needs)
 
 
 def _topological(nodes: Sequence[Node]) -> list[int]:

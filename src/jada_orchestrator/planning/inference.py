@@ -55,6 +55,11 @@ def infer(expression: str, surroundings: Mapping[str, Shape]) -> Inferred:
     return _infer(parse(expression).tree, Inferred(Made(surroundings), certain=True))
 
 
+def infer_node(node: Node, at: Inferred) -> Inferred:
+    """Return what one node of a reference's tree yields over what it sees. Raises: ReferenceFault."""
+    return _infer(node, at)
+
+
 def _infer(node: Node, at: Inferred) -> Inferred:
     return _WALKS[node["type"]](node, at)
 

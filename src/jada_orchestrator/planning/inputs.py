@@ -16,7 +16,7 @@ from jada_orchestrator.domain.instants import format_instant
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.plan import Plan, PlannedTask
 from jada_orchestrator.domain.request import BookingRequest
-from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate
+from jada_orchestrator.planning.references import INDEX_ROOT, ITEM_ROOT, REQUEST_ROOT, ReferenceFault, evaluate
 from jada_orchestrator.planning.schemas import faults_in
 
 MISSING_AT_RUNTIME: Final = "MISSING_AT_RUNTIME"
@@ -29,9 +29,9 @@ Faults = tuple[Fault, ...]
 
 
 def resolve_input(
-    task: PlannedTask, outputs: Mapping[TaskId, JsonObject], request: BookingRequest, action: Action | None = None
+    task: PlannedTask, outputs: Mapping[TaskId, Json], request: BookingRequest, action: Action | None = None
 ) -> JsonObject | Faults:
-    """Return the input of a task's call, from the outputs of the tasks that it needs.
+    """Return the input of a task's call, from the outputs of the tasks that it takes.
 
     A reference that yields null leaves its field out. With `action`, a required field left out so is a fault
     MISSING_AT_RUNTIME, and the whole is checked against the action's input schema (BAD_INPUT); without, the caller
@@ -39,6 +39,8 @@ def resolve_input(
     """
     reads_request = any(REQUEST_ROOT in binding.expression for binding in task.bindings.values())
     environment = _environment(outputs, request if reads_request else None)
+    if task.index is not None:
+        environment |= {ITEM_ROOT: task.item, INDEX_ROOT: task.index}
     value, faults = _resolve(task.bindings, environment, f"tasks.{task.id}.args")
     if action is not None:
         required = action.input_schema.get("required", [])
@@ -108,7 +110,28 @@ def resolve_amount(
         return (Fault(BAD_AMOUNT, "amount", f"`{binding.expression}` is no money: {error}"),)
 
 
-def resolve_result(plan: Plan, outputs: Mapping[TaskId, JsonObject], request: BookingRequest) -> JsonObject:
+def resolve_condition(task: PlannedTask, outputs: Mapping[TaskId, Json], request: BookingRequest) -> bool | Faults:
+    """Tell whether a task's condition is true; what is null, or anything but true and false, is not."""
+    try:
+        return evaluate(task.when, _environment(outputs, request)) is True
+    except ReferenceFault as error:
+        return (Fault(BAD_REFERENCE, f"tasks.{task.id}.when", str(error)),)
+
+
+def resolve_list(task: PlannedTask, outputs: Mapping[TaskId, Json], request: BookingRequest) -> list[Json] | Faults:
+    """Return the list for each item of which a task is called. Nobody may change what is in it."""
+    where = f"tasks.{task.id}.for_each"
+    try:
+        found = evaluate(task.for_each, _environment(outputs, request))
+    except ReferenceFault as error:
+        return (Fault(BAD_REFERENCE, where, str(error)),)
+    if isinstance(found, list):
+        return found
+    there = "is not there (null)" if found is None else "is no list"
+    return (Fault(MISSING_AT_RUNTIME if found is None else BAD_INPUT, where, f"`{task.for_each}` {there}"),)
+
+
+def resolve_result(plan: Plan, outputs: Mapping[TaskId, Json], request: BookingRequest) -> JsonObject:
     """Return the result of a workflow by name; what is not there, or cannot be evaluated, is null."""
     environment = _environment(outputs, request)
     result: JsonObject = {}
@@ -141,7 +164,7 @@ def request_document(request: BookingRequest) -> JsonObject:
     return document
 
 
-def _environment(outputs: Mapping[TaskId, JsonObject], request: BookingRequest | None) -> dict[str, Json]:
+def _environment(outputs: Mapping[TaskId, Json], request: BookingRequest | None) -> dict[str, Json]:
     """Return what references read; without `request` when none of them reads it."""
     environment: dict[str, Json] = dict(outputs.items())
     if request is not None:

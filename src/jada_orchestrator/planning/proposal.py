@@ -1,8 +1,10 @@
 """The proposal: what a model wrote, read without believing a word of it.
 
 ``{"outcome": "plan"|"clarify"|"refuse", "reason", "questions": [text], "tasks": [task], "result": [{"name", "value":
-reference}]}``, and a task is ``{"id", "action", "after": [id], "optional", "args": [{"name", "kind":
-"user"|"const"|"ref", "value": text}]}``.
+reference}]}``, and a task is ``{"id", "action", "after": [id], "optional", "control": [{"kind": "when"|"for_each"|
+"instead_of"|"on_code", "value": text}], "args": [{"name", "kind": "user"|"const"|"ref", "value": text}]}``. What is not
+there is empty. Whoever writes a plan by hand may put ``when``, ``for_each``, ``instead_of`` and ``on_codes`` (a list)
+into the task itself; a model is not offered them, because it would have to write each of them in every task.
 Reading settles the shape only; whether it makes sense is the compiler's business.
 """
 
@@ -20,6 +22,7 @@ from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.limits import (
     CONSTANT_NESTING_MAX,
+    ERROR_CODES_MAX,
     PLAN_FAULTS_MAX,
     PLAN_NOTES_MAX,
     PROPOSAL_BYTES_MAX,
@@ -33,6 +36,8 @@ ArgumentKind: TypeAlias = Literal["user", "const", "ref"]
 
 _OUTCOMES: Final = ("plan", "clarify", "refuse")
 _KINDS: Final = ("user", "const", "ref")
+_TASK: Final = ("id", "action", "after", "optional", "control", "args", "when", "for_each", "instead_of", "on_codes")
+_DECIDERS: Final = ("when", "for_each", "instead_of", "on_code")
 _FENCE: Final = re.compile(r"\A```[A-Za-z]*\s*\n(.*?)\n?```\Z", re.DOTALL)
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
 _INTEGER_MAX: Final = 2**63 - 1
@@ -63,6 +68,14 @@ class ProposedTask:
     after: tuple[str, ...]
     optional: bool
     arguments: tuple[Argument, ...]
+    when: str = ""
+    """A condition; empty where the task is wanted in any case."""
+    for_each: str = ""
+    """A reference to a list; empty where the task is called once."""
+    instead_of: str = ""
+    """The id, in lower case, of the task that it stands in for; empty where there is none."""
+    on_codes: tuple[str, ...] = ()
+    """The error codes of that one on which it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +212,10 @@ class _Reader:
         if not isinstance(item, dict):
             self._fault(where, f"a task is an object, not {_kind_of(item)}")
             return ProposedTask("", "", "", (), optional=False, arguments=())
-        self._only(item, where, ("id", "action", "after", "optional", "args"))
+        self._only(item, where, _TASK)
         written = self._text(item, where, "id")
         action = self._text(item, where, "action")
+        control = self._control(item, where)
         arguments = self._each(item, where, "args", self._argument)
         if len(arguments) > TASK_ARGUMENTS_MAX:
             self._fault(f"{where}.args", f"a task has at most {TASK_ARGUMENTS_MAX} arguments; it has {len(arguments)}")
@@ -215,7 +229,39 @@ class _Reader:
             after=tuple(self._lowered(name, "task id") for name in self._each(item, where, "after", self._name)),
             optional=optional is True,
             arguments=tuple(arguments),
+            when=self._said(item, where, "when", control),
+            for_each=self._said(item, where, "for_each", control),
+            instead_of=self._lowered(self._said(item, where, "instead_of", control), "task id"),
+            on_codes=self._codes(item, where, control.get("on_code", [])),
         )
+
+    def _control(self, item: JsonObject, where: str) -> dict[str, list[str]]:
+        """Return what decides on a task, by kind."""
+        found: dict[str, list[str]] = {}
+        for kind, value in self._each(item, where, "control", self._decider):
+            found.setdefault(kind, []).append(value)
+        return found
+
+    def _decider(self, item: Json, where: str) -> tuple[str, str]:
+        if not isinstance(item, dict):
+            self._fault(where, f'an entry of `control` is {{"kind", "value"}}, not {_kind_of(item)}')
+            return "", ""
+        self._only(item, where, ("kind", "value"))
+        return self._choice(item, where, "kind", _DECIDERS), self._text(item, where, "value").strip()
+
+    def _said(self, item: JsonObject, where: str, kind: str, control: dict[str, list[str]]) -> str:
+        """Return what a task says once, in either of the two places."""
+        said = [*control.get(kind, []), *([self._text(item, where, kind).strip()] if kind in item else [])]
+        if len(said) > 1:
+            self._fault(_join(where, kind), "is there twice; give it once")
+        return said[0] if said else ""
+
+    def _codes(self, item: JsonObject, where: str, named: list[str]) -> tuple[str, ...]:
+        written = self._each(item, where, "on_codes", self._name)
+        codes = tuple(dict.fromkeys(code.strip() for code in (*named, *written)))
+        if len(codes) > ERROR_CODES_MAX:
+            self._fault(f"{where}.on_codes", f"at most {ERROR_CODES_MAX} codes; there are {len(codes)}")
+        return codes
 
     def _argument(self, item: Json, where: str) -> Argument:
         if not isinstance(item, dict):

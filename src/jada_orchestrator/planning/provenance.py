@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from jada_orchestrator.domain.documents import Json
-from jada_orchestrator.planning.references import Node, parse
+from jada_orchestrator.planning.references import INDEX_ROOT, ITEM_ROOT, Node, parse
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,15 +96,27 @@ CONST: Final = "const"
 _REQUEST: Final = "request"
 
 
-def sources_of(kind: str, expression: str, actions: Mapping[str, str]) -> tuple[str, ...]:
+def sources_of(kind: str, expression: str, actions: Mapping[str, str], items: str = "") -> tuple[str, ...]:
     """Return a value's sources in the catalogue's words: ``user``, ``const``, ``agent.action.output.path``, sorted.
 
-    `actions` has the action of each task by id. What a reference reads of the request was told by the user.
+    `actions` has the action of each task by id. What a reference reads of the request was told by the user; what it
+    reads of an ``item`` comes from where the list `items` comes from.
     Raises: ReferenceFault.
     """
     if not expression:
         return (kind,)
-    return tuple(sorted({_source(each, actions) for each in origins(expression)}))
+    return tuple(sorted({_source(each, actions) for one in origins(expression) for each in _traced(one, items)}))
+
+
+def _traced(origin: Origin, items: str) -> Iterator[Origin]:
+    """Follow an item to the list that it is in; its place in that list is nobody's value."""
+    if not items or origin.root not in {ITEM_ROOT, INDEX_ROOT}:
+        yield origin
+    elif origin.root == INDEX_ROOT:
+        yield _LITERAL
+    else:
+        for each in origins(items):
+            yield each if each == _LITERAL else Origin(each.root, (*each.path, *origin.path))
 
 
 def _source(origin: Origin, actions: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jada_orchestrator.domain.catalogue import Catalogue, Effect
 from jada_orchestrator.domain.documents import canonical_json
@@ -13,14 +13,25 @@ from jada_orchestrator.planning.findings import Findings
 from jada_orchestrator.planning.graph import Graph, Node, build
 
 
-def check_duplicate_work(steps: Sequence[Step], bound: Sequence[Bound], graph: Graph, findings: Findings) -> None:
-    """Law 7: no two tasks do the same thing. To read something again after what came in between is another thing."""
+def check_duplicate_work(
+    steps: Sequence[Step],
+    bound: Sequence[Bound],
+    graph: Graph,
+    findings: Findings,
+    exclude: Callable[[int, int], bool] = lambda _, __: False,
+) -> None:
+    """Law 7: no two tasks do the same thing. To read something again after what came in between is another thing.
+
+    `exclude` tells of two tasks that never both of them are called, so that nothing is done twice.
+    """
     first_of: dict[tuple[str, ...], list[int]] = {}
     for place, step in enumerate(steps):
         if step.action is None or place in findings.touched:
             continue
         alike = first_of.setdefault(_written(step.task.action, bound[place]), [])
         for other in alike:
+            if exclude(other, place) and step.task.instead_of != steps[other].task.id:
+                continue
             ordered = graph.is_before(other, place) or graph.is_before(place, other)
             if step.action.effect is Effect.READ and ordered:
                 continue
@@ -34,7 +45,7 @@ def check_duplicate_work(steps: Sequence[Step], bound: Sequence[Bound], graph: G
 
 def _written(action: str, bound: Bound) -> tuple[str, ...]:
     """Return what a task says that it does, so that it can be compared: the action and its arguments by name."""
-    said = [action]
+    said = [action, bound.for_each]
     for name in sorted(bound.bindings):
         one = bound.bindings[name]
         if one.expression:
@@ -99,7 +110,7 @@ def without_idle_order(steps: Sequence[Step], bound: Sequence[Bound], graph: Gra
         (first, place)
         for place in graph.order
         if graph.nodes[place].after
-        for first in sorted(graph.nodes[place].after - graph.nodes[place].needs)
+        for first in sorted(graph.nodes[place].after - graph.nodes[place].reads)
         if not _means_something(first, place, steps, bound)
     ]
     if not idle:
@@ -112,8 +123,9 @@ def without_idle_order(steps: Sequence[Step], bound: Sequence[Bound], graph: Gra
                 for first in range(len(steps))
                 if graph.is_before(first, place) and _means_something(first, place, steps, bound)
             )
-            - node.needs,
+            - node.reads,
             optional=node.optional,
+            asks=node.asks,
         )
         for place, node in enumerate(graph.nodes)
     ]
@@ -126,7 +138,7 @@ def _means_something(first: int, second: int, steps: Sequence[Step], bound: Sequ
     if not (_is_read(steps[first]) and _is_read(steps[second])):
         return True
     is_repeated = steps[first].task.action == steps[second].task.action
-    return is_repeated and bound[first].bindings == bound[second].bindings
+    return is_repeated and bound[first].bindings == bound[second].bindings and not bound[first].for_each
 
 
 def _is_read(step: Step) -> bool:

@@ -1,4 +1,4 @@
-"""References: JMESPath expressions whose free names are task ids or ``request``.
+"""References: JMESPath expressions whose free names are task ids or ``request`` (``item`` and ``index`` in some).
 
 A reference is written by a model, so it is bounded in length and nesting before anything recursive looks at it. It is
 evaluated over ``{task_id: output, ..., "request": {...}}``; a name that is not there is null, as JMESPath has it.
@@ -25,6 +25,10 @@ from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX, REFERENCE_CHARS_
 
 REQUEST_ROOT: Final = "request"
 """The reserved root that stands for the booking request."""
+ITEM_ROOT: Final = "item"
+INDEX_ROOT: Final = "index"
+"""The reserved roots that stand for an item and its place, from 0, in a task that is called for each item of a list."""
+RESERVED_ROOTS: Final = frozenset({REQUEST_ROOT, ITEM_ROOT, INDEX_ROOT})
 
 Node: TypeAlias = Any
 """A node of jmespath's syntax tree: ``{"type", "children", "value"?}``; a slice's children are numbers and None."""

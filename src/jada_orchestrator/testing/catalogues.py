@@ -311,7 +311,18 @@ class Ref:
     expression: str
 
 
-def task(id: str, action: str, *, after: Iterable[str] = (), optional: bool = False, **args: Json) -> JsonObject:  # noqa: A002
+def task(
+    id: str,  # noqa: A002 - the proposal's own word
+    action: str,
+    *,
+    after: Iterable[str] = (),
+    optional: bool = False,
+    when: str = "",
+    for_each: str = "",
+    instead_of: str = "",
+    on_codes: Iterable[str] = (),
+    **args: Json,
+) -> JsonObject:
     """Return a proposed task; a `Ref` becomes a reference, everything else a constant (a text, or JSON text)."""
     written = [
         {"name": name, "kind": "ref", "value": value.expression}
@@ -319,7 +330,18 @@ def task(id: str, action: str, *, after: Iterable[str] = (), optional: bool = Fa
         else {"name": name, "kind": "const", "value": value if isinstance(value, str) else json.dumps(value)}
         for name, value in args.items()
     ]
-    return {"id": id, "action": action, "after": list(after), "optional": optional, "args": written}
+    said = {"when": when, "for_each": for_each, "instead_of": instead_of}
+    return {
+        "id": id,
+        "action": action,
+        "after": list(after),
+        "optional": optional,
+        "control": [
+            *({"kind": kind, "value": value} for kind, value in said.items() if value),
+            *({"kind": "on_code", "value": code} for code in on_codes),
+        ],
+        "args": written,
+    }
 
 
 def proposal(*tasks: JsonObject, result: Mapping[str, str] | None = None, **changed: Json) -> JsonObject:

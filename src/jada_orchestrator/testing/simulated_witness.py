@@ -21,9 +21,10 @@ from jada_orchestrator.domain.records import (
     TaskBackedOff,
     WorkflowAccepted,
 )
-from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Task, Workflow
+from jada_orchestrator.domain.workflow import Phase, Task, Workflow
 from jada_orchestrator.engine import apply
 from jada_orchestrator.engine.audit import breaches
+from jada_orchestrator.engine.branches import delivers, lets_others_go
 from jada_orchestrator.engine.keys import call_key
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.journal import Append
@@ -192,9 +193,9 @@ class Witness:
         for before_id in task.planned.after:
             before = workflow.tasks[before_id]
             needed = before_id in task.planned.needs
-            given_up = before.planned.optional and not needed and before.do.phase in FINAL_PHASES
+            over = delivers(workflow, before) if needed else lets_others_go(workflow, before)
             renewed = before.refreshing and task.do.attempts > 0
-            if not (before.do.phase is Phase.SUCCEEDED or given_up or renewed or workflow.winding_up or task.undoing):
+            if not (over or renewed or workflow.winding_up or task.undoing):
                 return f"it left before {before_id} was done, which is {before.do.phase.value}"
         return None
 
@@ -218,7 +219,7 @@ class Witness:
             return None
         # The clock may have gone back, which entries never do; and a commit may have taken its time.
         began = min(self._now(), _instant_of_attempt(self._store.workflows[workflow.workflow_id].entries, call))
-        for needed_id in task.planned.needs:
+        for needed_id in task.planned.takes:
             needed = workflow.tasks[needed_id]
             used = any(
                 workflow.tasks[user].do.attempts > 0 and user != call.task_id

@@ -26,11 +26,13 @@ def record(**properties: Any) -> dict[str, Any]:
 
 STRING = {"type": "string"}
 ARG = record(name=STRING, kind={"type": "string", "enum": ["user", "const", "ref"]}, value=STRING)
+CONTROL = record(kind={"type": "string", "enum": ["when", "for_each", "instead_of", "on_code"]}, value=STRING)
 TASK = record(
     id=STRING,
     action=STRING,
     after={"type": "array", "items": STRING},
     optional={"type": "boolean"},
+    control={"type": "array", "items": CONTROL},
     args={"type": "array", "items": ARG},
 )
 PROPOSAL = record(

@@ -36,6 +36,13 @@ PROPOSAL_SCHEMA: Final[JsonObject] = _record(
             action=_STRING,
             after=_STRINGS,
             optional={"type": "boolean"},
+            control={
+                "type": "array",
+                "items": _record(
+                    kind={"type": "string", "enum": ["when", "for_each", "instead_of", "on_code"]},
+                    value=_STRING,
+                ),
+            },
             args={
                 "type": "array",
                 "items": _record(
@@ -48,4 +55,5 @@ PROPOSAL_SCHEMA: Final[JsonObject] = _record(
     },
     result={"type": "array", "items": _record(name=_STRING, value=_STRING)},
 )
-"""`tasks` comes late, so that a clarification or a refusal is short, and `result` after the tasks that it names."""
+"""`tasks` comes late, so that a clarification or a refusal is short, and `result` after the tasks that it names.
+`control` is a list, because most tasks have none of it, and an empty list is the shortest way to write that."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 Outcome = Literal["plan", "clarify", "refuse"]
 ArgKind = Literal["user", "const", "ref"]
+ControlKind = Literal["when", "for_each", "instead_of", "on_code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class ProposedTask:
     args: tuple[Arg, ...] = ()
     after: tuple[str, ...] = ()
     optional: bool = False
+    control: tuple[tuple[ControlKind, str], ...] = ()
+    """What decides whether, how often and instead of whom it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Proposal:
                     "action": task.action,
                     "after": list(task.after),
                     "optional": task.optional,
+                    "control": [{"kind": kind, "value": value} for kind, value in task.control],
                     "args": [{"name": arg.name, "kind": arg.kind, "value": arg.value} for arg in task.args],
                 }
                 for task in self.tasks

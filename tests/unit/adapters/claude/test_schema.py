@@ -36,7 +36,7 @@ def test_the_order_of_properties() -> None:
     """The model writes in this order: the decision first, references after what they refer to."""
     assert list(PROPOSAL_SCHEMA["properties"]) == ["outcome", "reason", "questions", "tasks", "result"]
     task = PROPOSAL_SCHEMA["properties"]["tasks"]["items"]
-    assert list(task["properties"]) == ["id", "action", "after", "optional", "args"]
+    assert list(task["properties"]) == ["id", "action", "after", "optional", "control", "args"]
     assert list(task["properties"]["args"]["items"]["properties"]) == ["name", "kind", "value"]
 
 
@@ -50,6 +50,7 @@ GOOD: dict[str, Any] = {
             "action": "x.y",
             "after": [],
             "optional": False,
+            "control": [{"kind": "when", "value": "a.b"}],
             "args": [{"name": "n", "kind": "user", "value": "1"}],
         }
     ],

@@ -1,0 +1,134 @@
+"""Branches at run time: what is read of whom, who stands in for whom, and what is decided before a task is called.
+
+The rules, in one place:
+
+- A task is due once all that it comes after is over. Then it is decided, once, and the verdict is a record.
+- If a task without whose output it cannot be called delivered nothing (it was skipped, or it failed and was optional),
+  it is skipped, too. An order alone is satisfied by a task that was skipped.
+- If it stands in for another, it is called where that one failed with one of its codes, and skipped otherwise.
+- If it has a condition, it is skipped unless that is true.
+- If it has a list, it becomes as many calls; it has succeeded once they have.
+
+To be skipped is no failure. To fail is none either where another task stands in, which it does for certain failures
+only: what may have been done is never done a second way.
+"""
+
+from __future__ import annotations
+
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.documents import Json
+from jada_orchestrator.domain.faults import Failure, Fault
+from jada_orchestrator.domain.ids import TaskId
+from jada_orchestrator.domain.limits import FOR_EACH_MAX, PLAN_TASKS_MAX
+from jada_orchestrator.domain.plan import PlannedTask
+from jada_orchestrator.domain.records import Record
+from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Task, Workflow
+from jada_orchestrator.planning import resolve_condition, resolve_list
+
+Outputs = dict[TaskId, Json]
+
+
+def stand_in_for(workflow: Workflow, task: Task, code: str) -> Task | None:
+    """Return the task that is called instead of one that fails with this code."""
+    for dependent_id in workflow.dependents.get(task.planned.id, ()):
+        dependent = workflow.tasks[dependent_id]
+        if dependent.planned.instead_of == task.planned.id and code in dependent.planned.on_codes:
+            return dependent
+    return None
+
+
+def replacement_of(workflow: Workflow, task: Task) -> Task | None:
+    """Return the task that is called instead of one that has failed for certain; None where it has not, or none is."""
+    if task.do.phase is not Phase.FAILED or task.do.failure is None:
+        return None
+    return stand_in_for(workflow, task, task.do.failure.code)
+
+
+def delivers(workflow: Workflow, task: Task) -> bool:
+    """Tell whether what others read of a task is there: it has succeeded, or who stands in for it has."""
+    if task.do.phase is Phase.SUCCEEDED:
+        return True
+    other = replacement_of(workflow, task)
+    return other is not None and delivers(workflow, other)
+
+
+def lets_others_go(workflow: Workflow, task: Task) -> bool:
+    """Tell whether a task that is over keeps nobody from going on: no required one has failed without a stand-in."""
+    if task.do.phase not in FINAL_PHASES:
+        return False
+    if task.planned.optional or task.do.phase in {Phase.SUCCEEDED, Phase.SKIPPED}:
+        return True
+    return replacement_of(workflow, task) is not None
+
+
+def output_of(workflow: Workflow, task_id: TaskId, renewed: Outputs | None = None) -> Json:
+    """Return what others read of a task: its output, its stand-in's, or the list of its calls'; None where none is.
+
+    `renewed` holds outputs that are about to take the place of those that are known.
+    """
+    task = workflow.tasks[task_id]
+    if renewed is not None and task_id in renewed:
+        return renewed[task_id]
+    if task.planned.for_each:
+        joined = task.planned.calls is not None and task.do.phase is Phase.SUCCEEDED
+        return [output_of(workflow, call, renewed) for call in task.planned.calls or ()] if joined else None
+    if task.output is not None:
+        return task.output
+    other = replacement_of(workflow, task)
+    return output_of(workflow, other.planned.id, renewed) if other is not None else None
+
+
+def outputs_for(workflow: Workflow, planned: PlannedTask, renewed: Outputs | None = None) -> Outputs:
+    """Return what a task may read: of everything that it comes after, what is there."""
+    found = {name: output_of(workflow, name, renewed) for name in planned.after}
+    return {name: output for name, output in found.items() if output is not None}
+
+
+def decide_branch(workflow: Workflow, task: Task) -> Record:
+    """Return what becomes of a task that is due: called, skipped, called for each item, joined, or failed."""
+    planned = task.planned
+    if planned.calls is not None:
+        return r.TaskJoined(planned.id)
+    if planned.instead_of is not None:
+        return _stand_in(workflow, task, workflow.tasks[planned.instead_of])
+    request = workflow.request
+    assert request is not None, "a workflow with tasks has a request"
+    outputs = outputs_for(workflow, planned)
+    if planned.when:
+        holds = resolve_condition(planned, outputs, request)
+        if isinstance(holds, tuple):
+            return _unresolved(planned, holds)
+        if not holds:
+            return r.TaskSkipped(planned.id, f"its condition `{planned.when}` does not hold")
+    if not planned.for_each:
+        return r.BranchTaken(planned.id, f"its condition `{planned.when}` holds")
+    items = resolve_list(planned, outputs, request)
+    return _unresolved(planned, items) if isinstance(items, tuple) else _expanded(workflow, planned, items)
+
+
+def _stand_in(workflow: Workflow, task: Task, first: Task) -> Record:
+    if replacement_of(workflow, first) is task:
+        code = first.do.failure.code if first.do.failure is not None else ""
+        return r.BranchTaken(task.planned.id, f"it stands in for {first.planned.id}, which failed with {code}")
+    if first.do.phase is Phase.SUCCEEDED:
+        return r.TaskSkipped(task.planned.id, f"{first.planned.id} succeeded, so that nothing need stand in for it")
+    return r.TaskSkipped(task.planned.id, f"{first.planned.id} did not fail with a code on which it stands in")
+
+
+def _expanded(workflow: Workflow, planned: PlannedTask, items: list[Json]) -> Record:
+    """A list that is too long is a failure, never cut off: nobody would know what was left out."""
+    if len(items) > FOR_EACH_MAX:
+        message = f"`{planned.for_each}` has {len(items)} items; a task is called for at most {FOR_EACH_MAX}"
+        return r.TaskFailed(planned.id, "call", 0, Failure("LIST_TOO_LONG", message))
+    if len(workflow.tasks) + len(items) > PLAN_TASKS_MAX:
+        message = (
+            f"`{planned.for_each}` has {len(items)} items; with them the plan would have "
+            f"{len(workflow.tasks) + len(items)} tasks, and it may have {PLAN_TASKS_MAX}"
+        )
+        return r.TaskFailed(planned.id, "call", 0, Failure("LIST_TOO_LONG", message))
+    return r.TaskExpanded(planned.id, tuple(items))
+
+
+def _unresolved(planned: PlannedTask, faults: tuple[Fault, ...]) -> Record:
+    failure = Failure("INPUT_UNRESOLVED", "; ".join(str(fault) for fault in faults))
+    return r.TaskFailed(planned.id, "call", 0, failure)

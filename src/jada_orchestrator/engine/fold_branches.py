@@ -1,0 +1,117 @@
+"""How records change what is decided of tasks: who is called, and how often."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.ids import TaskId, call_id_of
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.plan import PlannedTask
+from jada_orchestrator.domain.workflow import Phase, Task, Workflow
+from jada_orchestrator.engine.branches import replacement_of
+from jada_orchestrator.engine.fold_calls import become_due, move
+
+
+def branch_taken(workflow: Workflow, record: r.BranchTaken, at: UtcMs) -> None:
+    """Fold `BranchTaken`."""
+    del at
+    task = _decided(workflow, record.task_id)
+    if task.do.phase is Phase.WAITING:
+        move(workflow, task, "do", Phase.READY)
+
+
+def task_joined(workflow: Workflow, record: r.TaskJoined, at: UtcMs) -> None:
+    """Fold `TaskJoined`."""
+    del at
+    task = _decided(workflow, record.task_id)
+    if task.do.phase is Phase.WAITING:
+        move(workflow, task, "do", Phase.SUCCEEDED)
+
+
+def task_expanded(workflow: Workflow, record: r.TaskExpanded, at: UtcMs) -> None:
+    """Fold `TaskExpanded`: the calls come before the task in the plan, and before all that comes after it."""
+    del at
+    task = _decided(workflow, record.task_id)
+    whole = task.planned
+    calls = tuple(call_id_of(whole.id, index) for index in range(len(record.items)))
+    single = replace(whole, when="", for_each="")
+    made = [
+        Task(replace(single, id=call, item=item, index=index), task.terms, 0)
+        for index, (call, item) in enumerate(zip(calls, record.items, strict=True))
+    ]
+    readers = [workflow.tasks[name] for name in workflow.dependents.get(whole.id, ())]
+    task.planned = replace(whole, calls=calls, after=whole.after + calls)
+    for reader in readers:
+        reader.planned = _behind(reader.planned, whole.id, calls)
+        reader.waits_for += len(calls)
+    for before in whole.after:
+        workflow.dependents[before] += calls
+    workflow.dependents |= {call: [whole.id, *(reader.planned.id for reader in readers)] for call in calls}
+    workflow.tasks = {
+        name: each
+        for old, present in workflow.tasks.items()
+        for name, each in [*(((one.planned.id, one) for one in made) if old == whole.id else ()), (old, present)]
+    }
+    assert workflow.plan is not None, "a workflow with tasks has a plan"
+    workflow.plan = replace(workflow.plan, tasks=tuple(each.planned for each in workflow.tasks.values()))
+    task.waits_for = len(calls)
+    workflow.unfinished += len(calls)
+    for one in made:
+        move(workflow, one, "do", Phase.READY)
+    if not calls:
+        become_due(workflow, task)
+
+
+def _decided(workflow: Workflow, task_id: TaskId) -> Task:
+    workflow.to_decide.pop(task_id, None)
+    task = workflow.tasks[task_id]
+    task.decided = True
+    return task
+
+
+def _behind(planned: PlannedTask, whole: TaskId, calls: tuple[TaskId, ...]) -> PlannedTask:
+    """Return a task that comes after another one, put behind each of that one's calls as well."""
+    reads = planned.reads + calls if whole in planned.takes else planned.reads
+    return replace(planned, after=planned.after + calls, reads=reads)
+
+
+# --- Going on from what failed ----------------------------------------------------------------------------------------
+
+
+def stays(workflow: Workflow, task: Task) -> bool:
+    """Tell whether a task is done, and is not done again when the workflow goes on from what failed.
+
+    So is one that failed where its stand-in is done, or may be: it would be done twice.
+    """
+    if task.planned.for_each:
+        return task.do.phase is Phase.SUCCEEDED and all(
+            stays(workflow, workflow.tasks[call]) for call in task.planned.calls or ()
+        )
+    if task.do.phase is Phase.SUCCEEDED:
+        return task.undo.phase is not Phase.SUCCEEDED
+    other = replacement_of(workflow, task)
+    return other is not None and (other.do.maybe or stays(workflow, other))
+
+
+def calls_to_forget(workflow: Workflow) -> frozenset[TaskId]:
+    """Return the calls whose list is made anew: of what makes it something is done again, and of them nothing is."""
+    gone: set[TaskId] = set()
+    for task in workflow.tasks.values():
+        calls = [workflow.tasks[call] for call in task.planned.calls or ()]
+        anew = any(not stays(workflow, workflow.tasks[name]) for name in task.planned.needs)
+        if anew and not any(call.do.maybe or stays(workflow, call) for call in calls):
+            gone.update(call.planned.id for call in calls)
+    return frozenset(gone)
+
+
+def without_calls(planned: PlannedTask, gone: frozenset[TaskId]) -> PlannedTask:
+    """Return a task as it was before a list became these calls."""
+    if not gone.intersection(planned.after):
+        return planned
+    return replace(
+        planned,
+        after=tuple(name for name in planned.after if name not in gone),
+        reads=tuple(name for name in planned.reads if name not in gone),
+        calls=None if planned.calls is not None and gone.intersection(planned.calls) else planned.calls,
+    )
