@@ -150,6 +150,10 @@ def _checked(workflow: Workflow, task: Task, event: e.AttemptEnded, catalogue: C
     if isinstance(event.result, e.Failed) and event.result.answered and event.result.failure.code == "BAD_OUTPUT":
         return e.Lost(event.result.failure)  # the agent's own kit found it: the agent did run
     if isinstance(event.result, e.Failed) and event.result.failure.code == "DEADLINE_PASSED":
+        terms = terms_of_call(workflow, task, event.side, event.purpose)
+        if terms.via == "sqs" and terms.effect is not Effect.READ:
+            # A queue delivers more than once: an earlier delivery of this very attempt may have had its effect.
+            return e.Lost(event.result.failure)
         # This attempt was refused before the agent saw it, which tells nothing of earlier attempts under the same key.
         return replace(event.result, retryable=True, answered=False)
     if not isinstance(event.result, e.Succeeded):

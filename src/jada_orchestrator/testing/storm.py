@@ -1,6 +1,7 @@
 """Many simulated runs over several processes: ``python -m jada_orchestrator.testing.storm --seeds N``.
 
-Ends with 0 when every law held in every run, else with 1 and the shrunk stories of the first failing seeds.
+Ends with 0 when every law held in every run, else with 1 and the shrunk stories of the first failing seeds. Ctrl-C
+ends it early with what there was until then, and 130.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ _CHUNK: Final = 50
 """Seeds that a process takes at once: about a second's work. Garbage is collected between chunks only."""
 _SHOWN_MAX: Final = 3
 """Failing seeds that are shrunk and shown; the numbers of all of them are."""
+_TELL_EVERY_S: Final = 30.0
+"""How often progress is told where there is no terminal to draw it on."""
+_INTERRUPTED: Final = 130
+"""What shells report of a command that SIGINT ended."""
 
 
 @dataclass(slots=True)
@@ -117,21 +122,40 @@ def storms(seeds: int, start: int, jobs: int) -> Iterator[Storm]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     given = _parser().parse_args(arguments)
-    quiet = given.json or not sys.stderr.isatty()
-    total, began = Storm(), time.monotonic()
-    with _progress(quiet=quiet) as progress:
-        bar = progress.add_task("seeds", total=given.seeds, rate="", failing=0)
-        for storm in storms(given.seeds, given.start, given.jobs):
-            total.add(storm)
-            total.seconds = time.monotonic() - began
-            rate = f"{total.seeds / max(total.seconds, 0.001):.0f}/s"
-            progress.update(bar, completed=total.seeds, rate=rate, failing=len(total.failing))
+    total = Storm()
+    interrupted = False
+    try:
+        _run(total, given)
+    except KeyboardInterrupt:
+        interrupted = True
     stories = [shrink(seed) for seed in sorted(total.failing)[:_SHOWN_MAX]]
     if given.json:
         sys.stdout.write(json.dumps({**total.to_json(), "stories": [s.to_json() for s in stories]}, indent=2) + "\n")
     else:
         _show(total, stories, given.jobs)
-    return 1 if total.failing else 0
+    if total.failing:
+        return 1
+    return _INTERRUPTED if interrupted else 0
+
+
+def _run(total: Storm, given: argparse.Namespace) -> None:
+    """Add up what the seeds come to, and show how far it is: a bar on a terminal, a line now and then elsewhere."""
+    on_terminal = sys.stderr.isatty()
+    _settle_down()
+    began = told_at = time.monotonic()
+    with _progress(quiet=given.json or not on_terminal) as progress:
+        bar = progress.add_task("seeds", total=given.seeds, rate="", failing=0)
+        for storm in storms(given.seeds, given.start, given.jobs):
+            total.add(storm)
+            now = time.monotonic()
+            total.seconds = now - began
+            rate = f"{total.seeds / max(total.seconds, 0.001):.0f}/s"
+            progress.update(bar, completed=total.seeds, rate=rate, failing=len(total.failing))
+            if not on_terminal and (storm.failing or now - told_at >= _TELL_EVERY_S):
+                told_at = now
+                failing = f"failing: {total.failing}" if total.failing else "none failing"
+                sys.stderr.write(f"{total.seeds}/{given.seeds} seeds, {rate}, {failing}\n")
+                sys.stderr.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

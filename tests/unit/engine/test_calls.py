@@ -328,6 +328,27 @@ def test_silence_is_an_unknown_outcome() -> None:
     assert driver.workflow.terminal == "completed"
 
 
+TOO_LATE = e.Failed(Failure("DEADLINE_PASSED", "too late"), retryable=False, answered=False)
+
+
+def test_a_worker_that_comes_too_late_tells_nothing_of_an_earlier_delivery() -> None:
+    """A queue delivers twice: the first delivery may have had its effect, so the second one's refusal settles nothing."""
+    driver = begun(one("mail.send", text="Booked."))
+    driver.grant("hold")
+    (lost,) = driver.end("hold", TOO_LATE)
+    assert isinstance(lost, r.AttemptLost)
+    driver.run()
+    assert driver.workflow.terminal == "completed"
+
+
+def test_a_function_that_comes_too_late_did_nothing() -> None:
+    """A call of a function is made once: a refusal before its effect is one, and the call is made again."""
+    driver = begun(one())
+    driver.grant("hold")
+    (backed_off,) = driver.end("hold", TOO_LATE)
+    assert isinstance(backed_off, r.TaskBackedOff)
+
+
 @pytest.mark.parametrize("when", ["before", "between", "during"])
 def test_a_late_answer_resolves_the_unknown(when: str) -> None:
     """Before, between and during lookups, the answer itself is welcome when it comes after all."""
