@@ -46,6 +46,7 @@ class Orchestrator:
         self._turns = Turns(world, tunables, self._inbox)
         self._intake = Intake(world, lambda: self._tunables, self._inbox, self._turns)
         self._stop = asyncio.Event()
+        self._ready = asyncio.Event()
         self._phase = Phase.STARTING
         self._tasks: list[asyncio.Task[Any]] = []
         self._receivers: list[asyncio.Task[Any]] = []
@@ -59,6 +60,10 @@ class Orchestrator:
     def in_memory(self) -> int:
         """Workflows that are not done."""
         return self._turns.in_memory
+
+    async def ready(self) -> None:
+        """Wait until requests are accepted: everything unfinished is in memory and goes on."""
+        await self._ready.wait()
 
     def stop(self) -> None:
         """Ask for a drain: nothing more is received, what is in flight is seen to its end or parked."""
@@ -86,6 +91,7 @@ class Orchestrator:
             )
             self._begin_intake()
             self._phase = Phase.READY
+            self._ready.set()
             self._world.watcher.status(self.status_line())
             self._world.watcher.ready()
             self._world.log.emit("info", "daemon.ready", "Requests are accepted")

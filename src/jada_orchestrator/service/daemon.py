@@ -48,6 +48,9 @@ from jada_orchestrator.service.wiring import PriceListError, open_world, tunable
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 """The contract's exit statuses."""
 EX_CONFIG = 78
+_TAKEN_UP_S = 0.001
+"""What taking a booking up costs, its call included: loading the model's SDK, which takes more than a second of the
+interpreter, waits so long for each."""
 
 LoadSettings = Callable[[], LoadedSettings]
 """Reads the settings afresh, for a reload; raises SettingsMistakesError with every fault named."""
@@ -97,8 +100,9 @@ async def _start(
                 host_log=host_log,
                 learn_model=lambda model, known: planner.learn(model, world.clock.now(), known),
             )
-            # Beside recovery: a model's endpoint that swallows packets must not keep planned bookings waiting.
-            learning = asyncio.get_running_loop().create_task(_check_and_warn(settings, catalogue, world, planner))
+            # After recovery: neither the SDK nor an endpoint that swallows packets keeps planned bookings waiting.
+            check = _check_and_warn(settings, catalogue, world, planner, orchestrator)
+            learning = asyncio.get_running_loop().create_task(check)
             try:
                 return await _run(settings, orchestrator, operations, log)
             finally:
@@ -134,7 +138,12 @@ def misconfigured_status() -> int:
     return EX_CONFIG if os.environ.get("NOTIFY_SOCKET") else USAGE
 
 
-async def _check_and_warn(settings: Settings, catalogue: Catalogue, world: World, planner: ClaudePlanner) -> None:
+async def _check_and_warn(
+    settings: Settings, catalogue: Catalogue, world: World, planner: ClaudePlanner, orchestrator: Orchestrator
+) -> None:
+    """Ask about the models as soon as what was taken up has had time to make its calls."""
+    await orchestrator.ready()
+    await asyncio.sleep(orchestrator.in_memory * _TAKEN_UP_S)
     for model in all_models(settings):
         for warning in await planner.learn(model, world.clock.now(), catalogue):
             world.log.emit("warning", "model.warning", str(warning), code=warning.code)

@@ -95,7 +95,7 @@ class BatchPlanner:
         self, gathered: dict[str, tuple[PlannerQuestion, asyncio.Future[PlannerAnswer]]]
     ) -> dict[str, Message | str]:
         """Return each question's message, or the type of its failure; from batches that are open already first."""
-        client = self._planner.client
+        client = await self._planner.client()
         if not isinstance(client, anthropic.AsyncAnthropic):
             raise anthropic.AnthropicError("Bedrock has no batches; rehearse without --batch")
         known = self._read()

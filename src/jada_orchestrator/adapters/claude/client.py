@@ -1,4 +1,8 @@
-"""The one client of the Messages API: made inside the running loop, bounded, without retries of its own."""
+"""The one client of the Messages API: made inside the running loop, bounded, without retries of its own.
+
+The SDK takes a second and a half of processor time to load, more than all the rest of the daemon. So in this package it
+is imported where it is used, and `late_client` decides when that is: recovery must not wait for it.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
-
-import anthropic
-import httpx2
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from jada_orchestrator.adapters.claude.providers import Provider
 
-ModelClient: TypeAlias = anthropic.AsyncAnthropic | anthropic.AsyncAnthropicBedrock
+if TYPE_CHECKING:
+    import anthropic
+    import httpx2
+
+    ModelClient: TypeAlias = anthropic.AsyncAnthropic | anthropic.AsyncAnthropicBedrock
 
 KEY_VARIABLE: Final = "ANTHROPIC_API_KEY"
 CREDENTIAL_NAME: Final = "anthropic_api_key"
@@ -64,6 +69,8 @@ def create_client(settings: ClientSettings, environ: Mapping[str, str] | None = 
         RuntimeError: no loop is running; a client that crosses loops hangs for minutes.
     """
     asyncio.get_running_loop()
+    import anthropic
+
     names = os.environ if environ is None else environ
     key = api_key(names)
     address = base_url(names)
@@ -99,6 +106,8 @@ def create_bedrock_client(settings: ClientSettings, provider: Provider) -> anthr
             "Bedrock's requests are signed by boto3, which is not installed: install jada-orchestrator[bedrock], "
             "or set AWS_BEARER_TOKEN_BEDROCK"
         )
+    import anthropic
+
     try:
         return anthropic.AsyncAnthropicBedrock(
             aws_region=provider.region,
@@ -112,6 +121,9 @@ def create_bedrock_client(settings: ClientSettings, provider: Provider) -> anthr
 
 
 def _http_client(settings: ClientSettings) -> anthropic.DefaultAsyncHttpxClient:
+    import anthropic
+    import httpx2
+
     limits = httpx2.Limits(
         max_connections=settings.connections,
         max_keepalive_connections=settings.connections,
@@ -122,6 +134,8 @@ def _http_client(settings: ClientSettings) -> anthropic.DefaultAsyncHttpxClient:
 
 
 def _timeout(settings: ClientSettings) -> httpx2.Timeout:
+    import httpx2
+
     return httpx2.Timeout(
         connect=settings.connect_timeout_s,
         read=settings.read_timeout_s,

@@ -51,15 +51,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, TypeAlias
-
-import anthropic
-import httpx2
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from jada_orchestrator.domain.events import PlannerFailureKind
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.usage import PlannerSignal, Usage
 from jada_orchestrator.ports.planner import PlannerError
+
+if TYPE_CHECKING:
+    import anthropic
 
 RETRY_AFTER_MS_MAX: Final = 600_000
 """The longest wait that is taken over from the service: asking once in ten minutes is refused for free."""
@@ -229,6 +229,9 @@ def classify(error: BaseException, *, begun: bool, usage: Usage) -> PlannerError
 
     `begun` says whether `message_start` had come, from where on the input is billed; `usage` is what is known to be.
     """
+    import anthropic
+    import httpx2
+
     match error:
         case anthropic.APIStatusError():
             return _classify_refusal(error, usage)
@@ -280,6 +283,13 @@ def _classify_refusal(error: anthropic.APIStatusError, usage: Usage) -> PlannerE
     return PlannerError(row.kind, failure, retry_after_ms=retry_after_ms, usage=usage, signal=signal_of(row.code))
 
 
+def headers_of(error: BaseException) -> Mapping[str, str]:
+    """Return the headers of an error answer; none where nobody answered."""
+    import anthropic
+
+    return error.response.headers if isinstance(error, anthropic.APIStatusError) else {}
+
+
 def refusal_of(error: anthropic.APIStatusError) -> Refusal:
     """Return what the table looks at; an error inside a stream gets the status that its type stands for."""
     kind = error.type if isinstance(error.type, str) else ""
@@ -328,6 +338,8 @@ def _seconds_until(text: str | None, date: str | None) -> float | None:
 
 
 def _network_cause(error: BaseException) -> BaseException:
+    import anthropic
+
     return error.__cause__ if isinstance(error, anthropic.APIConnectionError) and error.__cause__ else error
 
 

@@ -6,9 +6,6 @@ import re
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias, get_args
 
-from anthropic.resources.messages.messages import DEPRECATED_MODELS
-from anthropic.types import Model
-
 from jada_orchestrator.adapters.claude.models import KnownModels
 from jada_orchestrator.adapters.claude.prices import PriceList
 from jada_orchestrator.domain.instants import UtcMs, format_date
@@ -31,6 +28,8 @@ def is_known(model: str) -> bool:
 
 def lifecycle_of(model: str, now: UtcMs) -> tuple[State, str]:
     """Return where a model is in its life, and a sentence for the operator (empty while it is active)."""
+    from anthropic.resources.messages.messages import DEPRECATED_MODELS
+
     known, names = _tables()
     name = plain_id(model)
     facts = known.facts_of(name)
@@ -48,5 +47,7 @@ def lifecycle_of(model: str, now: UtcMs) -> tuple[State, str]:
 
 @lru_cache(maxsize=1)
 def _tables() -> tuple[KnownModels, frozenset[str]]:
+    from anthropic.types import Model
+
     literal = get_args(Model)[0]
     return KnownModels.shipped(), frozenset({*get_args(literal), *PriceList.shipped().models()})

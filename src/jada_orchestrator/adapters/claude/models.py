@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
-
-import anthropic
-from anthropic.types import ModelCapabilities, ModelInfo
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from jada_orchestrator.adapters.claude.errors import classify
 from jada_orchestrator.adapters.claude.shipped import read_shipped
@@ -18,6 +15,11 @@ from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.instants import UtcMs, format_date, parse_instant
 from jada_orchestrator.domain.usage import Usage
+
+if TYPE_CHECKING:
+    from anthropic.types import ModelCapabilities, ModelInfo
+
+    from jada_orchestrator.adapters.claude.client import ModelClient
 
 Effort: TypeAlias = Literal["low", "medium", "high", "xhigh", "max"]
 Lifecycle: TypeAlias = Literal["active", "deprecated", "retired", "unknown"]
@@ -88,14 +90,21 @@ def _from_table(model: str, entry: JsonObject) -> ModelFacts:
 
 
 async def learn(
-    client: anthropic.AsyncAnthropic, model: str, known: KnownModels, now: UtcMs
+    client_of: Callable[[], Awaitable[ModelClient]], model: str, known: KnownModels, now: UtcMs
 ) -> tuple[ModelFacts, tuple[Fault, ...]]:
     """Ask the service about a model; return what is known then, and what the operator should be warned of.
 
+    `client_of` makes the client, or returns the one that is there.
+
     Never fails but by cancellation: a service that cannot be reached is a warning, and the table has to do.
     """
+    import anthropic
+
     table = known.facts_of(model)
     try:
+        client = await client_of()
+        if not isinstance(client, anthropic.AsyncAnthropic):
+            return table, ()  # Bedrock has no Models API
         async with asyncio.timeout(ASKING_TIMEOUT_S):
             info = await client.models.retrieve(model)
         facts = _merged(table, info)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any, Final
-
-import anthropic
-from anthropic.types import OutputConfigParam
-from anthropic.types import Usage as ApiUsage
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from jada_orchestrator.adapters.claude import errors
-from jada_orchestrator.adapters.claude.client import ClientSettings, ModelClient, create_bedrock_client, create_client
+from jada_orchestrator.adapters.claude.client import (
+    ClientSettings,
+    api_key,
+    base_url,
+    create_bedrock_client,
+    create_client,
+)
 from jada_orchestrator.adapters.claude.estimating import Experience, Size
+from jada_orchestrator.adapters.claude.late_client import LateClient
 from jada_orchestrator.adapters.claude.models import Effort, KnownModels, ModelFacts, learn
 from jada_orchestrator.adapters.claude.prices import PriceList
 from jada_orchestrator.adapters.claude.prompt import estimate_tokens, messages_of, system_blocks, system_text
@@ -29,6 +34,13 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import PROPOSAL_BYTES_MAX
 from jada_orchestrator.domain.usage import RateLimit, Usage
 from jada_orchestrator.ports.planner import CallEstimate, PlannerAnswer, PlannerError, PlannerQuestion
+
+if TYPE_CHECKING:
+    import anthropic
+    from anthropic.types import OutputConfigParam
+    from anthropic.types import Usage as ApiUsage
+
+    from jada_orchestrator.adapters.claude.client import ModelClient
 
 _PROMPTS_KEPT: Final = 4
 """Prompts of catalogue versions held at once: the present one, and those of workflows that began before a reload."""
@@ -105,7 +117,7 @@ class ClaudePlanner:
 
     def __init__(
         self,
-        client: ModelClient,
+        client: ModelClient | LateClient,
         *,
         connections: int,
         settings: PlannerSettings | None = None,
@@ -114,7 +126,7 @@ class ClaudePlanner:
         provider: Provider | None = None,
     ) -> None:
         """Take the client, which the planner then owns, and how many connections it has."""
-        self._client = client
+        self._client = client if isinstance(client, LateClient) else LateClient(lambda: client, client)
         self._free = asyncio.Semaphore(connections)
         self._settings = settings or PlannerSettings()
         self._prices = prices or PriceList.shipped()
@@ -132,8 +144,8 @@ class ClaudePlanner:
         """
         facts = self._known.facts_of(model)
         warnings: tuple[Fault, ...] = ()
-        if isinstance(self._client, anthropic.AsyncAnthropic):
-            facts, warnings = await learn(self._client, model, self._known, now)
+        if self._provider.knows_models:
+            facts, warnings = await learn(self._client.get, model, self._known, now)
         self._learnt[model] = facts
         effort = self._settings.effort
         if facts.efforts and effort is not None and effort not in facts.efforts:
@@ -152,10 +164,9 @@ class ClaudePlanner:
         """Return what is known of a model: what the service said, else the shipped table."""
         return self._learnt.get(model) or self._known.facts_of(model)
 
-    @property
-    def client(self) -> ModelClient:
-        """The client that the planner owns."""
-        return self._client
+    async def client(self) -> ModelClient:
+        """Return the client that the planner owns. Raises: ModelConfigurationError."""
+        return await self._client.get()
 
     def batch_params(self, question: PlannerQuestion) -> dict[str, Any]:
         """Return a question as the Batches API takes it: what `propose` would send, without a stream."""
@@ -189,8 +200,10 @@ class ClaudePlanner:
             loop = asyncio.get_running_loop()
             stream = _Stream(loop.time())
             try:
+                client = await self._client.get()
+                stream.started = loop.time()
                 async with asyncio.timeout(self._settings.deadline_ms / 1_000):
-                    await self._receive(question, stream)
+                    await self._receive(client, question, stream)
                 return self._finish(question, stream, loop.time())
             except PlannerError as error:
                 _tell_of_call(error, question, stream, loop.time())
@@ -199,8 +212,7 @@ class ClaudePlanner:
                 # Broad, because the SDK checks little of what a server sends and then raises whatever breaks first;
                 # the port promises that callers meet PlannerError only.
                 classified = errors.classify(error, begun=stream.begun, usage=self._bill(question, stream))
-                if isinstance(error, anthropic.APIStatusError):
-                    stream.limits = limits_of(error.response.headers)
+                stream.limits = limits_of(errors.headers_of(error)) or stream.limits
                 _tell_of_call(classified, question, stream, loop.time())
                 raise classified from error
 
@@ -208,11 +220,11 @@ class ClaudePlanner:
         """Release connections. May be called twice."""
         await self._client.close()
 
-    async def _receive(self, question: PlannerQuestion, stream: _Stream) -> None:
+    async def _receive(self, client: ModelClient, question: PlannerQuestion, stream: _Stream) -> None:
         """Make the call and read the answer to its end into `stream`."""
         loop = asyncio.get_running_loop()
         facts = self.facts_of(question.model)
-        async with self._client.messages.stream(
+        async with client.messages.stream(
             model=self._provider.wire_model(question.model),
             max_tokens=self._max_tokens(question.model),
             system=system_blocks(self._prompt(question.catalogue)),
@@ -307,6 +319,12 @@ def _tell_of_call(error: PlannerError, question: PlannerQuestion, stream: _Strea
     error.limits = stream.limits
 
 
+def _has_key(names: Mapping[str, str]) -> bool:
+    """Tell whether key and address are given in ways that need no SDK. Raises: ModelConfigurationError."""
+    base_url(names)
+    return api_key(names) is not None
+
+
 @asynccontextmanager
 async def open_planner(
     client_settings: ClientSettings,
@@ -315,13 +333,18 @@ async def open_planner(
     provider: Provider | None = None,
     prices: PriceList | None = None,
 ) -> AsyncIterator[ClaudePlanner]:
-    """Make the client and the planner inside the running loop, and close them in every case.
+    """Make the planner inside the running loop, with a client of its own, and close both in every case.
+
+    What can be wrong with the configuration is seen here. The client itself is made by the first question, except
+    where only the SDK can tell whether there are credentials.
 
     Raises: ModelConfigurationError, before anything is sent.
     """
-    client: ModelClient
+    client: ModelClient | LateClient
     if provider is not None and provider.kind == "bedrock":
         client = create_bedrock_client(client_settings, provider)
+    elif _has_key(os.environ if environ is None else environ):
+        client = LateClient(partial(create_client, client_settings, environ))
     else:
         client = create_client(client_settings, environ)
     planner = ClaudePlanner(

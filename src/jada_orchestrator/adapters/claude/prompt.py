@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import re
 from importlib import resources
-from typing import Final
-
-from anthropic.types import MessageParam, TextBlockParam
+from typing import TYPE_CHECKING, Final
 
 from jada_orchestrator.domain.catalogue import Action, Catalogue
 from jada_orchestrator.domain.documents import Json, JsonObject
@@ -22,6 +20,9 @@ from jada_orchestrator.domain.instants import format_date, format_instant
 from jada_orchestrator.domain.request import BookingRequest, Constraints
 from jada_orchestrator.domain.workflow import Exchange
 from jada_orchestrator.ports.planner import PlannerQuestion
+
+if TYPE_CHECKING:
+    from anthropic.types import MessageParam, TextBlockParam
 
 CHARS_PER_TOKEN: Final = 4
 """The vendor's rule of thumb for English; JSON has fewer characters a token, so the estimate is on the low side."""
