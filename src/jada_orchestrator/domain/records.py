@@ -183,7 +183,8 @@ class TaskBackedOff:
     failure: Failure
     until: UtcMs
     counted: bool = True
-    """False when the attempt never reached the agent: such refusals have a more patient budget of their own."""
+    """False when the attempt never reached the agent, or this process's own end cut it off: such attempts have a more
+    patient budget of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,8 @@ class AttemptLost:
     failure: Failure
     then: Purpose
     until: UtcMs
+    counted: bool = True
+    """False when this process's own end cut it off: that says nothing of the agent, and uses up none of its tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,8 @@ class LookupEnded:
     then: Purpose
     until: UtcMs
     cleared: bool
+    counted: bool = True
+    """As in `AttemptLost`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Call:
     attempts: int = 0
     """Calls made so far; the number of the last one."""
     refusals: int = 0
-    """Attempts among them that never reached the agent."""
+    """Attempts among them that do not count against the agent: they never reached it, or our own end cut them off."""
     lookups: int = 0
     attempts_before: int = 0
     """Attempts of an earlier effort, which count no more; numbers go on, so that none is ever given twice (law 5)."""
@@ -126,7 +126,7 @@ class Call:
 
     @property
     def reached(self) -> int:
-        """Attempts of the present effort that reached the agent."""
+        """Attempts of the present effort that count."""
         return self.attempts - self.attempts_before - self.refusals
 
     def begin_anew(self) -> None:

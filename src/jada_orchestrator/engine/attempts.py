@@ -196,7 +196,7 @@ def _failed(workflow: Workflow, task: Task, side: Side, result: e.Failed, usage:
     """A known failure: try again, or be done with it."""
     task_id, call = task.planned.id, task.call(side)
     final = not result.retryable
-    if not final and may_call_again(workflow, task, side):
+    if not final and may_call_again(workflow, task, side, counted=result.answered):
         policy = policy_of(task, side) if result.answered else refusals_of(task, side)
         tries = call.reached if result.answered else call.refusals + 1
         salt = call_salt(workflow.workflow_id, task_id, side, call)
@@ -232,11 +232,25 @@ def resumed(workflow: Workflow, now: UtcMs) -> list[Record]:
         task = workflow.tasks[task_id]
         call = task.call(side)
         terms = terms_of_call(workflow, task, side, call.purpose)
-        if call.phase is Phase.LOOKING_UP:
-            records.append(lookup_ended(workflow, task, side, e.Lost(INTERRUPTED), now))
-        elif not (terms.via == "sqs" and terms.idempotent and now < call.deadline):
-            records.append(_lost(workflow, task, side, INTERRUPTED, now))
+        if terms.via == "sqs" and terms.idempotent and now < call.deadline and call.phase is not Phase.LOOKING_UP:
+            continue
+        interrupted = _interrupted(workflow, task, side, now)
+        records.append(interrupted)
+        if isinstance(interrupted, r.TaskBackedOff | r.AttemptLost | r.LookupEnded) and interrupted.until <= now:
+            records.append(r.CallDue(task_id, side))
     return records
+
+
+def _interrupted(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> Record:
+    """Take up a call that our own end cut off: nobody failed, so what changes nothing is asked again at once."""
+    task_id, call = task.planned.id, task.call(side)
+    if call.phase is Phase.LOOKING_UP:
+        return r.LookupEnded(task_id, side, call.lookups, INTERRUPTED, "lookup", now, cleared=False, counted=False)
+    if terms_of_side(workflow, task, side).effect is not Effect.READ:
+        return look_up_or_give_up(workflow, task, side, INTERRUPTED, now, counted=False)
+    if may_call_again(workflow, task, side, counted=False):
+        return r.TaskBackedOff(task_id, side, "call", call.attempts, INTERRUPTED, now, counted=False)
+    return _failed(workflow, task, side, e.Failed(INTERRUPTED, retryable=True, answered=False), None, now)
 
 
 def overdue(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> Record:

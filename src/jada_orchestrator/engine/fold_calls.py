@@ -126,6 +126,8 @@ def attempt_lost(workflow: Workflow, record: r.AttemptLost, at: UtcMs) -> None:
     call.maybe = True
     call.settled_by = UtcMs(max(call.settled_by, call.deadline + LOOKUP_SAFETY_MS))
     call.until, call.failure = record.until, record.failure
+    if not record.counted:
+        call.refusals += 1
     move(workflow, task, record.side, _wait_for(record.then))
 
 
@@ -137,6 +139,8 @@ def lookup_ended(workflow: Workflow, record: r.LookupEnded, at: UtcMs) -> None:
     call.until, call.failure = record.until, record.failure
     if record.cleared:
         call.maybe = False
+    if not record.counted:
+        call.lookups_before += 1
     move(workflow, task, record.side, _wait_for(record.then))
 
 

@@ -22,16 +22,22 @@ from jada_orchestrator.engine.keys import terms_of_side
 from jada_orchestrator.engine.retry import backoff_ms, call_salt, is_over, lookups_of, may_call_again, policy_of
 
 
-def look_up_or_give_up(workflow: Workflow, task: Task, side: Side, failure: Failure, now: UtcMs) -> Record:
-    """Decide what follows when a call with an effect is lost: look it up, make it again under its key, or give up."""
+def look_up_or_give_up(
+    workflow: Workflow, task: Task, side: Side, failure: Failure, now: UtcMs, *, counted: bool = True
+) -> Record:
+    """Decide what follows when a call with an effect is lost: look it up, make it again under its key, or give up.
+
+    `counted` is false for one that our own end cut off: it is looked up at once, and uses up none of the agent's tries.
+    """
     task_id, call = task.planned.id, task.call(side)
     terms = terms_of_side(workflow, task, side)
     if terms.lookup is not None:
         policy = lookups_of(patient=_is_patient(workflow, task, side))
-        until = UtcMs(now + backoff_ms(policy, 1, call_salt(workflow.workflow_id, task_id, side, call)))
-        return r.AttemptLost(task_id, side, call.attempts, failure, "lookup", until)
-    if terms.idempotent and may_call_again(workflow, task, side):
-        return r.AttemptLost(task_id, side, call.attempts, failure, "call", _next_call(workflow, task, side, now))
+        wait_ms = backoff_ms(policy, 1, call_salt(workflow.workflow_id, task_id, side, call)) if counted else 0
+        return r.AttemptLost(task_id, side, call.attempts, failure, "lookup", UtcMs(now + wait_ms), counted)
+    if terms.idempotent and may_call_again(workflow, task, side, counted=counted):
+        until = _next_call(workflow, task, side, now)
+        return r.AttemptLost(task_id, side, call.attempts, failure, "call", until, counted)
     if side == "undo":
         return r.TaskStands(task_id, Failure("UNRESOLVED", f"nobody knows whether it was undone: {failure.message}"))
     if task.undoing:
@@ -46,7 +52,7 @@ def _is_patient(workflow: Workflow, task: Task, side: Side) -> bool:
 def _next_call(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> UtcMs:
     call = task.call(side)
     salt = call_salt(workflow.workflow_id, task.planned.id, side, call)
-    return UtcMs(now + backoff_ms(policy_of(task, side), max(call.attempts, 1), salt))
+    return UtcMs(now + backoff_ms(policy_of(task, side), max(call.reached, 1), salt))
 
 
 def lookup_ended(workflow: Workflow, task: Task, side: Side, result: e.AttemptResult, now: UtcMs) -> Record:

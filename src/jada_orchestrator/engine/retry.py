@@ -72,12 +72,16 @@ def refusals_of(task: Task, side: Side) -> RetryPolicy:
     return REFUSALS if side == "do" and not task.undoing else PATIENT_REFUSALS
 
 
-def may_call_again(workflow: Workflow, task: Task, side: Side) -> bool:
-    """Tell whether a call has attempts left; attempts that never reached the agent count apart, and more patiently."""
+def may_call_again(workflow: Workflow, task: Task, side: Side, *, counted: bool = True) -> bool:
+    """Tell whether a call has attempts left; those that do not count against the agent have a patient budget.
+
+    `counted` says whether the attempt that has just ended does.
+    """
     if is_over(workflow, task, side) and not (task.undoing and learns_by_repeating(task)):
         return False
     call = task.call(side)
-    return call.reached < policy_of(task, side).attempts and call.refusals < REFUSALS.attempts
+    reached = call.reached if counted else call.reached - 1
+    return reached < policy_of(task, side).attempts and call.refusals < REFUSALS.attempts
 
 
 def lookups_of(*, patient: bool) -> RetryPolicy:

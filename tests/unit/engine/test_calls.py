@@ -395,6 +395,33 @@ def test_what_was_in_flight_when_the_process_died(plan: dict[str, object], kept:
     assert driver.workflow.terminal == "completed"
 
 
+@pytest.mark.parametrize("plan", [one("trips.search", city="Lisbon"), one(), one("mail.send", text="Booked.")])
+def test_our_own_ends_use_up_nobodys_tries(plan: dict[str, object]) -> None:
+    """However often the process ends while a call or its lookup is under way, the booking fails for other reasons only.
+
+    A call that its agent honours keys for keeps waiting in its queue; the clock is set so that it does not.
+    """
+    driver = begun(plan)
+    for _ in range(3 * LOOKUPS_MAX):
+        driver.grant("hold")
+        driver.now = max(driver.now, driver.call_of("hold").deadline)
+        driver.resume()
+        if not driver.workflow.grantable:
+            driver.tick()
+    assert driver.workflow.broken is None
+    driver.run()
+    assert driver.workflow.terminal == "completed"
+
+
+def test_what_our_own_end_cut_off_waits_for_nothing() -> None:
+    """A read is made again, and a lost call is looked up, as soon as there is a slot: the time away was wait enough."""
+    for plan in (one("trips.search", city="Lisbon"), one()):
+        driver = begun(plan)
+        driver.grant("hold")
+        driver.resume()
+        assert list(driver.workflow.grantable) == [("hold", "do")]
+
+
 def test_a_worker_whose_time_is_over_is_lost() -> None:
     """After the deadline nothing is put into the queue again."""
     driver = begun(one("mail.send", text="Booked."))
