@@ -234,10 +234,7 @@ def resumed(workflow: Workflow, now: UtcMs) -> list[Record]:
         terms = terms_of_call(workflow, task, side, call.purpose)
         if terms.via == "sqs" and terms.idempotent and now < call.deadline and call.phase is not Phase.LOOKING_UP:
             continue
-        interrupted = _interrupted(workflow, task, side, now)
-        records.append(interrupted)
-        if isinstance(interrupted, r.TaskBackedOff | r.AttemptLost | r.LookupEnded) and interrupted.until <= now:
-            records.append(r.CallDue(task_id, side))
+        records.append(_interrupted(workflow, task, side, now))
     return records
 
 

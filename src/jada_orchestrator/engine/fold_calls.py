@@ -109,18 +109,16 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
 
 def task_backed_off(workflow: Workflow, record: r.TaskBackedOff, at: UtcMs) -> None:
     """Fold `TaskBackedOff`."""
-    del at
     task = workflow.tasks[record.task_id]
     call = task.call(record.side)
     call.until, call.failure = record.until, record.failure
     if not record.counted:
         call.refusals += 1
-    move(workflow, task, record.side, _wait_for(record.purpose))
+    move(workflow, task, record.side, _wait_for(record.purpose, record.until, at))
 
 
 def attempt_lost(workflow: Workflow, record: r.AttemptLost, at: UtcMs) -> None:
     """Fold `AttemptLost`."""
-    del at
     task = workflow.tasks[record.task_id]
     call = task.call(record.side)
     call.maybe = True
@@ -128,12 +126,11 @@ def attempt_lost(workflow: Workflow, record: r.AttemptLost, at: UtcMs) -> None:
     call.until, call.failure = record.until, record.failure
     if not record.counted:
         call.refusals += 1
-    move(workflow, task, record.side, _wait_for(record.then))
+    move(workflow, task, record.side, _wait_for(record.then, record.until, at))
 
 
 def lookup_ended(workflow: Workflow, record: r.LookupEnded, at: UtcMs) -> None:
     """Fold `LookupEnded`."""
-    del at
     task = workflow.tasks[record.task_id]
     call = task.call(record.side)
     call.until, call.failure = record.until, record.failure
@@ -141,18 +138,24 @@ def lookup_ended(workflow: Workflow, record: r.LookupEnded, at: UtcMs) -> None:
         call.maybe = False
     if not record.counted:
         call.lookups_before += 1
-    move(workflow, task, record.side, _wait_for(record.then))
+    move(workflow, task, record.side, _wait_for(record.then, record.until, at))
 
 
-def _wait_for(purpose: Purpose) -> Phase:
+def _wait_for(purpose: Purpose, until: UtcMs, at: UtcMs) -> Phase:
+    """Return where a call waits; a wait that is over as it begins is none."""
+    if until <= at:
+        return Phase.LOOKUP_READY if purpose == "lookup" else Phase.READY
     return Phase.LOST if purpose == "lookup" else Phase.BACKING_OFF
+
+
+_ASKS = frozenset({Phase.LOST, Phase.LOOKUP_READY})
 
 
 def call_due(workflow: Workflow, record: r.CallDue, at: UtcMs) -> None:
     """Fold `CallDue`."""
     del at
     task = workflow.tasks[record.task_id]
-    lost = task.call(record.side).phase is Phase.LOST
+    lost = task.call(record.side).phase in _ASKS
     move(workflow, task, record.side, Phase.LOOKUP_READY if lost else Phase.READY)
 
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any
 
-from jada_orchestrator.domain.limits import TURN_EVENTS_MAX
 from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.runtime.collecting import without_collection
@@ -84,8 +83,6 @@ class Orchestrator:
         try:
             with without_collection():
                 recovered = await self._turns.recover()
-                for _ in range(1 + recovered // TURN_EVENTS_MAX):
-                    await self._turns.turn()
             self._world.log.emit(
                 "info", "daemon.recovered", f"{recovered} unfinished workflows go on", workflows=recovered
             )

@@ -31,13 +31,12 @@ from jada_orchestrator.domain.events import (
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId, refused_workflow_id_of
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.limits import WAITING_FOR_PEOPLE_MAX
+from jada_orchestrator.domain.limits import TURN_EVENTS_MAX, WAITING_FOR_PEOPLE_MAX
 from jada_orchestrator.domain.records import AttemptStarted, Entry
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine import fold, outstanding, step
 from jada_orchestrator.engine.audit import breaches_near
 from jada_orchestrator.engine.lanes import Lanes
-from jada_orchestrator.engine.story import level_of, tell_entry
 from jada_orchestrator.ports.journal import (
     Append,
     JournalAmbiguousError,
@@ -49,6 +48,7 @@ from jada_orchestrator.runtime.heads import head_of
 from jada_orchestrator.runtime.health import CatalogueLostError, Health
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.perform import Performer
+from jada_orchestrator.runtime.telling import Teller
 from jada_orchestrator.runtime.timers import Timers
 from jada_orchestrator.runtime.world import Tunables, World
 
@@ -88,6 +88,7 @@ class Turns:
         self._catalogues: dict[CatalogueVersion, Catalogue] = {tunables.catalogue.version: tunables.catalogue}
         self._turning = False
         self._lanes = Lanes()
+        self._teller = Teller(world.log)
         self._timers = Timers(world.clock, lambda workflow_id: inbox.put(Item(workflow_id, TimerFired())))
         self._rate_timer: asyncio.TimerHandle | None = None
         limits = {name: agent.limits for name, agent in tunables.catalogue.agents.items()}
@@ -142,10 +143,19 @@ class Turns:
     # --- Life -----------------------------------------------------------------------------------------------------
 
     async def recover(self) -> int:
-        """Bring in everything unfinished, as an ordinary turn with nothing in flight; return how many there were.
+        """Take up everything unfinished, in ordinary turns begun with nothing in flight; return how many there were.
 
+        Guarantees: when it returns, what was lost is durably known to be, and what may be in flight is in flight.
         Raises: JournalError.
         """
+        self._teller.putting_off = True
+        count = await self._bring_in()
+        for _ in range(1 + count // TURN_EVENTS_MAX):  # what comes in meanwhile stands behind them in the inbox
+            await self.turn()
+        self._teller.putting_off = False
+        return count
+
+    async def _bring_in(self) -> int:
         await self._world.journal.put_catalogue(self._tunables.catalogue)
         count = 0
         async for stored in self._world.journal.unfinished():
@@ -173,6 +183,7 @@ class Turns:
         self._timers.close()
         if self._rate_timer is not None:
             self._rate_timer.cancel()
+        self._teller.close()
         await self._performer.close()
 
     async def turn(self) -> int:
@@ -431,7 +442,9 @@ class Turns:
 
     def _after_commit(self, turn: _Turn) -> None:
         for workflow in turn.touched.values():
-            self._tell(workflow, turn.entries.get(workflow.workflow_id, ()), turn.now)
+            entries = turn.entries.get(workflow.workflow_id, ())
+            self._count_spending(entries, turn.now)
+            self._teller.tell(workflow, entries)
             self._reconcile(workflow)
         for workflow in self._brought_in:
             if workflow.is_done:
@@ -460,23 +473,8 @@ class Turns:
         if workflow.is_done:
             self._workflows.pop(workflow.workflow_id, None)
 
-    def _tell(self, workflow: Workflow, entries: Iterable[Entry], now: UtcMs) -> None:
+    def _count_spending(self, entries: Iterable[Entry], now: UtcMs) -> None:
         for entry in entries:
             usage = getattr(entry.record, "usage", None)
             if usage is not None:
                 self.health.spending.add(usage.usd, now)
-            if not self._world.log.wants(level_of(entry.record)):
-                continue
-            line = tell_entry(entry)
-            task = workflow.tasks.get(line.task_id) if line.task_id is not None else None  # type: ignore[call-overload]
-            self._world.log.emit(
-                line.level,
-                line.event,
-                line.message,
-                workflow_id=workflow.workflow_id,
-                request_id=workflow.request_id,
-                tenant=workflow.tenant,
-                task_id=line.task_id,
-                attempt=line.attempt,
-                agent=task.terms.agent if task is not None else None,
-            )
