@@ -332,7 +332,7 @@ TOO_LATE = e.Failed(Failure("DEADLINE_PASSED", "too late"), retryable=False, ans
 
 
 def test_a_worker_that_comes_too_late_tells_nothing_of_an_earlier_delivery() -> None:
-    """A queue delivers twice: the first delivery may have had its effect, so the second one's refusal settles nothing."""
+    """A queue delivers twice: the first delivery may have had its effect; the second one's refusal settles nothing."""
     driver = begun(one("mail.send", text="Booked."))
     driver.grant("hold")
     (lost,) = driver.end("hold", TOO_LATE)
