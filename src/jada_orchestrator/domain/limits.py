@@ -111,7 +111,7 @@ OUTCOME_RETRY_MAX_MS: Final = 30_000
 # --- Runtime ------------------------------------------------------------------------------------------------------
 INBOX_EVENTS_MAX: Final = 10_000
 """Events that wait for a turn; receivers stop before this is reached."""
-TURN_EVENTS_MAX: Final = 2_000
+TURN_EVENTS_MAX: Final = 500
 """Events decided in one turn: bounds the size of a commit (a few megabytes) and the time the loop is held (tens of
 ms)."""
 WAITING_FOR_PEOPLE_MAX: Final = 10_000

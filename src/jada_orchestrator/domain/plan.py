@@ -6,7 +6,9 @@ without any catalogue (schemas excepted: they are looked up by version).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from sys import intern
+from typing import Final
 
 from jada_orchestrator.domain.catalogue import Binding, Compensation, Effect, RetryPolicy, TransportKind
 from jada_orchestrator.domain.documents import Json
@@ -94,3 +96,26 @@ class Plan:
     def terms_of(self, task: PlannedTask) -> Terms:
         """Return the terms under which a task of this plan is called."""
         return self.terms[task.action]
+
+
+def shared(task: PlannedTask) -> PlannedTask:
+    """Return a task that is equal, the same one for all plans of a kind.
+
+    Bookings of one kind have the same graph, and but for the first few tasks, which are told constants, the same
+    references. What holds a constant is kept nowhere: it is some traveller's own. Nobody changes a planned task.
+    """
+    if not all(binding.expression for binding in task.bindings.values()):
+        return replace(task, id=TaskId(intern(task.id)), action=ActionName(intern(task.action)))
+    references = tuple((name, binding.expression) for name, binding in task.bindings.items())
+    key = (task.id, task.action, references, task.after, task.needs, task.revision, task.when, task.for_each)
+    known = _SHARED.get(key)
+    if known is None or known != task:
+        if len(_SHARED) >= _SHARED_MAX:
+            _SHARED.clear()
+        known = _SHARED[key] = task
+    return known
+
+
+_SHARED_MAX: Final = 4_096
+"""Half a kilobyte each."""
+_SHARED: Final[dict[tuple[object, ...], PlannedTask]] = {}

@@ -6,9 +6,11 @@ The status that people see (`TaskStatus`) is derived from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import Enum, StrEnum
-from typing import Literal, TypeAlias
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
 
 from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.documents import Json, JsonObject
@@ -16,6 +18,7 @@ from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
 from jada_orchestrator.domain.records import OutcomeType, TerminalStatus
@@ -139,6 +142,33 @@ class Call:
         return self.lookups if self.purpose == "lookup" else self.attempts
 
 
+class _NotCalled(Call):
+    """The one call that stands for all that were never wanted; it cannot be changed, and copies of it are itself."""
+
+    __slots__ = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        msg = f"{name} of a call that nobody has wanted yet is to change: `Task.own_call` makes it the task's own"
+        raise AttributeError(msg)
+
+    def __copy__(self) -> Call:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Call:
+        return self
+
+
+def _not_called() -> _NotCalled:
+    call = object.__new__(_NotCalled)
+    for each in fields(Call):
+        object.__setattr__(call, each.name, each.default)
+    return call
+
+
+NOT_CALLED: Final = _not_called()
+"""Tasks whose turn has not come, and all that need not be undone, share this."""
+
+
 @dataclass(slots=True)
 class Task:
     """A task of the adopted plan and what has become of it."""
@@ -147,8 +177,8 @@ class Task:
     terms: Terms
     waits_for: int
     """Direct predecessors that are not final yet."""
-    do: Call = field(default_factory=Call)
-    undo: Call = field(default_factory=Call)
+    do: Call = field(default_factory=lambda: NOT_CALLED)
+    undo: Call = field(default_factory=lambda: NOT_CALLED)
     output: JsonObject | None = None
     released: bool = False
     """Its successors have been told that it is final; that happens once."""
@@ -170,8 +200,18 @@ class Task:
     """Its condition was looked at, which happens once."""
 
     def call(self, side: Side) -> Call:
-        """Return one of the two calls."""
+        """Return one of the two calls, to be read."""
         return self.do if side == "do" else self.undo
+
+    def own_call(self, side: Side) -> Call:
+        """Return one of the two calls, to be changed: from now on it is the task's own."""
+        if side == "do":
+            if self.do is NOT_CALLED:
+                self.do = Call()
+            return self.do
+        if self.undo is NOT_CALLED:
+            self.undo = Call()
+        return self.undo
 
     @property
     def has_effect(self) -> bool:
@@ -275,6 +315,14 @@ class UndoQuestion:
 
 
 CallRef: TypeAlias = tuple[TaskId, Side]
+
+
+@lru_cache(maxsize=COMPILED_CACHE_MAX)
+def call_ref(task_id: TaskId, side: Side) -> CallRef:
+    """Return what a call is known by in the indexes: one object for all workflows, since task ids repeat."""
+    return (task_id, side)
+
+
 DeadLetterState: TypeAlias = Literal["none", "wanted", "delivered"]
 
 
@@ -303,7 +351,8 @@ class Workflow:
     plan: Plan | None = None
     revision: int = 0
     tasks: dict[TaskId, Task] = field(default_factory=dict)
-    dependents: dict[TaskId, list[TaskId]] = field(default_factory=dict)
+    dependents: Mapping[TaskId, tuple[TaskId, ...]] = field(default_factory=dict)
+    """Who comes right after a task; shared by all workflows whose graph is the same."""
     grantable: dict[CallRef, None] = field(default_factory=dict)
     """Calls that only wait for a slot, in the order in which they became ready."""
     active: dict[CallRef, None] = field(default_factory=dict)

@@ -17,13 +17,14 @@ def claimable(workflow: Workflow) -> Iterator[tuple[CallRef, AgentName]]:
     """
     if workflow.quarantined is not None or workflow.is_terminal:
         return
-    for task_id, side in workflow.grantable:
+    for ref in workflow.grantable:
+        task_id, side = ref
         task = workflow.tasks[task_id]
         if workflow.undo_question is not None and side == "do":
             continue
         if workflow.approval is not None and side == "do" and task.terms.amount is not None:
             continue
-        yield (task_id, side), agent_of(workflow, (task_id, side))
+        yield ref, agent_of(workflow, ref)
 
 
 def agent_of(workflow: Workflow, ref: CallRef) -> AgentName:

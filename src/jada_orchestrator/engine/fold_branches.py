@@ -45,9 +45,13 @@ def task_expanded(workflow: Workflow, record: r.TaskExpanded, at: UtcMs) -> None
     for reader in readers:
         reader.planned = _behind(reader.planned, whole.id, calls)
         reader.waits_for += len(calls)
-    for before in whole.after:
-        workflow.dependents[before] += calls
-    workflow.dependents |= {call: [whole.id, *(reader.planned.id for reader in readers)] for call in calls}
+    # Bookings of one kind share this mapping, until a list makes one of them another graph.
+    followers = (whole.id, *(reader.planned.id for reader in readers))
+    workflow.dependents = {
+        **workflow.dependents,
+        **{before: workflow.dependents[before] + calls for before in whole.after},
+        **dict.fromkeys(calls, followers),
+    }
     workflow.tasks = {
         name: each
         for old, present in workflow.tasks.items()

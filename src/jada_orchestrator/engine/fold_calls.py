@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from operator import attrgetter
 from typing import Final, TypeAlias
@@ -19,12 +19,14 @@ from jada_orchestrator.domain.workflow import (
     FINAL_PHASES,
     GRANTABLE_PHASES,
     IN_FLIGHT_PHASES,
+    NOT_CALLED,
     Call,
     CallRef,
     Phase,
     Status,
     Task,
     Workflow,
+    call_ref,
 )
 from jada_orchestrator.engine.branches import delivers, lets_others_go, stand_in_for
 from jada_orchestrator.engine.holds import expiry_of
@@ -36,9 +38,9 @@ from jada_orchestrator.engine.retry import learns_by_repeating
 
 def move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
     """Put a call into a phase, and keep every index true."""
-    call = task.call(side)
+    call = task.own_call(side)
     before, call.phase = call.phase, phase
-    ref = (task.planned.id, side)
+    ref = call_ref(task.planned.id, side)
     left, entered = _INDEX_OF.get(before), _INDEX_OF.get(phase)
     if left is not None and left is not entered:
         left(workflow).pop(ref, None)
@@ -166,7 +168,7 @@ def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> No
     task.output = record.output
     task.expires_at = expiry_of(record.output) if task.terms.effect is Effect.RESERVE else None
     task.refreshing = False
-    task.do.maybe = False
+    task.own_call("do").maybe = False
     if record.usage is not None:
         workflow.usage = workflow.usage + record.usage
     move(workflow, task, "do", Phase.SUCCEEDED)
@@ -177,7 +179,7 @@ def task_failed(workflow: Workflow, record: r.TaskFailed, at: UtcMs) -> None:
     del at
     task = workflow.tasks[record.task_id]
     workflow.to_decide.pop(record.task_id, None)
-    task.do.maybe = False
+    task.own_call("do").maybe = False
     task.amount = None
     if record.usage is not None:
         workflow.usage = workflow.usage + record.usage
@@ -188,13 +190,13 @@ def task_unresolved(workflow: Workflow, record: r.TaskUnresolved, at: UtcMs) -> 
     """Fold `TaskUnresolved`."""
     del at
     task = workflow.tasks[record.task_id]
-    task.do.maybe = True
+    task.own_call("do").maybe = True
     task.do.settled_by = UtcMs(max(task.do.settled_by, task.do.deadline + LOOKUP_SAFETY_MS))
     _fail(workflow, task, Phase.UNRESOLVED, record.failure)
 
 
 def _fail(workflow: Workflow, task: Task, phase: Phase, failure: Failure) -> None:
-    task.do.failure = failure
+    task.own_call("do").failure = failure
     stood_in = phase is Phase.FAILED and stand_in_for(workflow, task, failure.code) is not None
     if not (task.planned.optional or stood_in) and workflow.winding_up is None and workflow.broken is None:
         workflow.broken = Failure(failure.code, f"{task.planned.id} ({task.planned.action}): {failure.message}")
@@ -208,7 +210,7 @@ def task_skipped(workflow: Workflow, record: r.TaskSkipped, at: UtcMs) -> None:
         workflow.tasks[record.task_id].decided = True  # its own condition, and not what it lacks
     workflow.to_decide.pop(record.task_id, None)
     task = workflow.tasks[record.task_id]
-    task.do.failure = Failure("SKIPPED", record.reason)
+    task.own_call("do").failure = Failure("SKIPPED", record.reason)
     # One that an operator had called again may still have its earlier effect: that is seen to before the end.
     move(workflow, task, "do", Phase.UNRESOLVED if task.do.maybe else Phase.SKIPPED)
 
@@ -259,7 +261,8 @@ def undo_started(workflow: Workflow, record: r.UndoStarted, at: UtcMs) -> None:
         task.do.until = at
         move(workflow, task, "do", Phase.BACKING_OFF)
     else:
-        task.undo.until = UtcMs(max(at, task.do.settled_by))  # not before the lost call can no longer be on its way
+        # Not before the lost call can no longer be on its way.
+        task.own_call("undo").until = UtcMs(max(at, task.do.settled_by))
         move(workflow, task, "undo", Phase.BACKING_OFF)
 
 
@@ -275,7 +278,8 @@ def refresh_started(workflow: Workflow, record: r.RefreshStarted, at: UtcMs) -> 
         dependent = workflow.tasks[dependent_id]
         if dependent.do.phase in _NOT_CALLED_YET and dependent.do.attempts == 0:
             dependent.waits_for += 1
-            move(workflow, dependent, "do", Phase.WAITING)
+            if dependent.do.phase is not Phase.WAITING:
+                move(workflow, dependent, "do", Phase.WAITING)
     move(workflow, task, "undo", Phase.READY)
 
 
@@ -285,9 +289,9 @@ _NOT_CALLED_YET = frozenset({Phase.WAITING, Phase.READY})
 def _reserve_anew(workflow: Workflow, task: Task) -> None:
     """Let a task that was given back be done once more, under a new key, as a new revision of the plan."""
     task.planned = replace(task.planned, revision=workflow.revision)
-    task.undo = Call()
-    task.undoing = False
     move(workflow, task, "undo", Phase.WAITING)
+    task.undo = NOT_CALLED
+    task.undoing = False
     move(workflow, task, "do", Phase.READY)
     task.do = Call(phase=Phase.READY)
 
@@ -326,7 +330,7 @@ def task_stands(workflow: Workflow, record: r.TaskStands, at: UtcMs) -> None:
 def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
     """Make the tasks of a plan, but for those that are kept, and let those go that wait for nothing."""
     workflow.tasks = {}
-    workflow.dependents = {}
+    workflow.dependents = _dependents(plan)
     workflow.grantable.clear()
     workflow.waiting.clear()
     workflow.active.clear()
@@ -336,13 +340,30 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
     for planned in plan.tasks:
         task = kept.get(planned.id) or Task(planned, plan.terms_of(planned), 0)
         workflow.tasks[planned.id] = task
-        for before in planned.after:
-            workflow.dependents.setdefault(before, []).append(planned.id)
     for task in workflow.tasks.values():
         task.waits_for = sum(not lets_others_go(workflow, workflow.tasks[before]) for before in task.planned.after)
         if task.do.phase not in FINAL_PHASES:
             workflow.unfinished += 1
-            if task.do.phase is Phase.WAITING and task.waits_for == 0:
-                become_due(workflow, task)
-            else:
+            if task.do.phase is not Phase.WAITING:
                 move(workflow, task, "do", task.do.phase)
+            elif task.waits_for == 0:
+                become_due(workflow, task)
+
+
+def _dependents(plan: Plan) -> Mapping[TaskId, tuple[TaskId, ...]]:
+    """Return who comes right after each task; one answer for all plans of the same graph, which nobody changes."""
+    graph = tuple((planned.id, planned.after) for planned in plan.tasks)
+    known = _GRAPHS.get(graph)
+    if known is None:
+        found: dict[TaskId, list[TaskId]] = {}
+        for planned in plan.tasks:
+            for before in planned.after:
+                found.setdefault(before, []).append(planned.id)
+        if len(_GRAPHS) >= _GRAPHS_MAX:
+            _GRAPHS.clear()
+        known = _GRAPHS[graph] = {before: tuple(after) for before, after in found.items()}
+    return known
+
+
+_GRAPHS_MAX: Final = 256
+_GRAPHS: Final[dict[tuple[tuple[TaskId, tuple[TaskId, ...]], ...], Mapping[TaskId, tuple[TaskId, ...]]]] = {}

@@ -11,6 +11,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.plan import PlannedTask
 from jada_orchestrator.domain.workflow import (
+    NOT_CALLED,
     Approval,
     Call,
     Clarification,
@@ -258,6 +259,8 @@ def _once_more(task: Task) -> Task:
 
 def _waiting_again(call: Call) -> Call:
     """Return a call that may be made again under its key: with its numbers, its input, and what is not known of it."""
+    if call is NOT_CALLED:
+        return call
     again = replace(call, phase=Phase.WAITING)
     again.begin_anew()
     return again

@@ -11,7 +11,7 @@ from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.ids import TASK_ID_PATTERN, ActionName, TaskId
 from jada_orchestrator.domain.limits import PLAN_DEPTH_MAX, PLAN_TASKS_MAX
-from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
+from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
 from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.planning.arguments import Bound, Surroundings, bind, demand_readable, read_reference
 from jada_orchestrator.planning.branches import Branches, read_branches, with_their_options
@@ -334,22 +334,21 @@ def _planned(
             written = set(steps[place].task.after)
             dropped += [f"{ids[first]} -> {ids[place]}" for first in sorted(implied) if ids[first] in written]
         kept = sorted(node.reads | (node.after - implied), key=rank.__getitem__)
-        tasks.append(
-            PlannedTask(
-                id=ids[place],
-                action=ActionName(steps[place].task.action),
-                bindings=bound[place].bindings,
-                after=tuple(ids[first] for first in kept),
-                needs=tuple(ids[first] for first in kept if first in node.needs),
-                optional=steps[place].task.optional,
-                revision=revision,
-                when=bound[place].when,
-                for_each=bound[place].for_each,
-                instead_of=TaskId(steps[place].task.instead_of) if steps[place].task.instead_of else None,
-                on_codes=steps[place].task.on_codes,
-                reads=tuple(ids[first] for first in kept if first in bound[place].reads - node.needs),
-            )
+        planned = PlannedTask(
+            id=ids[place],
+            action=ActionName(steps[place].task.action),
+            bindings=bound[place].bindings,
+            after=tuple(ids[first] for first in kept),
+            needs=tuple(ids[first] for first in kept if first in node.needs),
+            optional=steps[place].task.optional,
+            revision=revision,
+            when=bound[place].when,
+            for_each=bound[place].for_each,
+            instead_of=TaskId(steps[place].task.instead_of) if steps[place].task.instead_of else None,
+            on_codes=steps[place].task.on_codes,
+            reads=tuple(ids[first] for first in kept if first in bound[place].reads - node.needs),
         )
+        tasks.append(shared(planned))
     if dropped:
         findings.note(f"Left out, because other edges imply it: {', '.join(dropped)}.")
     return tuple(tasks)

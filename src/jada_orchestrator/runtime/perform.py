@@ -58,12 +58,14 @@ class Performer:
         self._world = world
         self._report = report
         self._outcome_queue = outcome_queue
-        self._in_flight: dict[WorkflowId, dict[Command, asyncio.Task[None]]] = {}
+        self._in_flight: dict[WorkflowId, dict[Command, asyncio.Task[None] | None]] = {}
+        """None for what is in flight without a task of ours: a worker has it, and answers by the reply queue."""
 
     @property
     def calls_in_flight(self) -> int:
         """Commands under way that talk to the outside."""
-        return sum(not task.done() for tasks in self._in_flight.values() for task in tasks.values())
+        running = (task for tasks in self._in_flight.values() for task in tasks.values())
+        return sum(task is not None and not task.done() for task in running)
 
     def is_in_flight(self, workflow_id: WorkflowId, command: Command) -> bool:
         """Tell whether a command was started in this process, and not cancelled."""
@@ -78,7 +80,7 @@ class Performer:
         # A dict, not a set: what is started first must not depend on hashes, or no run could be replayed.
         wanted = dict.fromkeys(commands)
         for command in [command for command in running if command not in wanted]:
-            running.pop(command).cancel()
+            _cancel(running.pop(command))
         for command in wanted:
             if command not in running:
                 running[command] = self._start(workflow, command, catalogue)
@@ -90,11 +92,11 @@ class Performer:
     def forget(self, workflow_id: WorkflowId) -> None:
         """Cancel everything of a workflow that is set aside."""
         for task in self._in_flight.pop(workflow_id, {}).values():
-            task.cancel()
+            _cancel(task)
 
     async def close(self) -> None:
         """Cancel everything and wait until it has ended."""
-        tasks = [task for running in self._in_flight.values() for task in running.values()]
+        tasks = [task for running in self._in_flight.values() for task in running.values() if task is not None]
         self._in_flight.clear()
         for task in tasks:
             task.cancel()
@@ -157,7 +159,11 @@ class Performer:
         except Exception as error:  # noqa: BLE001 - a fault in the adapter must not strand the booking: nobody knows what it did
             ended = CallEnded(Lost(Failure("ADAPTER_FAULT", f"{type(error).__name__}: {error}")))
         if ended is None:
-            return  # the answer comes by the reply queue, or the deadline passes
+            # The answer comes by the reply queue, or the deadline passes; the task itself need not be kept until then.
+            running = self._in_flight.get(command.workflow_id, {})
+            if running.get(command) is asyncio.current_task():
+                running[command] = None
+            return
         self._report(
             command.workflow_id,
             AttemptEnded(command.task_id, command.side, command.purpose, command.number, ended.result, ended.usage),
@@ -211,6 +217,11 @@ class Performer:
                 await asyncio.sleep(backoff_ms(OUTCOMES, tries, f"{workflow_id}/{what}") / 1_000)
             else:
                 return
+
+
+def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
 
 
 def _question(workflow: Workflow, catalogue: Catalogue, now: UtcMs) -> PlannerQuestion:

@@ -31,7 +31,7 @@ def _started_too_early(driver: Driver) -> None:
 
 
 def _undone_by_nobody(driver: Driver) -> None:
-    driver.task("hold").undo.phase = Phase.READY
+    driver.task("hold").own_call("undo").phase = Phase.READY
     driver.workflow.grantable[driver.task("hold").planned.id, "undo"] = None
 
 
@@ -81,6 +81,6 @@ def test_what_comes_right_after_is_audited() -> None:
 def test_without_a_record_the_whole_is_audited() -> None:
     """A workflow in which nothing was decided, as when it is taken up again, is audited whole."""
     driver = begun(booking())
-    driver.task("book").do.phase = Phase.SUCCEEDED
+    driver.task("book").own_call("do").phase = Phase.SUCCEEDED
 
     assert breaches_near(driver.workflow, []) == breaches(driver.workflow) != []

@@ -21,7 +21,7 @@ from jada_orchestrator.domain.catalogue import Binding, Catalogue
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
 from jada_orchestrator.domain.making import made_often
-from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
+from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
 from jada_orchestrator.ports.journal import JournalCorruptError, JournalVersionError
 
 KINDS: Final[Mapping[str, type[Any]]] = {
@@ -133,7 +133,8 @@ class _PlanDecoder:
             if len(self._known) >= _TERMS_KEPT:
                 self._known.clear()
             self._known[raw] = terms
-        return r.PlanAdopted(adopted.revision, Plan(plan.tasks, terms, plan.result, plan.catalogue_version, plan.notes))
+        tasks = tuple(map(shared, plan.tasks))
+        return r.PlanAdopted(adopted.revision, Plan(tasks, terms, plan.result, plan.catalogue_version, plan.notes))
 
 
 _TERMS_KEPT: Final = 256

@@ -36,7 +36,8 @@ WAL_CHECKPOINT_PAGES: Final = 2_000
 WAL_BYTES_KEPT: Final = 64 * 1024 * 1024
 """A long reader makes the log grow; once it is gone the file shrinks to this again."""
 
-CACHE_KIB: Final = 32 * 1024
+CACHE_KIB: Final = 8 * 1024
+"""Records are written once and read at the next start: with 32 MiB, nothing that was measured was any faster."""
 
 
 def check_version(path: Path) -> None:
