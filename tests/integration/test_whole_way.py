@@ -230,6 +230,9 @@ async def test_approval(around: Surroundings, daemon: Daemon, command: str, ende
     asked = await around.outcomes.outcome(request_id)
     assert asked["type"] == "jada.booking.awaiting_approval", asked["data"]["error"]
     assert not (await around.books()).standing(request_id).kept
+    begun = {task["action"] for task in asked["data"]["tasks"] if task["attempts"]}
+    assert "payments.authorize" in begun
+    assert not begun & {"flights.ticket", "hotels.book", "payments.capture"}, "nothing binds before the approval"
     await around.send(a_control(request_id, command, by="anna"))
     outcome = await around.outcomes.outcome(request_id, count=2)
     assert outcome["type"] == f"jada.booking.{ended}"

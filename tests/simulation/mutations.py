@@ -21,7 +21,6 @@ from jada_orchestrator.domain.events import OutcomePublished, Resumed
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import IdempotencyKey, OutcomeId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.workflow import Phase
 from jada_orchestrator.engine import attempts, keys, lookups, money
 from jada_orchestrator.engine.lanes import Lanes
@@ -131,7 +130,7 @@ _found_absent = lookups._found_absent  # noqa: SLF001
 
 def _no_approval(workflow: Any, task: Any, call_input: Any) -> Any:
     checked = _check_commit(workflow, task, call_input)
-    return None if isinstance(checked, Money) else checked
+    return None if isinstance(checked, money.NeedsApproval) else checked
 
 
 def _any_amount(workflow: Any, task: Any, call_input: Any) -> Any:

@@ -21,7 +21,6 @@ from jada_orchestrator.domain.events import Side
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS
-from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import IN_FLIGHT_PHASES, Phase, Task, Workflow
@@ -30,7 +29,7 @@ from jada_orchestrator.engine.ending import tell
 from jada_orchestrator.engine.holds import outgrown, refresh_expired
 from jada_orchestrator.engine.keys import attempt_key, call_key, compensation_of, terms_of_call, terms_of_side
 from jada_orchestrator.engine.lookups import look_up_or_give_up, lookup_ended
-from jada_orchestrator.engine.money import check_commit
+from jada_orchestrator.engine.money import NeedsApproval, check_commit
 from jada_orchestrator.engine.retry import backoff_ms, call_salt, may_call_again, policy_of, refusals_of
 from jada_orchestrator.planning import faults_in, resolve_compensation, resolve_input
 
@@ -83,12 +82,12 @@ def _hold_commit(workflow: Workflow, task: Task, call_input: JsonObject, now: Ut
     checked = check_commit(workflow, task, call_input)
     if checked is None:
         return None
-    if isinstance(checked, Money):
+    if isinstance(checked, NeedsApproval):
         if workflow.approval is not None:
             return []  # one question at a time; this commit asks again once that one is answered
         expires_at = UtcMs(now + APPROVAL_WAIT_MAX_MS)
         return [
-            r.ApprovalRequested(task.planned.id, checked.to_json(), expires_at),
+            r.ApprovalRequested(checked.task_id, checked.total.to_json(), expires_at),
             tell(workflow, "awaiting_approval"),
         ]
     return [r.TaskFailed(task.planned.id, "call", 0, checked)]

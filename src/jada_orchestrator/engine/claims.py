@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.ids import AgentName
 from jada_orchestrator.domain.workflow import CallRef, Workflow
 from jada_orchestrator.engine.keys import terms_of_call
@@ -12,7 +13,7 @@ from jada_orchestrator.engine.keys import terms_of_call
 def claimable(workflow: Workflow) -> Iterator[tuple[CallRef, AgentName]]:
     """Yield the calls that only wait for a slot, with the agent whose slot it is.
 
-    While a person is asked to approve a sum, no call that commits money is among them; while one is asked whether to
+    While a person is asked to approve a sum, no commit is among them; while one is asked whether to
     undo a failed booking, nothing is.
     """
     if workflow.quarantined is not None or workflow.is_terminal:
@@ -22,7 +23,7 @@ def claimable(workflow: Workflow) -> Iterator[tuple[CallRef, AgentName]]:
         task = workflow.tasks[task_id]
         if workflow.undo_question is not None and side == "do":
             continue
-        if workflow.approval is not None and side == "do" and task.terms.amount is not None:
+        if workflow.approval is not None and side == "do" and task.terms.effect is Effect.COMMIT:
             continue
         yield ref, agent_of(workflow, ref)
 

@@ -14,7 +14,7 @@ from jada_orchestrator.domain.ids import idempotency_key_of
 from jada_orchestrator.domain.limits import FOR_EACH_MAX, PLAN_TASKS_MAX
 from jada_orchestrator.domain.workflow import Phase, TaskStatus
 from jada_orchestrator.testing.catalogues import Ref, money, proposal, request, task
-from tests.unit.engine.branching import alternative, conditional, for_each
+from tests.unit.engine.branching import DEAR, alternative, conditional, for_each
 from tests.unit.engine.driver import BUSY, DONE_BUT_LOST, LOST, SILENT, SOLD_OUT, Driver, begun
 
 ROOMS = [f"o-{n}" for n in range(3)]
@@ -258,8 +258,8 @@ def test_a_list_survives_a_kill_at_every_point() -> None:
         assert not driver.agents.books.doubled, point
 
 
-def test_money_of_a_list_is_bounded_at_each_commit() -> None:
-    """How much it comes to nobody knows before; the call that would go above the bound is never made."""
+def test_money_of_a_list_is_bounded_as_a_whole() -> None:
+    """How much it comes to nobody knows before the list is there; above the bound, not one of its calls is made."""
     plan = proposal(
         task("rooms", "trips.search", city="Lisbon"),
         task("pay", "cards.capture", for_each="rooms.offers", authorization_id="a", amount=Ref("item.price")),
@@ -267,10 +267,32 @@ def test_money_of_a_list_is_bounded_at_each_commit() -> None:
     driver = begun(plan, max_total=money("250.00 USD"))
     driver.mishap("rooms", offers(3))
     driver.run()
-    assert driver.told() == ["compensated"]
+    assert driver.told() == ["failed"]
     assert driver.workflow.failure is not None
     assert driver.workflow.failure.code == "OVER_BUDGET"
-    assert driver.standing() == []
+    assert driver.names("do") == ["rooms"]
+
+
+def test_a_payment_under_a_condition_counts_beforehand_where_the_condition_is_known_to_hold() -> None:
+    """With the condition true its money is asked for before the first commit; with it false, nobody is asked."""
+    for above, asked in ((50, True), (500, False)):
+        plan = proposal(
+            task("rooms", "trips.search", city="Lisbon"),
+            task("hold", "rooms.hold", offer_id=Ref("rooms.offers[0].offer_id")),
+            task("book", "rooms.book", hold_id=Ref("hold.hold_id"), authorization_id="x"),
+            task(
+                "pay",
+                "cards.capture",
+                when=DEAR.format(above),
+                after=["book"],
+                authorization_id="x",
+                amount=Ref("hold.total"),
+            ),
+        )
+        driver = begun(plan, approve_above=money("10.00 USD"))
+        driver.run_until_quiet()
+        assert (driver.workflow.status == "awaiting_approval") is asked
+        assert ("book" in driver.names("do")) is not asked
 
 
 def test_a_hold_of_a_list_that_ran_out_is_renewed_before_it_is_used() -> None:

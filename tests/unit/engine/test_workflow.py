@@ -24,7 +24,7 @@ from jada_orchestrator.domain.limits import (
 from jada_orchestrator.domain.workflow import Workflow
 from jada_orchestrator.engine import outstanding
 from jada_orchestrator.engine.lanes import Lanes
-from jada_orchestrator.testing.catalogues import money, proposal, request, task
+from jada_orchestrator.testing.catalogues import Ref, money, proposal, request, task
 from tests.unit.engine.driver import LOST, MESSAGE, SOLD_OUT, START, Driver, begun
 from tests.unit.engine.plans import booking, captures, one, two_holds
 
@@ -301,17 +301,60 @@ def test_small_sums_need_nobody() -> None:
     assert driver.told() == ["completed"]
 
 
-def test_approval_is_asked_once_for_what_was_granted() -> None:
-    """The sum of all commits counts; granted up to the amount that was asked for; more is asked for anew."""
+def test_approval_is_asked_once_before_anything_is_committed() -> None:
+    """The sum of all commits counts, those to come as well where it can be told: one question, and none gone before."""
     driver = begun(captures("8.00", "8.00"), approve_above=money("10.00 USD"))
     driver.run_until_quiet()
     assert driver.workflow.status == "awaiting_approval"
-    assert driver.workflow.outcomes[-1].content["approval"]["amount"] == {"amount": "16.00", "currency": "USD"}
-    assert driver.names("do") == ["pay_0"]
+    assert driver.workflow.outcomes[-1].content["approval"] == {
+        "amount": {"amount": "16.00", "currency": "USD"},
+        "task_id": "pay_0",
+    }
+    assert driver.names("do") == []
     assert kinds(driver.control("approve")) == ["ApprovalDecided"]
     assert driver.control("approve") == []
     driver.run()
     assert driver.told() == ["awaiting_approval", "completed"]
+
+
+def test_no_ticket_is_issued_before_the_payment_is_approved() -> None:
+    """A commit without an amount waits, too, when a payment that follows it is known to need a person."""
+    driver = begun(booking(), approve_above=money("10.00 USD"))
+    driver.run_until_quiet()
+    assert driver.workflow.status == "awaiting_approval"
+    assert driver.workflow.outcomes[-1].content["approval"]["task_id"] == "capture"
+    assert driver.names("do") == ["rooms", "hold", "authorize"]
+    driver.control("approve")
+    driver.run()
+    assert driver.told() == ["awaiting_approval", "completed"]
+
+
+def test_nothing_is_committed_for_a_payment_that_will_be_refused() -> None:
+    """What is known to end above `max_total` fails at the first commit, not after the ticket."""
+    driver = begun(booking(), max_total=money("10.00 USD")).run()
+    assert driver.workflow.terminal == "compensated"
+    assert driver.workflow.failure is not None
+    assert driver.workflow.failure.message == (
+        "book (rooms.book): capture would bring the total to 100.00 USD; the request allows 10.00 USD"
+    )
+    assert driver.names("do") == ["rooms", "hold", "authorize"]
+
+
+def test_more_than_was_approved_is_asked_for_anew() -> None:
+    """An amount that only a commit's own answer tells is asked for when it is told, on top of what was granted."""
+    plan = proposal(
+        task("pay_0", "cards.capture", authorization_id="x", amount={"amount": "100.00", "currency": "USD"}),
+        task("pay_1", "cards.capture", authorization_id="y", amount=Ref("pay_0.amount")),
+    )
+    driver = begun(plan, approve_above=money("10.00 USD"))
+    driver.run_until_quiet()
+    driver.control("approve")
+    driver.run_until_quiet()
+    assert driver.told() == ["awaiting_approval"] * 2
+    assert driver.workflow.outcomes[-1].content["approval"]["amount"]["amount"] == "200.00"
+    driver.control("approve")
+    driver.run()
+    assert driver.workflow.terminal == "completed"
 
 
 def test_a_second_commit_waits_for_the_same_person() -> None:
@@ -319,12 +362,10 @@ def test_a_second_commit_waits_for_the_same_person() -> None:
     driver = begun(captures("100.00", "200.00"), approve_above=money("10.00 USD"))
     driver.grant("pay_0")
     assert driver.grant("pay_1") == []
-    driver.control("approve")
-    driver.run_until_quiet()
-    assert driver.told() == ["awaiting_approval"] * 2
+    assert driver.told() == ["awaiting_approval"]
     driver.control("approve")
     driver.run()
-    assert driver.workflow.terminal == "completed"
+    assert driver.told() == ["awaiting_approval", "completed"]
 
 
 @pytest.mark.parametrize(("how", "code"), [("deny", "APPROVAL_DENIED"), ("expire", "APPROVAL_EXPIRED")])
