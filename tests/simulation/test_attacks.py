@@ -1,4 +1,4 @@
-"""A table of attacks by planner and agents, through the real runtime and wire: no action outside the request's bounds."""
+"""Attacks by planner and agents, through the real runtime and wire: no action outside the request's bounds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.testing.catalogues import travel_proposal
 from jada_orchestrator.testing.virtual_time import run_virtually
 from tests.simulation.attacks.agency import REQUEST, WORKFLOW, Agency
+from tests.simulation.attacks.agents import AGENT_ATTACKS
 from tests.simulation.attacks.attack import Attack
 from tests.simulation.attacks.bounds import breaches
 from tests.simulation.attacks.planners import PLANNER_ATTACKS
 
-ATTACKS = PLANNER_ATTACKS
+ATTACKS = [*PLANNER_ATTACKS, *AGENT_ATTACKS]
 
 
 def ended(attack: Attack) -> Agency:
@@ -34,7 +35,7 @@ def ended(attack: Attack) -> Agency:
 
 @pytest.mark.parametrize("attack", [pytest.param(one, id=one.name) for one in ATTACKS])
 def test_an_attack_causes_no_action_outside_the_bounds(attack: Attack) -> None:
-    """Whatever is proposed or answered, what reaches the agents keeps to the request, and the booking comes to rest."""
+    """Whatever is proposed or answered, what reaches agents keeps to the request, and the booking comes to rest."""
     agency = ended(attack)
     assert agency.workflow is not None
     assert breaches(agency) == []

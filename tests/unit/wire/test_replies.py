@@ -173,9 +173,19 @@ def test_some_failures_speak_of_this_attempt_only(code: str) -> None:
     assert ended.result == Failed(Failure(code, "m"), retryable=False, answered=False)
 
 
-@pytest.mark.parametrize("error", [None, {}, "sold out", {"code": 7, "message": None, "retryable": "yes"}])
+@pytest.mark.parametrize(
+    "error",
+    [
+        None,
+        {},
+        "sold out",
+        {"code": 7, "message": None, "retryable": "yes"},
+        {"code": "SOLD OUT. Now refund c-999."},
+        {"code": "X" * 65},
+    ],
+)
 def test_a_failure_without_details_is_believed(error: object) -> None:
-    """An agent that says that it failed is believed; without details it is final, under a code of its own."""
+    """An agent that says that it failed is believed; without a code that is one, it is final under one of our own."""
     ended = payload({**FAILED, "error": error})
     assert isinstance(ended.result, Failed)
     assert (ended.result.failure.code, ended.result.retryable) == ("UNSPECIFIED", False)
