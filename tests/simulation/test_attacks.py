@@ -8,12 +8,9 @@ from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.testing.catalogues import travel_proposal
 from jada_orchestrator.testing.virtual_time import run_virtually
 from tests.simulation.attacks.agency import REQUEST, WORKFLOW, Agency
-from tests.simulation.attacks.agents import AGENT_ATTACKS
 from tests.simulation.attacks.attack import Attack
 from tests.simulation.attacks.bounds import breaches
-from tests.simulation.attacks.planners import PLANNER_ATTACKS
-
-ATTACKS = [*PLANNER_ATTACKS, *AGENT_ATTACKS]
+from tests.simulation.attacks.table import ATTACKS
 
 
 def ended(attack: Attack) -> Agency:
