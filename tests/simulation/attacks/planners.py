@@ -183,7 +183,7 @@ ENDLESS: Final = [
     refused("all at once at one agent", "an agent is overrun by one booking", "FAN_OUT",
             proposal(*(task(f"t{n}", "trips.search", city=f"x{n}") for n in range(60)))),
     refused("a huge text", "memory", "TOO_LARGE", " " * (PROPOSAL_BYTES_MAX + 1)),
-    refused("nested without end", "the stack", "NOT_JSON", "[" * 100_000),
+    refused("a plan nested without end", "the stack", "NOT_JSON", "[" * 100_000),
     refused("an expression that grows", "a reference takes the processor", "BAD_REFERENCE",
             proposal(SEARCH, task("hold", "rooms.hold", offer_id=Ref("find" + "[*]" * 400)))),
     Attack("questions without end", "planner", "the traveller is asked for ever, or something is done meanwhile",
