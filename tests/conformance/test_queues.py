@@ -14,6 +14,7 @@ import pytest_asyncio
 from moto.server import ThreadedMotoServer
 
 from jada_orchestrator.adapters.aws.clients import AwsClients, Connections, open_clients
+from jada_orchestrator.adapters.aws.fast_queues import FastQueues
 from jada_orchestrator.adapters.aws.queues import SqsOutcomes, SqsSource
 from jada_orchestrator.adapters.aws.sending import SqsSender
 from jada_orchestrator.adapters.aws.service import SqsService
@@ -106,10 +107,10 @@ class FakeWorld:
 class MotoWorld:
     """The real client, and moto's SQS behind it."""
 
-    def __init__(self, clients: AwsClients, queue: str) -> None:
+    def __init__(self, clients: AwsClients, queue: str, fast: FastQueues | None) -> None:
         self.queue, self.dead_letters = queue, f"{queue}-dlq"
         self.client: SQSClient = clients.queues
-        self.service = SqsService(clients.queues, polls=2, requests=4)
+        self.service = SqsService(clients.queues, polls=2, requests=4, fast=fast)
         sender = SqsSender(self.service)
         self.source: MessageSource = self.source_of(queue)
         self.outcomes: OutcomeSink = SqsOutcomes(sender, dead_letter_queue=self.dead_letters)
@@ -165,22 +166,34 @@ async def clients(moto: str) -> AsyncIterator[AwsClients]:
         yield opened
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def real(clients: AwsClients) -> MotoWorld:
-    """Fresh queues on moto."""
-    world = MotoWorld(clients, f"requests-{next(NAMES)}")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def short_way(clients: AwsClients) -> AsyncIterator[FastQueues]:
+    """The short way to the same queues."""
+    fast = FastQueues(clients.queues, clients.session, connections=6)
+    yield fast
+    await fast.close()
+
+
+async def _with_queues(world: MotoWorld) -> MotoWorld:
     await world.create(world.queue)
     await world.create(world.dead_letters)
     return world
 
 
-@pytest.fixture(params=["fake", "moto"])
-def world(request: pytest.FixtureRequest) -> World:
+@pytest_asyncio.fixture(loop_scope="module", params=["client", "short way"])
+async def real(clients: AwsClients, short_way: FastQueues, request: pytest.FixtureRequest) -> MotoWorld:
+    """Fresh queues on moto, each way to them in turn."""
+    fast = short_way if request.param == "short way" else None
+    return await _with_queues(MotoWorld(clients, f"requests-{next(NAMES)}", fast))
+
+
+@pytest_asyncio.fixture(loop_scope="module", params=["fake", "client", "short way"])
+async def world(clients: AwsClients, short_way: FastQueues, request: pytest.FixtureRequest) -> World:
     """Each implementation in turn."""
     if request.param == "fake":
         return FakeWorld()
-    found: MotoWorld = request.getfixturevalue("real")
-    return found
+    fast = short_way if request.param == "short way" else None
+    return await _with_queues(MotoWorld(clients, f"requests-{next(NAMES)}", fast))
 
 
 async def test_a_message_arrives_as_it_was_sent(world: World) -> None:

@@ -15,6 +15,7 @@ from aiobotocore.session import get_session
 
 from jada_orchestrator.adapters.aws.clients import AwsClients, Connections, open_clients
 from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
+from jada_orchestrator.adapters.aws.fast_queues import FastQueues
 from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
 from jada_orchestrator.adapters.aws.queues import SqsSource
 from jada_orchestrator.adapters.aws.sending import SqsSender
@@ -131,7 +132,8 @@ async def sends_through_all(folder: Path, bookings: int, at_once: int) -> Timed:
     """Run bookings whose agents are workers on queues: sends, replies and deletes behind HTTP."""
     setting = Setting(bench_catalogue(sqs=True), bench_proposal(), bookings, at_once)
     async with _clients() as clients:
-        service = SqsService(clients.queues, polls=_POLLS, requests=QUEUE_CONNECTIONS - _POLLS)
+        fast = FastQueues(clients.queues, clients.session, connections=QUEUE_CONNECTIONS)
+        service = SqsService(clients.queues, polls=_POLLS, requests=QUEUE_CONNECTIONS - _POLLS, fast=fast)
         sender = SqsSender(service)
         workers = SqsWorkers(sender, encode=partial(tasks.encode, reply_to=REPLIES))
         source = SqsSource(service, REPLIES, clock=SystemClock())
@@ -142,6 +144,7 @@ async def sends_through_all(folder: Path, bookings: int, at_once: int) -> Timed:
             await stage.completed(bookings)
             timed = Timed(stage.outcomes.at - began, time.process_time() - cpu)
         await sender.close()
+        await fast.close()
     return timed
 
 

@@ -252,7 +252,7 @@ class Settings(BaseSettings):
     descriptors: DescriptorSettings = DescriptorSettings()
     """How the limit of open files is used; see `jada doctor` for what became of it."""
     fast_invoke: bool = False
-    """Call functions on the short way, about three times cheaper than by the whole AWS client (docs/decisions)."""
+    """Call functions and queues on the short way, several times cheaper than by the whole AWS client (decision 16)."""
     calls_in_flight: int = Field(default=200, ge=1, le=100_000)
     """Calls of agents at once, of all bookings together."""
     tenant_weights: Annotated[tuple[TenantWeight, ...], NoDecode, BeforeValidator(_names)] = ()

@@ -12,6 +12,7 @@ from functools import partial
 from jada_orchestrator.adapters.aws.clients import Connections, open_clients
 from jada_orchestrator.adapters.aws.errors import is_missing_queue
 from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
+from jada_orchestrator.adapters.aws.fast_queues import FastQueues
 from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
 from jada_orchestrator.adapters.aws.model_places import AwsPlaces
 from jada_orchestrator.adapters.aws.queues import SqsOutcomes, SqsSource
@@ -45,6 +46,8 @@ _SOURCE = "jada-orchestrator"
 """The CloudEvents ``source`` of every outcome."""
 _POLL_SHARE = 4
 """Of the connections to SQS, every fourth may be held by a long poll; the others send, delete and look up."""
+_LOOK_UPS = 1
+"""Connections that the client itself keeps to look up queues, where messages go the short way."""
 _REPLY_VISIBILITY_S = 10
 """A reply that a killed process had received comes again before the call's own timeout is over, so it is not made
 again; one that comes again too early is fenced by its attempt."""
@@ -120,7 +123,14 @@ async def open_world(
         )
         stack.push_async_callback(governed.close)
         polls = max(2, min(2 * settings.receivers, budget.queues // _POLL_SHARE))
-        sqs = SqsService(clients.queues, polls=polls, requests=budget.queues - polls)
+        fast_queues = FastQueues(clients.queues, clients.session, connections=budget.queues - _LOOK_UPS)
+        stack.push_async_callback(fast_queues.close)
+        sqs = SqsService(
+            clients.queues,
+            polls=polls,
+            requests=max(1, budget.queues - polls - (_LOOK_UPS if settings.fast_invoke else 0)),
+            fast=fast_queues if settings.fast_invoke else None,
+        )
         await _find_queues(sqs, settings)
         sender = SqsSender(sqs)
         stack.push_async_callback(sender.close)

@@ -60,7 +60,7 @@ class SqsSource:
         """Wait for messages; see the port."""
         if messages_max <= 0:
             return ()
-        client = self._service.client
+        client = self._service.operations
         try:
             async with self._service.polls:
                 answer = await self._service.to_queue(
@@ -82,7 +82,7 @@ class SqsSource:
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Delete messages; see the port. All batches are tried before a failure is raised."""
-        client = self._service.client
+        client = self._service.operations
 
         async def delete_batch(url: str, batch: list[Delivery]) -> list[BatchResultErrorEntryTypeDef]:
             entries: Any = [{"Id": str(i), "ReceiptHandle": each.handle} for i, each in enumerate(batch)]
@@ -93,7 +93,7 @@ class SqsSource:
 
     async def give_back(self, deliveries: Sequence[Delivery], *, after_ms: int = 0) -> None:
         """Make messages visible again after a while; see the port. SQS counts in whole seconds, rounded up."""
-        client = self._service.client
+        client = self._service.operations
         seconds = min(-(-max(after_ms, 0) // 1000), VISIBILITY_MAX_S)
 
         async def give_back_batch(url: str, batch: list[Delivery]) -> list[BatchResultErrorEntryTypeDef]:

@@ -125,7 +125,7 @@ class SqsSender:
         """Send one batch once, and return a result for each of its messages."""
         subject = f"queue {queue}"
         entries = [self._entry(queue, index, message) for index, message in enumerate(batch)]
-        client = self._service.client
+        client = self._service.operations
         try:
             await self._service.find(queue)
         except Exception as error:  # noqa: BLE001 - every failure is judged; nothing of this one was sent

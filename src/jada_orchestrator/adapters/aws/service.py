@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from botocore.exceptions import ClientError
 
 from jada_orchestrator.adapters.aws.errors import is_missing_queue
+from jada_orchestrator.adapters.aws.fast_queues import FastQueues
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -27,10 +28,21 @@ class SqsService:
     """The process's SQS client with admission in front of it, and the URLs of queues."""
 
     def __init__(
-        self, client: SQSClient, *, polls: int, requests: int, request_timeout_s: float = REQUEST_TIMEOUT_S
+        self,
+        client: SQSClient,
+        *,
+        polls: int,
+        requests: int,
+        request_timeout_s: float = REQUEST_TIMEOUT_S,
+        fast: FastQueues | None = None,
     ) -> None:
-        """Take the client; `polls` and `requests` together are the size of its pool."""
+        """Take the client; `polls` and `requests` together are the size of its pool, or of that of `fast`.
+
+        With `fast`, messages go the short way, and the client only looks up where queues are.
+        """
         self.client = client
+        self.operations: SQSClient | FastQueues = client if fast is None else fast
+        """What sends, receives and settles."""
         self.polls = asyncio.Semaphore(polls)
         self.requests = asyncio.Semaphore(requests)
         self.request_timeout_s = request_timeout_s
