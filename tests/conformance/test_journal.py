@@ -69,12 +69,20 @@ class Place(Protocol):
     def reader(self) -> JournalReader:
         """A reader of the store."""
 
+    is_shared: bool
+    """Several processes may have it open at once; it is not taken over as a whole, but instance by instance."""
+
     def break_lock(self) -> None:
-        """From here on a second process can open the store although the first one lives."""
+        """From here on a second process can open the store although the first one lives, and supersedes it."""
+
+    async def take_over(self, journal: Journal) -> None:
+        """Make what the superseded process had this open journal's own."""
 
 
 class SqlitePlace:
     """One file."""
+
+    is_shared = False
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "journal.db"
@@ -88,9 +96,14 @@ class SqlitePlace:
     def break_lock(self) -> None:
         self._path.with_name("journal.db.lock").unlink()
 
+    async def take_over(self, journal: Journal) -> None:
+        """Nothing is left to do: the file is taken over whole."""
+
 
 class MemoryPlace:
     """One object."""
+
+    is_shared = False
 
     def __init__(self, folder: Path) -> None:
         self._store = MemoryStore(exclusive=True)
@@ -104,9 +117,14 @@ class MemoryPlace:
     def break_lock(self) -> None:
         self._store.kill_holder()
 
+    async def take_over(self, journal: Journal) -> None:
+        """Nothing is left to do."""
+
 
 class PostgresPlace:
     """One schema of a database on a real server, which is started for the session."""
+
+    is_shared = True
 
     def __init__(self, server: PostgresServer, schema: str) -> None:
         self._server = server
@@ -120,8 +138,12 @@ class PostgresPlace:
         return PostgresJournalReader(self.address)
 
     def break_lock(self) -> None:
-        held = "FROM pg_stat_activity WHERE application_name = 'jada journal'"
-        self._server.sql(f"SELECT count(pg_terminate_backend(pid, 5000)) {held}")
+        ended = "ended_at = clock_timestamp(), ended = 'expired', unclaimed = true"
+        self._server.sql(f"UPDATE {self._schema}.instances SET {ended}")  # noqa: S608 - constants
+
+    async def take_over(self, journal: Journal) -> None:
+        assert isinstance(journal, PostgresJournal)
+        await journal.ownership.claim(1_000)
 
     def drop(self) -> None:
         """Remove it."""
@@ -309,9 +331,16 @@ async def test_appends_happen_in_the_order_in_which_they_were_made(journal: Jour
     assert await everything(journal, "a") == {"a": entries(1, 29)}
 
 
-async def test_a_second_opener_is_refused(place: Place, journal: Journal) -> None:
-    """While one process has the store, another is told who has it; the first is not disturbed, and may hand over."""
+async def test_a_second_opener_is_refused_or_disturbs_nobody(place: Place, journal: Journal) -> None:
+    """While one process has the store, another is told who has it, or shares it; the first is not disturbed."""
     second = place.journal()
+    if place.is_shared:
+        await second.open()
+        await journal.append([Append(wf("a"), entries(1, 1), head())])
+        assert await everything(second, "a") == {"a": entries(1, 1)}
+        await second.close()
+        await journal.append([Append(wf("a"), entries(2, 2), head())])
+        return
     with pytest.raises(JournalInUseError, match="in use by process"):
         await second.open()
     await journal.append([Append(wf("a"), entries(1, 1), head())])
@@ -332,6 +361,7 @@ async def test_a_superseded_process_writes_no_more(place: Place, journal: Journa
             await journal.append([Append(wf("a"), entries(2, 2), head())])
     with pytest.raises(JournalSupersededError):
         await journal.put_catalogue(CATALOGUE)
+    await place.take_over(second)
     await second.append([Append(wf("a"), entries(2, 2, "mine"), head())])
     assert await everything(second, "a") == {"a": entries(1, 1) + entries(2, 2, "mine")}
     await second.close()

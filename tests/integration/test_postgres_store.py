@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,7 @@ from jada_orchestrator.ports.journal import (
     Append,
     Head,
     JournalAmbiguousError,
-    JournalInUseError,
+    JournalSupersededError,
     JournalUnavailableError,
     JournalVersionError,
 )
@@ -201,15 +202,55 @@ async def test_what_is_wrong_with_the_address_is_told(postgres_server: PostgresS
     assert "secret-word" not in str(raised.value)
 
 
-async def test_two_that_start_at_once_migrate_once(address: Address) -> None:
-    """Of many that open an empty database at the same moment, all find sound tables and one gets the store."""
+async def test_many_that_start_at_once_migrate_once(address: Address) -> None:
+    """Of many that open an empty database at the same moment, all find sound tables and become instances."""
     journals = [PostgresJournal(address) for _ in range(5)]
-    ends = await asyncio.gather(*(journal.open() for journal in journals), return_exceptions=True)
-    assert ends.count(None) == 1
-    assert sum(isinstance(end, JournalInUseError) for end in ends) == len(ends) - 1
-    await journals[ends.index(None)].append(batch(1))
+    await asyncio.gather(*(journal.open() for journal in journals))
+    assert sorted(journal.ownership.number for journal in journals) == [1, 2, 3, 4, 5]
+    await journals[3].append(batch(1))
     for journal in journals:
         await journal.close()
+
+
+async def test_an_instance_is_not_ended_under_a_commit(address: Address) -> None:
+    """While a commit of an instance is under way, nobody ends it, however late its lease; afterwards they do."""
+    slow, other = PostgresJournal(address), PostgresJournal(address)
+    await slow.open()
+    await other.open()
+    await slow.append(batch(1))
+    shell = Link(address, "shell")
+    async with shell.use() as connection:
+        await connection.execute("UPDATE instances SET lease_until = now() - interval '1 hour' WHERE number = 1")
+        async with connection.transaction():
+            await connection.execute("SELECT FROM instances WHERE number = 1 FOR KEY SHARE")  # as a commit does
+            assert await other.ownership.claim(10) == []
+        assert [stored.workflow_id for stored in await other.ownership.claim(10)] == ["wf-0"]
+    await shell.close()
+    with pytest.raises(JournalSupersededError):
+        await slow.append(batch(2))
+    await slow.close()
+    await other.close()
+
+
+async def test_a_claim_whose_answer_was_lost_is_told_again(
+    postgres_server: PostgresServer, address: Address, proxy: TcpProxy
+) -> None:
+    """What was claimed while the connection broke is named by the next claim: nothing lies between two instances."""
+    first, second = PostgresJournal(address), PostgresJournal(through(proxy, postgres_server, address))
+    await first.open()
+    await first.append(batch(1, width=3))
+    await second.open()
+    await first.close()
+    proxy.weather = Weather.NO_ANSWERS
+    with pytest.raises(JournalUnavailableError):
+        await second.ownership.claim(10)
+    proxy.weather = Weather.FINE
+    claimed: list[str] = []
+    while not claimed:
+        with suppress(JournalUnavailableError):
+            claimed = [stored.workflow_id for stored in await second.ownership.claim(10)]
+    assert claimed == ["wf-0", "wf-1", "wf-2"]
+    await second.close()
 
 
 ADDING: Final = Migration.of(
@@ -240,6 +281,7 @@ async def test_an_older_program_goes_on_beside_a_newer_one(address: Address) -> 
     await old.close()
     again = PostgresJournal(address)
     await again.open()
+    assert len(await again.ownership.claim(10)) == 3
     await again.append(batch(3, width=3))
     assert await stored_seqs(again) == [1, 2, 3]
     reader = PostgresJournalReader(address)
@@ -302,12 +344,12 @@ async def test_commits_wait_for_the_disk_whatever_the_default_is(
 async def test_connections_stay_within_what_is_kept_for_the_store(
     postgres_server: PostgresServer, address: Address
 ) -> None:
-    """However much is asked at once, the journal has its two connections and no more."""
+    """However much is asked at once, the journal has its three connections and no more."""
     journal = PostgresJournal(address)
     await journal.open()
     await asyncio.gather(*(journal.append(batch(seq)) for seq in range(1, 20)))
     await asyncio.gather(*(stored_seqs(journal) for _ in range(20)))
-    mine = "FROM pg_stat_activity WHERE application_name IN ('jada journal', 'jada look-ups')"
+    mine = "FROM pg_stat_activity WHERE application_name IN ('jada journal', 'jada look-ups', 'jada ownership')"
     assert postgres_server.sql(f"SELECT count(*) {mine}") == str(CONNECTIONS)
     assert RESERVED["store"][0] >= CONNECTIONS
     await journal.close()

@@ -77,9 +77,9 @@ async def _act_then_commit(self: Turns, turn: Any) -> None:
     await _commit(self, turn)
 
 
-def _delete_then_decide(self: Intake, workflow_id: Any, event: Any, delivery: Any) -> None:
-    self._request_settler.delete(delivery)
-    _put(self, workflow_id, event, delivery)
+def _delete_then_decide(self: Intake, workflow_id: Any, event: Any, delivery: Any, settler: Any) -> None:
+    settler.delete(delivery)
+    _put(self, workflow_id, event, delivery, settler)
 
 
 def _without_epoch(self: MemoryJournal) -> None:

@@ -19,6 +19,7 @@ from jada_orchestrator.cli import (
     dead_letters,
     doctor,
     examining,
+    instances,
     models,
     operating,
     planning,
@@ -81,6 +82,11 @@ _LOOK, _RUN, _ASK = "Look", "Run", "Ask for something"
 app.command(
     "list", rich_help_panel=_LOOK, help=taught("List bookings, the newest first.", "jada list --status needs_attention")
 )(reading.list_bookings)
+app.command(
+    "instances",
+    rich_help_panel=_LOOK,
+    help=taught("List the instances that share the store: who is alive, what each owns, since when.", "jada instances"),
+)(instances.list_instances)
 app.command(
     "show",
     rich_help_panel=_LOOK,

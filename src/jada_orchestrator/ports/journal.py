@@ -44,6 +44,14 @@ class JournalSupersededError(JournalError):
     """
 
 
+class JournalLeaseLostError(JournalSupersededError):
+    """The lease of this instance ran out, so others may have taken over what it owned (`ports.ownership`).
+
+    Raised by journals that several instances share, and by the runtime when the lease could not be renewed in time.
+    This process must act no more as that instance; it may begin anew as another one, which the daemon does by itself.
+    """
+
+
 class JournalInUseError(JournalError):
     """Another process holds this store. Raised when the journal is opened; the message names the process.
 

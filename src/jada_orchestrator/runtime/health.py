@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jada_orchestrator.runtime.snapshot import Spending
+from jada_orchestrator.runtime.world import World
 
 
 @dataclass(slots=True)
@@ -27,3 +28,14 @@ class CatalogueLostError(Exception):
     Raised within a turn; the booking is set aside with this as its story. Every version is kept before the first
     booking uses it, so the store was damaged or put together by hand: the operator restores it from a backup.
     """
+
+
+def note_trouble(health: Health, world: World, trouble: str | None) -> None:
+    """Say it once when trouble with the store begins, and once when it is over."""
+    before, health.store_trouble = health.store_trouble, trouble
+    if trouble is not None and before is None:
+        message = f"The store cannot be used; nothing is accepted until it can: {trouble}"
+        world.log.emit("critical", "store.unavailable", message)
+        world.watcher.status(f"NOT ACCEPTING: {trouble}")
+    elif trouble is None and before is not None:
+        world.log.emit("warning", "store.available", "The store can be used again; requests are accepted")

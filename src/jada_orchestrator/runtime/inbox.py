@@ -21,6 +21,8 @@ class Receipt(Enum):
     """It was decided, and what was decided is on disk (perhaps: nothing)."""
     UNKNOWN_WORKFLOW = "unknown_workflow"
     """It was for a workflow that does not exist."""
+    ELSEWHERE = "elsewhere"
+    """It is for a workflow of another instance, which has to hear of it."""
     QUARANTINED = "quarantined"
     """It could not be decided: its workflow was set aside."""
 

@@ -9,6 +9,8 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
+from functools import partial
+from typing import assert_never
 
 from jada_orchestrator.capacity.descriptors import admissible
 from jada_orchestrator.domain.documents import digest_of_text
@@ -17,8 +19,10 @@ from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.ids import WorkflowId, refused_workflow_id_of, workflow_id_of
 from jada_orchestrator.domain.limits import UNPLANNED_WHILE_STOPPED_MAX
 from jada_orchestrator.domain.workflow import Status
+from jada_orchestrator.ports.ownership import MailKind, Wanted
 from jada_orchestrator.ports.queues import AgentReply, Delivery, MessageSource, QueueError, UnreadableReply
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
+from jada_orchestrator.runtime.ownership import wanted_for
 from jada_orchestrator.runtime.turn import Turns
 from jada_orchestrator.runtime.world import Tunables, World
 
@@ -47,6 +51,10 @@ class Settler:
     def idle(self) -> bool:
         """Whether nothing waits to be settled."""
         return not self._delete and not self._busy
+
+    async def give_back(self, delivery: Delivery, after_ms: int) -> None:
+        """Let a message come again. Raises: QueueError."""
+        await self._source.give_back([delivery], after_ms=after_ms)
 
     def delete(self, delivery: Delivery) -> None:
         """Have a message deleted soon. One that cannot be deleted comes again and is known by then."""
@@ -146,6 +154,9 @@ class Intake:
         self._turns = turns
         self._request_settler = Settler(world, world.requests)
         self._reply_settler = Settler(world, world.replies)
+        ownership = world.ownership
+        self._mailed_requests = None if ownership is None else Settler(world, ownership.requests)
+        self._mailed_replies = None if ownership is None else Settler(world, ownership.replies)
         self._undecided = 0
         self._short_of_files = False
         self._side_work: set[asyncio.Task[None]] = set()
@@ -153,19 +164,34 @@ class Intake:
     @property
     def idle(self) -> bool:
         """Whether every message that came in is decided and settled."""
-        return self._undecided == 0 and self._request_settler.idle and self._reply_settler.idle and not self._side_work
+        return self._undecided == 0 and all(settler.idle for settler in self.settlers()) and not self._side_work
 
     def request_receivers(self) -> Receivers:
         """Return what receives requests; run it as often as there are to be receivers."""
-        return Receivers(self._world, self._world.requests, "the request queue", self._request_room, self._request)
+        accept = partial(self._request, settler=self._request_settler)
+        return Receivers(self._world, self._world.requests, "the request queue", self._request_room, accept)
 
     def reply_receivers(self) -> Receivers:
         """Return what receives replies. Replies end work and make room, so only the inbox bounds them."""
-        return Receivers(self._world, self._world.replies, "the reply queue", lambda: self._inbox.room, self._reply)
+        accept = partial(self._reply, settler=self._reply_settler)
+        return Receivers(self._world, self._world.replies, "the reply queue", lambda: self._inbox.room, accept)
+
+    def mail_receivers(self) -> tuple[list[Receivers], list[Receivers]]:
+        """Return what receives requests, and what receives replies, that other instances handed over; run each once."""
+        ownership, requests, replies = self._world.ownership, self._mailed_requests, self._mailed_replies
+        if ownership is None or requests is None or replies is None:
+            return [], []
+        world = self._world
+        request, reply = partial(self._request, settler=requests), partial(self._reply, settler=replies)
+        return (
+            [Receivers(world, ownership.requests, "the mailbox of requests", self._request_room, request)],
+            [Receivers(world, ownership.replies, "the mailbox of replies", lambda: self._inbox.room, reply)],
+        )
 
     def settlers(self) -> list[Settler]:
         """Return what settles messages; run each once."""
-        return [self._request_settler, self._reply_settler]
+        mailed = [settler for settler in (self._mailed_requests, self._mailed_replies) if settler is not None]
+        return [self._request_settler, self._reply_settler, *mailed]
 
     def _request_room(self) -> int:
         if self._turns.health.store_trouble is not None:
@@ -198,38 +224,47 @@ class Intake:
 
     # --- Requests and control messages ----------------------------------------------------------------------------
 
-    async def _request(self, delivery: Delivery) -> None:
+    async def _request(self, delivery: Delivery, settler: Settler) -> None:
         parsed = self._world.wire.parse_request(delivery.message, self._tunables().model)
         match parsed:
             case RequestArrived():
                 parsed = _with_models(parsed, self._tunables())
                 reply_to = parsed.request.reply_to
                 if reply_to is not None and reply_to not in self._tunables().reply_to_allowed:
-                    self._put_refused(_not_allowed(parsed, reply_to), delivery)
+                    self._put_refused(_not_allowed(parsed, reply_to), delivery, settler)
                 else:
-                    self._put(workflow_id_of(parsed.request.request_id), parsed, delivery)
+                    self._put(workflow_id_of(parsed.request.request_id), parsed, delivery, settler)
             case RequestRefused():
                 if parsed.reply_to is not None and parsed.reply_to not in self._tunables().reply_to_allowed:
                     parsed = _without_reply_to(parsed)
-                self._put_refused(parsed, delivery)
+                self._put_refused(parsed, delivery, settler)
             case (request_id, control):
-                self._put(workflow_id_of(request_id), control, delivery)
+                self._put(workflow_id_of(request_id), control, delivery, settler)
 
-    def _put_refused(self, refused: RequestRefused, delivery: Delivery) -> None:
+    def _put_refused(self, refused: RequestRefused, delivery: Delivery, settler: Settler) -> None:
         source = f"{delivery.message_id}\x00{delivery.message.body}"
-        self._put(refused_workflow_id_of(digest_of_text(source)), refused, delivery)
+        self._put(refused_workflow_id_of(digest_of_text(source)), refused, delivery, settler)
 
     def _put(
-        self, workflow_id: WorkflowId, event: RequestArrived | RequestRefused | ControlArrived, delivery: Delivery
+        self,
+        workflow_id: WorkflowId,
+        event: RequestArrived | RequestRefused | ControlArrived,
+        delivery: Delivery,
+        settler: Settler,
     ) -> None:
         self._undecided += 1
 
         def settle(receipt: Receipt) -> None:
             self._undecided -= 1
-            if receipt is Receipt.DURABLE:
-                self._request_settler.delete(delivery)
-            else:
-                self._aside(self._not_taken(delivery, receipt))
+            match receipt:
+                case Receipt.DURABLE:
+                    settler.delete(delivery)
+                case Receipt.ELSEWHERE:
+                    self._aside(self._hand_over("request", wanted_for(workflow_id, event), delivery, settler))
+                case Receipt.UNKNOWN_WORKFLOW | Receipt.QUARANTINED:
+                    self._aside(self._not_taken(delivery, receipt, settler))
+                case _:
+                    assert_never(receipt)
 
         self._inbox.put(Item(workflow_id, event, settle))
 
@@ -238,11 +273,25 @@ class Intake:
         self._side_work.add(task)
         task.add_done_callback(self._side_work.discard)
 
-    async def _not_taken(self, delivery: Delivery, receipt: Receipt) -> None:
+    async def _hand_over(self, kind: MailKind, wanted: Wanted, delivery: Delivery, settler: Settler) -> None:
+        """Give a message to the instance whose workflow it is about; it is deleted here once it lies in the store."""
+        ownership = self._world.ownership
+        assert ownership is not None, "without others nothing is elsewhere"
+        try:
+            if settler in {self._mailed_requests, self._mailed_replies}:
+                await settler.give_back(delivery, _GIVE_BACK_MS)  # its workflow has moved meanwhile
+                return
+            mailbox = ownership.requests if kind == "request" else ownership.replies
+            await mailbox.put(delivery, wanted.workflow_id, wanted.ordering_key)
+            settler.delete(delivery)
+        except QueueError as error:
+            self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")
+
+    async def _not_taken(self, delivery: Delivery, receipt: Receipt, settler: Settler) -> None:
         """Let a message come again: what it needs may be on its way; after a few times it is a dead letter."""
         try:
             if delivery.receive_count < _GIVE_UP_AFTER_RECEIVES:
-                await self._world.requests.give_back([delivery], after_ms=_GIVE_BACK_MS * delivery.receive_count)
+                await settler.give_back(delivery, _GIVE_BACK_MS * delivery.receive_count)
                 return
             unknown = receipt is Receipt.UNKNOWN_WORKFLOW
             failure = (
@@ -252,25 +301,28 @@ class Intake:
             )
             self._world.log.emit("error", "message.dead_letter", f"Given up: {failure.message}", code=failure.code)
             await self._world.outcomes.dead_letter(delivery.message, failure)
-            self._request_settler.delete(delivery)
+            settler.delete(delivery)
         except QueueError as error:
             self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")
 
     # --- Replies --------------------------------------------------------------------------------------------------
 
-    async def _reply(self, delivery: Delivery) -> None:
+    async def _reply(self, delivery: Delivery, settler: Settler) -> None:
         parsed = self._world.wire.parse_reply(delivery.message.body)
         if isinstance(parsed, UnreadableReply):
-            self._aside(self._unreadable_reply(delivery, parsed))
+            self._aside(self._unreadable_reply(delivery, parsed, settler))
             return
-        self._put_reply(parsed, delivery)
+        self._put_reply(parsed, delivery, settler)
 
-    def _put_reply(self, reply: AgentReply, delivery: Delivery) -> None:
+    def _put_reply(self, reply: AgentReply, delivery: Delivery, settler: Settler) -> None:
         self._undecided += 1
         event = ReplyArrived(reply.task_id, reply.attempt, reply.idempotency_key, reply.result, reply.usage)
 
         def settle(receipt: Receipt) -> None:
             self._undecided -= 1
+            if receipt is Receipt.ELSEWHERE:
+                self._aside(self._hand_over("reply", Wanted(reply.workflow_id), delivery, settler))
+                return
             if receipt is not Receipt.DURABLE:
                 self._world.log.emit(
                     "warning",
@@ -279,17 +331,17 @@ class Intake:
                     workflow_id=reply.workflow_id,
                     task_id=reply.task_id,
                 )
-            self._reply_settler.delete(delivery)
+            settler.delete(delivery)
 
         self._inbox.put(Item(reply.workflow_id, event, settle))
 
-    async def _unreadable_reply(self, delivery: Delivery, reply: UnreadableReply) -> None:
+    async def _unreadable_reply(self, delivery: Delivery, reply: UnreadableReply, settler: Settler) -> None:
         self._world.log.emit(
             "error", "reply.unreadable", f"A message on the reply queue is no reply: {reply.failure.message}"
         )
         try:
             await self._world.outcomes.dead_letter(delivery.message, reply.failure)
-            self._reply_settler.delete(delivery)
+            settler.delete(delivery)
         except QueueError as error:
             self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")
 

@@ -80,7 +80,11 @@ class Orchestrator:
 
         Raises: JournalError when the store is lost for good; whatever is not durable then was never acted upon.
         """
+        loop = asyncio.get_running_loop()
+        keeping: list[asyncio.Task[Any]] = []
         try:
+            await self._turns.keeper.begin()
+            keeping = [loop.create_task(each) for each in self._turns.keeper.loops()]
             with without_collection():
                 recovered = await self._turns.recover()
             self._world.log.emit(
@@ -92,14 +96,14 @@ class Orchestrator:
             self._world.watcher.status(self.status_line())
             self._world.watcher.ready()
             self._world.log.emit("info", "daemon.ready", "Requests are accepted")
-            loop = asyncio.get_running_loop()
             stopping = loop.create_task(self._stop.wait())
             turning = loop.create_task(self._go_round())
             reporting = loop.create_task(self._report_status())
             try:
-                endless = {turning, reporting, *self._tasks}
+                endless = {turning, reporting, *keeping, *self._tasks}
                 ended, _ = await asyncio.wait({stopping, *endless}, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended & endless:
+                    self._turns.halt()
                     task.result()  # it only ends by an error, and without it the daemon would be lame
                 return await self._drain(turning)
             finally:
@@ -108,12 +112,16 @@ class Orchestrator:
             self._phase = Phase.ENDED
             await _end(self._tasks)
             await self._turns.close()
+            await _end(keeping)
 
     def _begin_intake(self) -> None:
         loop = asyncio.get_running_loop()
         requests, replies = self._intake.request_receivers(), self._intake.reply_receivers()
+        handed_requests, handed_replies = self._intake.mail_receivers()
         self._receivers = [loop.create_task(requests.run()) for _ in range(self._tunables.receivers)]
+        self._receivers += [loop.create_task(each.run()) for each in handed_requests]
         reply_receivers = [loop.create_task(replies.run()) for _ in range(self._tunables.receivers)]
+        reply_receivers += [loop.create_task(each.run()) for each in handed_replies]
         settlers = [loop.create_task(settler.run()) for settler in self._intake.settlers()]
         self._tasks = [*self._receivers, *reply_receivers, *settlers]
 

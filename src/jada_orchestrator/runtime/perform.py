@@ -52,9 +52,17 @@ class Performer:
     """Starts and stops what is in flight. Everything it needs of a state it reads at once, in `reconcile`."""
 
     def __init__(
-        self, world: World, report: Callable[[WorkflowId, Event], None], outcome_queue: Callable[[], str]
+        self,
+        world: World,
+        report: Callable[[WorkflowId, Event], None],
+        outcome_queue: Callable[[], str],
+        may_act: Callable[[], bool],
     ) -> None:
-        """Report events through `report`; `outcome_queue` names the default queue as it is set now."""
+        """Report events through `report`; `outcome_queue` names the default queue as it is set now.
+
+        `may_act` is asked at the last moment before anything leaves: once false, nothing does any more.
+        """
+        self._may_act = may_act
         self._world = world
         self._report = report
         self._outcome_queue = outcome_queue
@@ -94,6 +102,13 @@ class Performer:
         for task in self._in_flight.pop(workflow_id, {}).values():
             _cancel(task)
 
+    def halt(self) -> None:
+        """Cancel everything, without waiting, and let nothing more begin."""
+        self._may_act = _never
+        for running in self._in_flight.values():
+            for task in running.values():
+                _cancel(task)
+
     async def close(self) -> None:
         """Cancel everything and wait until it has ended."""
         tasks = [task for running in self._in_flight.values() for task in running.values() if task is not None]
@@ -124,6 +139,8 @@ class Performer:
 
     async def _ask(self, command: AskPlanner, question: PlannerQuestion) -> None:
         event: Event
+        if not self._may_act():
+            return
         try:
             answer = await self._world.planner.propose(question)
         except PlannerError as error:
@@ -154,6 +171,8 @@ class Performer:
         self._report(command.workflow_id, event)
 
     async def _dispatch(self, command: Dispatch, target: LambdaTransport | SqsTransport, call: AgentCall) -> None:
+        if not self._may_act():
+            return
         try:
             ended = await self._call(target, call)
         except Exception as error:  # noqa: BLE001 - a fault in the adapter must not strand the booking: nobody knows what it did
@@ -202,6 +221,8 @@ class Performer:
         """Send until the queue has it; only the end of the process, or of the need, stops this."""
         tries = 0
         while True:
+            if not self._may_act():
+                await asyncio.Event().wait()  # until it is cancelled, which is about to happen
             try:
                 await send()
             except Exception as error:  # noqa: BLE001 - also a fault in the adapter must not keep the frontend untold
@@ -222,6 +243,10 @@ class Performer:
 def _cancel(task: asyncio.Task[None] | None) -> None:
     if task is not None:
         task.cancel()
+
+
+def _never() -> bool:
+    return False
 
 
 def _question(workflow: Workflow, catalogue: Catalogue, now: UtcMs) -> PlannerQuestion:

@@ -43,10 +43,12 @@ from jada_orchestrator.ports.journal import (
     JournalUnavailableError,
     Stored,
 )
+from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
 from jada_orchestrator.runtime.heads import head_of
-from jada_orchestrator.runtime.health import CatalogueLostError, Health
+from jada_orchestrator.runtime.health import CatalogueLostError, Health, note_trouble
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
+from jada_orchestrator.runtime.ownership import Keeper, missing_of, wanted_for
 from jada_orchestrator.runtime.perform import Performer
 from jada_orchestrator.runtime.telling import Teller
 from jada_orchestrator.runtime.timers import Timers
@@ -68,6 +70,8 @@ class _Turn:
     entries: dict[WorkflowId, list[Entry]] = field(default_factory=dict)
     touched: dict[WorkflowId, Workflow] = field(default_factory=dict)
     receipts: list[tuple[Item, Receipt]] = field(default_factory=list)
+    elsewhere: set[WorkflowId] = field(default_factory=set)
+    """Workflows of other instances, for which something came."""
 
 
 class Turns:
@@ -87,6 +91,7 @@ class Turns:
         """Loaded for the present turn, to be asked; those that have nothing left to do leave with it."""
         self._catalogues: dict[CatalogueVersion, Catalogue] = {tunables.catalogue.version: tunables.catalogue}
         self._turning = False
+        self.keeper = Keeper(world.journal, world.ownership, inbox.wake)
         self._lanes = Lanes()
         self._teller = Teller(world.log)
         self._timers = Timers(world.clock, lambda workflow_id: inbox.put(Item(workflow_id, TimerFired())))
@@ -97,6 +102,7 @@ class Turns:
             world,
             lambda workflow_id, event: inbox.put(Item(workflow_id, event)),
             lambda: self._tunables.outcome_queue,
+            lambda: self.keeper.is_trusted,
         )
 
     # --- What others may see --------------------------------------------------------------------------------------
@@ -157,9 +163,13 @@ class Turns:
 
     async def _bring_in(self) -> int:
         await self._world.journal.put_catalogue(self._tunables.catalogue)
+        return await self._take_up()
+
+    async def _take_up(self) -> int:
+        """Bring in what nobody works on, as if nothing were in flight; return how many there were."""
         count = 0
-        async for stored in self._world.journal.unfinished():
-            workflow = self._fold(stored)
+        async for stored in self.keeper.claim(self.room):
+            workflow = self._fold(stored) if stored.workflow_id not in self._workflows else None
             if workflow is None:
                 continue
             count += 1
@@ -169,6 +179,13 @@ class Turns:
             self._inbox.put(Item(workflow.workflow_id, Resumed()))
         return count
 
+    async def _claim(self) -> None:
+        """Take up what instances left that have ended."""
+        claimed = await self._through_trouble(self._take_up)
+        if claimed:
+            message = f"{claimed} workflows of instances that have ended go on here"
+            self._world.log.emit("info", "workflows.claimed", message, workflows=claimed)
+
     async def retune(self, tunables: Tunables) -> None:
         """Take new settings: they hold for what begins from now on. Raises: JournalError (then the old ones hold)."""
         await self._world.journal.put_catalogue(tunables.catalogue)
@@ -177,6 +194,10 @@ class Turns:
         limits = {name: agent.limits for name, agent in tunables.catalogue.agents.items()}
         self._slots.set_limits(tunables.calls_in_flight_max, limits, tunables.tenant_weights)
         self._inbox.wake()
+
+    def halt(self) -> None:
+        """Cancel everything in flight now, and start nothing more: others may have taken over."""
+        self._performer.halt()
 
     async def close(self) -> None:
         """Stop timers and everything in flight; what was in flight is taken up again at the next start."""
@@ -194,15 +215,18 @@ class Turns:
         waited out in here, with the batch kept.
         """
         self._turning = True  # what was taken out of the inbox is not at rest before its commit and what follows
+        if self.keeper.claim_due and not self.draining:
+            await self._claim()
         items = self._inbox.take()
         turn = _Turn(self._world.clock.now())
-        await self._load(item.workflow_id for item in items)
+        turn.elsewhere |= await self._load(wanted_for(item.workflow_id, item.event) for item in items)
         for item in items:
             await self._decide_item(turn, item)
         await self._run_lanes(turn)
         await self._grant_slots(turn)
         await self._audit(turn)
         await self._commit(turn)
+        self.keeper.check()
         self._after_commit(turn)
         self._turning = False
         self.health.turns += 1
@@ -211,17 +235,19 @@ class Turns:
 
     # --- Into memory ----------------------------------------------------------------------------------------------
 
-    async def _load(self, workflow_ids: Iterable[WorkflowId]) -> None:
-        missing = [i for i in dict.fromkeys(workflow_ids) if i not in self._workflows and i not in self._unreadable]
+    async def _load(self, wanted: Iterable[Wanted]) -> frozenset[WorkflowId]:
+        """Bring in what something came for and may be acted upon here; return what is other instances'."""
+        missing = missing_of(wanted, self._workflows, self._unreadable)
         if not missing:
-            return
-        stored = await self._through_trouble(lambda: self._world.journal.load(missing))
-        for found in stored.values():
+            return frozenset()
+        taken = await self._through_trouble(lambda: self.keeper.take(missing))
+        for found in taken.stored.values():
             workflow = self._fold(found)
             if workflow is not None:
                 await self._know_catalogue(workflow)
                 self._workflows[workflow.workflow_id] = workflow
                 self._brought_in.append(workflow)
+        return taken.elsewhere
 
     def _fold(self, stored: Stored) -> Workflow | None:
         """Fold a stored workflow; one that cannot be folded is left alone, loudly, and the rest go on."""
@@ -270,7 +296,10 @@ class Turns:
             turn.receipts.append((item, Receipt.QUARANTINED))
             return
         if workflow_id != item.workflow_id:
-            await self._load({workflow_id})
+            turn.elsewhere |= await self._load({wanted_for(workflow_id, event)})
+        if workflow_id in turn.elsewhere:
+            turn.receipts.append((item, Receipt.ELSEWHERE))
+            return
         workflow = self._workflows.get(workflow_id)
         if workflow is None:
             if not isinstance(event, RequestArrived | RequestRefused):
@@ -329,7 +358,7 @@ class Turns:
             for item, receipt in turn.receipts
         ]
         self._world.log.emit("critical", "law.broken", story, workflow_id=workflow_id)
-        await self._load({workflow_id})
+        await self._load({Wanted(workflow_id)})
         workflow = self._workflows.get(workflow_id)
         if workflow is None:
             # It never became durable: its message stays in the queue and comes again; nobody waits behind it.
@@ -419,24 +448,14 @@ class Turns:
                 done = await act()
             except (JournalUnavailableError, JournalAmbiguousError) as error:
                 tries += 1
-                self._note_trouble(str(error))
+                note_trouble(self.health, self._world, str(error))
                 # Waiting for the store is no hang: a restart would not mend it, so the watchdog is kept fed.
                 self._world.watcher.alive()
                 self.health.turned_at = asyncio.get_running_loop().time()
                 await asyncio.sleep(min(_STORE_RETRY_FIRST_MS * 2 ** min(tries, 10), _STORE_RETRY_MAX_MS) / 1_000)
             else:
-                self._note_trouble(None)
+                note_trouble(self.health, self._world, None)
                 return done
-
-    def _note_trouble(self, trouble: str | None) -> None:
-        """Say it once when trouble begins, and once when it is over."""
-        before, self.health.store_trouble = self.health.store_trouble, trouble
-        if trouble is not None and before is None:
-            message = f"The store cannot be used; nothing is accepted until it can: {trouble}"
-            self._world.log.emit("critical", "store.unavailable", message)
-            self._world.watcher.status(f"NOT ACCEPTING: {trouble}")
-        elif trouble is None and before is not None:
-            self._world.log.emit("warning", "store.available", "The store can be used again; requests are accepted")
 
     # --- After the commit -----------------------------------------------------------------------------------------
 

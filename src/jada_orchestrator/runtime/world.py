@@ -17,6 +17,7 @@ from jada_orchestrator.ports.agents import FunctionCaller, WorkerSender
 from jada_orchestrator.ports.host import Clock, Watcher
 from jada_orchestrator.ports.journal import Journal
 from jada_orchestrator.ports.log import Log
+from jada_orchestrator.ports.ownership import Ownership
 from jada_orchestrator.ports.planner import AlwaysOpen, Planner, PlanningGate
 from jada_orchestrator.ports.queues import AgentReply, MessageSource, OutcomeSink, UnreadableReply
 from jada_orchestrator.runtime.governed import Governing
@@ -51,6 +52,8 @@ class World:
     log: Log
     watcher: Watcher
     wire: Wire
+    ownership: Ownership | None = None
+    """What is ours of a store that several instances share; None: the whole journal is."""
     planning: PlanningGate = field(default_factory=AlwaysOpen)
     """Whether plans can be made at all; the governed planner itself, in the daemon."""
 

@@ -27,7 +27,9 @@ from jada_orchestrator.ports.host import Watcher
 from jada_orchestrator.ports.journal import (
     JournalCorruptError,
     JournalError,
+    JournalLeaseLostError,
     JournalSupersededError,
+    JournalUnavailableError,
     JournalVersionError,
 )
 from jada_orchestrator.ports.log import Log
@@ -51,6 +53,7 @@ EX_CONFIG = 78
 _TAKEN_UP_S = 0.001
 """What taking a booking up costs, its call included: loading the model's SDK, which takes more than a second of the
 interpreter, waits so long for each."""
+_REJOIN_EVERY_S = 1.0
 
 LoadSettings = Callable[[], LoadedSettings]
 """Reads the settings afresh, for a reload; raises SettingsMistakesError with every fault named."""
@@ -86,28 +89,7 @@ async def _start(
         log.emit("critical", "daemon.misconfigured", str(error))
         return misconfigured_status()
     try:
-        catalogue = read_catalogue(settings.catalogue)
-        budget, limits = take_descriptors(settings)
-        log_ledger(log, budget, limits)
-        async with open_world(settings, budget, log, watcher) as (world, planner):
-            orchestrator = Orchestrator(world, tunables_of(settings, catalogue, budget), _descriptors_line)
-            operations = RunningOperations(
-                orchestrator,
-                loaded=loaded,
-                load_settings=load_settings,
-                budget=budget,
-                log=log,
-                host_log=host_log,
-                learn_model=lambda model, known: planner.learn(model, world.clock.now(), known),
-            )
-            # After recovery: neither the SDK nor an endpoint that swallows packets keeps planned bookings waiting.
-            check = _check_and_warn(settings, catalogue, world, planner, orchestrator)
-            learning = asyncio.get_running_loop().create_task(check)
-            try:
-                return await _run(settings, orchestrator, operations, log)
-            finally:
-                learning.cancel()
-                await asyncio.gather(learning, return_exceptions=True)
+        return await _live_again_and_again(loaded, log, host_log, watcher, load_settings)
     except (CatalogueError, PriceListError, TooFewDescriptorsError, ModelConfigurationError, AwsSetupError) as error:
         log.emit("critical", "daemon.misconfigured", str(error))
         return misconfigured_status()
@@ -123,6 +105,57 @@ async def _start(
     except (JournalError, QueueError) as error:
         log.emit("critical", "daemon.unreachable", str(error))
         return UNREACHABLE
+
+
+async def _live_again_and_again(
+    loaded: LoadedSettings, log: CountingLog, host_log: HostLog, watcher: Watcher, load_settings: LoadSettings
+) -> int:
+    """Run; when the lease on a shared store was lost, begin anew as another instance, as soon as the store is there.
+
+    Raises: whatever ends the first life otherwise, or makes another one impossible.
+    """
+    rejoining = False
+    while True:
+        try:
+            return await _live(loaded, log, host_log, watcher, load_settings)
+        except JournalLeaseLostError as error:
+            rejoining = True
+            log.emit("error", "daemon.rejoins", f"Everything in flight was stopped; beginning anew: {error}")
+            watcher.status("NOT ACCEPTING: the lease on the store was lost; beginning anew")
+        except JournalUnavailableError:
+            if not rejoining:
+                raise
+            watcher.alive()  # waiting for the store is no hang
+            await asyncio.sleep(_REJOIN_EVERY_S)
+
+
+async def _live(
+    loaded: LoadedSettings, log: CountingLog, host_log: HostLog, watcher: Watcher, load_settings: LoadSettings
+) -> int:
+    """Open everything, run until stopped, and close everything; return the exit status."""
+    settings = loaded.settings
+    catalogue = read_catalogue(settings.catalogue)
+    budget, limits = take_descriptors(settings)
+    log_ledger(log, budget, limits)
+    async with open_world(settings, budget, log, watcher) as (world, planner):
+        orchestrator = Orchestrator(world, tunables_of(settings, catalogue, budget), _descriptors_line)
+        operations = RunningOperations(
+            orchestrator,
+            loaded=loaded,
+            load_settings=load_settings,
+            budget=budget,
+            log=log,
+            host_log=host_log,
+            learn_model=lambda model, known: planner.learn(model, world.clock.now(), known),
+        )
+        # After recovery: neither the SDK nor an endpoint that swallows packets keeps planned bookings waiting.
+        check = _check_and_warn(settings, catalogue, world, planner, orchestrator)
+        learning = asyncio.get_running_loop().create_task(check)
+        try:
+            return await _run(settings, orchestrator, operations, log)
+        finally:
+            learning.cancel()
+            await asyncio.gather(learning, return_exceptions=True)
 
 
 def _descriptors_line() -> str:

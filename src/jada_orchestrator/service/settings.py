@@ -231,6 +231,8 @@ class Settings(BaseSettings):
     """How long one question to the model may take."""
     store: StoreUrl = "sqlite:///var/lib/jada/journal.db"
     """Where the journal is: a file of this host, or a PostgreSQL database."""
+    lease: DurationMs = 10
+    """How long an instance that shares its store is waited for when nothing is heard of it; a fifth is added on top."""
     catalogue: Path = Field(default_factory=default_catalogue)
     """The folder with a YAML file for each agent."""
     request_queue: QueueName = "jada-requests"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from jada_orchestrator.adapters.journal.opening import open_reader
+from jada_orchestrator.adapters.journal.opening import open_instances, open_reader
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.ports.journal import Head, JournalReader
+from jada_orchestrator.ports.ownership import Instance
 from jada_orchestrator.service.settings import Settings
 
 
@@ -33,6 +34,15 @@ async def store_reader(settings: Settings) -> AsyncIterator[JournalReader]:
     reader = open_reader(settings.store)
     try:
         yield reader
+    finally:
+        await reader.close()
+
+
+async def instances_of(settings: Settings) -> list[Instance]:
+    """Return the instances that share the settings' store. Raises: ValueError (it is not shared), JournalError."""
+    reader = open_instances(settings.store)
+    try:
+        return await reader.instances()
     finally:
         await reader.close()
 

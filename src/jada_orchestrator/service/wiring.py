@@ -27,7 +27,7 @@ from jada_orchestrator.adapters.claude.prices import PriceList
 from jada_orchestrator.adapters.claude.providers import Provider
 from jada_orchestrator.adapters.host.clock import SystemClock
 from jada_orchestrator.adapters.host.descriptors import OpenFiles
-from jada_orchestrator.adapters.journal.opening import open_journal, open_reader
+from jada_orchestrator.adapters.journal.opening import open_reader, open_store
 from jada_orchestrator.capacity.budgets import DAY_MS, BudgetLimits, Budgets
 from jada_orchestrator.capacity.descriptors import DescriptorBudget
 from jada_orchestrator.capacity.governor import Governor, GovernorSettings
@@ -96,7 +96,8 @@ async def open_world(
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        journal = open_journal(settings.store)
+        store = open_store(settings.store, lease_ms=settings.lease)
+        journal = store.journal
         stack.push_async_callback(journal.close)
         await journal.open()
         clients = await stack.enter_async_context(open_clients(Connections(budget.functions, budget.queues)))
@@ -161,6 +162,7 @@ async def open_world(
                 parse_reply=replies.parse,
                 encode_outcome=partial(outcomes.encode, source=_SOURCE),
             ),
+            ownership=store.ownership,
             planning=governed,
         )
         yield world, planner

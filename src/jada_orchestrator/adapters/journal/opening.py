@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -12,13 +13,22 @@ from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.reader import SqliteJournalReader
 from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
 from jada_orchestrator.ports.journal import Journal, JournalReader
+from jada_orchestrator.ports.ownership import InstanceReader, Ownership
 
 _TEACH: Final = "a store is written as sqlite:///var/lib/jada/journal.db (three slashes, then the absolute path)"
 _POSTGRES: Final = ("postgresql:", "postgres:")
 
 
-def open_journal(url: str) -> Journal:
-    """Return the journal at a store URL; nothing is touched before its `open`.
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A journal, not yet open, and the ownership that goes with it where several instances may share the store."""
+
+    journal: Journal
+    ownership: Ownership | None = None
+
+
+def open_store(url: str, *, lease_ms: int = 10_000) -> Store:
+    """Return the store at a URL; nothing is touched before its journal's `open`.
 
     Raises:
         ValueError: the URL is malformed, or names a kind of store that is not installed.
@@ -26,8 +36,28 @@ def open_journal(url: str) -> Journal:
     if is_postgres(url):
         with _installed():
             from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal  # noqa: PLC0415 - an extra
-        return PostgresJournal(Address.of(url))
-    return SqliteJournal(store_path(url))
+            from jada_orchestrator.adapters.journal.postgres.ownership import LeaseTerms  # noqa: PLC0415 - an extra
+        shared = PostgresJournal(Address.of(url), terms=LeaseTerms.of(lease_ms))
+        return Store(shared, shared.ownership)
+    return Store(SqliteJournal(store_path(url)))
+
+
+def open_journal(url: str) -> Journal:
+    """Return the journal alone. Raises: ValueError, as `open_store`."""
+    return open_store(url).journal
+
+
+def open_instances(url: str) -> InstanceReader:
+    """Return who tells of a shared store's instances. Raises: ValueError, also for a store that has none."""
+    if not is_postgres(url):
+        store_path(url)
+        msg = "a store in a file has one owner, and no instances: `jada status` tells of the daemon"
+        raise ValueError(msg)
+    with _installed():
+        from jada_orchestrator.adapters.journal.postgres.reader import (  # noqa: PLC0415 - an extra
+            PostgresJournalReader,
+        )
+    return PostgresJournalReader(Address.of(url))
 
 
 def open_reader(url: str) -> JournalReader:

@@ -16,14 +16,14 @@ from jada_orchestrator.ports.journal import Append, Head, JournalCorruptError
 
 Columns: TypeAlias = list[list[Any]]
 _HEAD_WIDTH = 13
-_RECORD_WIDTH = 7
+_RECORD_WIDTH = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a workflow is in the store: its number (None: not there yet), its last seq, its head if known."""
+    """Where a workflow is in the store: its number, its last seq (0: only its id is reserved), its head if known."""
 
-    number: int | None
+    number: int
     seq: int
     head: Head | None
 
@@ -32,10 +32,9 @@ class Position:
 class Prepared:
     """What one commit writes, and what is known once it has happened."""
 
-    new: dict[WorkflowId, Head] = field(default_factory=dict)
     changed: dict[WorkflowId, Head] = field(default_factory=dict)
     records: list[tuple[Any, ...]] = field(default_factory=list)
-    """Number or None, workflow id, seq, at, kind, version, payload."""
+    """Number, seq, at, kind, version, payload."""
     repeated: dict[tuple[int, int], tuple[WorkflowId, Entry]] = field(default_factory=dict)
     """By number and seq: entries that are there already, and have to be the same."""
     positions: dict[WorkflowId, Position] = field(default_factory=dict)
@@ -44,33 +43,28 @@ class Prepared:
 def prepare(
     address: Address, codec: RecordCodec, batch: Sequence[Append], known: Mapping[WorkflowId, Position]
 ) -> Prepared:
-    """Return what is to be written; `known` has the positions of those workflows that are in the store.
+    """Return what is to be written; `known` has the positions of all workflows of the batch.
 
     Raises: JournalCorruptError, when an append does not follow on what is there.
     """
     prepared = Prepared()
     for append in batch:
         workflow_id = append.workflow_id
-        position = prepared.positions.get(workflow_id) or known.get(workflow_id) or Position(None, 0, None)
+        position = prepared.positions.get(workflow_id) or known[workflow_id]
         last = _add_entries(address, codec, prepared, append, position)
         if last < position.seq:
             continue  # all of it is there already, and the head beside it is newer
-        if position.number is None:
-            prepared.new[workflow_id] = append.head
-        elif position.head != append.head:
+        if position.head != append.head:
             prepared.changed[workflow_id] = append.head
         prepared.positions[workflow_id] = Position(position.number, last, append.head)
     return prepared
 
 
-def arguments(prepared: Prepared, numbers: Mapping[WorkflowId, Position]) -> Columns:
-    """Return the arrays of `statements.APPEND`, without the epoch."""
-    new = _columns((_storable(head_row(0, *each)) for each in prepared.new.items()), _HEAD_WIDTH)[1:]
-    changed = _columns(
-        (_storable(head_row(numbers[id_].number or 0, id_, head)) for id_, head in prepared.changed.items()),
-        _HEAD_WIDTH,
-    )
-    return [*new, *changed, *_columns(prepared.records, _RECORD_WIDTH)]
+def arguments(prepared: Prepared) -> Columns:
+    """Return the arrays of `statements.APPEND`, without the instance."""
+    heads = (_storable(head_row(prepared.positions[id_].number, id_, head)) for id_, head in prepared.changed.items())
+    numbers = [position.number for position in prepared.positions.values()]
+    return [numbers, *_columns(heads, _HEAD_WIDTH), *_columns(prepared.records, _RECORD_WIDTH)]
 
 
 def check_same(address: Address, codec: RecordCodec, prepared: Prepared, stored: Iterable[Sequence[Any]]) -> None:
@@ -103,7 +97,6 @@ def _add_entries(address: Address, codec: RecordCodec, prepared: Prepared, appen
             prepared.records.append(
                 (
                     position.number,
-                    append.workflow_id,
                     entry.seq,
                     entry.at,
                     encoded.kind,
@@ -111,7 +104,7 @@ def _add_entries(address: Address, codec: RecordCodec, prepared: Prepared, appen
                     encoded.payload.decode(),
                 )
             )
-        elif position.number is not None:
+        else:
             prepared.repeated[position.number, entry.seq] = (append.workflow_id, entry)
     return expected - 1
 

@@ -1,14 +1,13 @@
 """The journal on PostgreSQL: `ports.journal.Journal` with one connection that writes and one that reads.
 
 A turn is one statement (`statements.APPEND`): one transaction, one journey to the server. Positions of the workflows
-that this process wrote are remembered, because every commit checks that the epoch is ours: then nobody else has written
-since. After any trouble they are forgotten and looked up again, and what is there already is compared and not doubled.
+that this instance wrote are remembered, because every commit checks that the instance has not ended and that they are
+its own: then nobody else has written since. After any trouble they are forgotten and looked up again, and what is there
+already is compared and not doubled.
 """
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
@@ -17,19 +16,17 @@ from jada_orchestrator.adapters.journal.postgres import statements
 from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.postgres.batches import Position, Prepared, arguments, check_same, prepare
 from jada_orchestrator.adapters.journal.postgres.connecting import Connection, Link, Patience, fetch
+from jada_orchestrator.adapters.journal.postgres.ownership import LeaseTerms, PostgresOwnership
 from jada_orchestrator.adapters.journal.postgres.reading import StoreReading
-from jada_orchestrator.adapters.journal.postgres.schema import migrate
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.ports.journal import (
     Append,
-    JournalInUseError,
-    JournalSupersededError,
     JournalUnavailableError,
     Stored,
 )
 
-CONNECTIONS: Final = 2
+CONNECTIONS: Final = 3
 """Of the descriptors that `capacity.descriptors` keeps for the store."""
 
 CHUNK_WORKFLOWS: Final = 200
@@ -38,46 +35,26 @@ CHUNK_WORKFLOWS: Final = 200
 POSITIONS_MAX: Final = 50_000
 """Workflows whose position is remembered (about 25 MB); above that all are forgotten and looked up again."""
 
-_LOCK: Final = 0x4A414442
-"""The advisory lock of the one who writes; with the schema's name as its second half."""
-
 
 class PostgresJournal:
-    """A journal in a database. Opening it takes the store over; `ports.journal.Journal` says what each method promises.
+    """An instance's journal in a database that others may share; `ports.journal.Journal` says what is promised.
 
-    While its session lives it holds an advisory lock, so that a second daemon is refused; what keeps one that was cut
-    off and superseded from writing is the epoch alone.
+    Opening it begins an instance, closing it ends that. `ownership` says what is this instance's to act upon.
     """
 
-    def __init__(self, address: Address, patience: Patience | None = None) -> None:
+    def __init__(self, address: Address, patience: Patience | None = None, terms: LeaseTerms | None = None) -> None:
         """Connect to nothing yet."""
         codec = RecordCodec()
         self._address = address
         self._codec = codec
-        self._link = Link(address, "journal", self._hold, patience)
+        self._link = Link(address, "journal", _wait_for_disk, patience)
         self._reading = StoreReading(address, codec, "look-ups", patience)
-        self._epoch = 0
+        self.ownership: Final = PostgresOwnership(address, self._reading, terms or LeaseTerms(), patience)
         self._positions: dict[WorkflowId, Position] = {}
 
     async def open(self) -> None:
-        """Take the store over; see `Journal.open`."""
-        try:
-            await self._open()
-        except BaseException:
-            await self._link.disconnect()
-            raise
-
-    async def _open(self) -> None:
-        async with self._link.use() as connection:
-            await migrate(self._address, connection)
-            if not await self._take(connection):
-                holder = await connection.fetchval(statements.HOLDER)
-                raise JournalInUseError(
-                    f"the store {self._address} is in use by process {holder}: stop that daemon, or give this one a "
-                    "store of its own (JADA_STORE)"
-                )
-            me = f"{os.getpid()} on {socket.gethostname()}"
-            self._epoch = await connection.fetchval(statements.RAISE_EPOCH, me)
+        """Begin an instance; see `Journal.open`."""
+        await self.ownership.join()
 
     async def append(self, batch: Sequence[Append]) -> None:
         """Make the batch durable; see `Journal.append`."""
@@ -112,21 +89,23 @@ class PostgresJournal:
         self._check_open()
         row = (catalogue.version, CATALOGUE_VERSION, encode_catalogue(catalogue).decode())
         async with self._link.use(committing=True) as connection:
-            if not await connection.fetchval(statements.PUT_CATALOGUE, self._epoch, *row):
-                raise self._superseded()
+            if not await connection.fetchval(statements.PUT_CATALOGUE, self.ownership.number, *row):
+                raise self.ownership.superseded()
 
     async def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
         """Return a catalogue that was kept; see `Journal.catalogue`."""
         return await self._reading.catalogue(version)
 
     async def close(self) -> None:
-        """Release the store, after whatever is being written; see `Journal.close`."""
-        await self._reading.close()
+        """End the instance, after whatever is being written; see `Journal.close`."""
         await self._link.close()
+        await self.ownership.leave()
+        await self._reading.close()
 
     # ------------------------------------------------------------------------------------------------- one transaction
 
     async def _write(self, connection: Connection, batch: Sequence[Append]) -> None:
+        me = self.ownership.number
         known = await self._look_up(connection, batch)
         prepared = prepare(self._address, self._codec, batch, known)
         if prepared.repeated:
@@ -134,55 +113,46 @@ class PostgresJournal:
             rows = await fetch(connection, statements.STORED_ENTRIES, [n for n, _ in places], [s for _, s in places])
             check_same(self._address, self._codec, prepared, rows)
         if not prepared.records and not prepared.changed:
-            if not await connection.fetchval(statements.IS_OURS, self._epoch):
-                raise self._superseded()
+            if not await connection.fetchval(statements.IS_OURS, me):
+                raise self.ownership.superseded()
             return
-        row = await connection.fetchrow(statements.APPEND, self._epoch, *arguments(prepared, known))
+        row = await connection.fetchrow(statements.APPEND, me, *arguments(prepared))
         if row is None or not row[0]:
-            raise self._superseded()
-        assert row[1] == len(prepared.records), "a statement under the fence writes all of its records"
-        self._remember(prepared, dict(zip(row[2] or (), row[3] or (), strict=True)))
+            raise self.ownership.superseded()
+        assert tuple(row)[1:] == (len(prepared.changed), len(prepared.records)), "under the fence all of it is written"
+        self._remember(prepared)
 
     async def _look_up(self, connection: Connection, batch: Sequence[Append]) -> dict[WorkflowId, Position]:
-        """Return the positions of those workflows of the batch that exist."""
-        asked = {append.workflow_id for append in batch}
+        """Return the positions of the batch's workflows; ids that are not there and were not taken are reserved."""
+        asked = {append.workflow_id: append.head.ordering_key for append in batch}
         positions = {id_: self._positions[id_] for id_ in asked if id_ in self._positions}
         unknown = [id_ for id_ in asked if id_ not in positions]
         if unknown:
-            for workflow_id, number, seq in await fetch(connection, statements.POSITIONS, unknown):
-                positions[WorkflowId(workflow_id)] = Position(number, seq, None)
+            positions |= await self._positions_of(connection, unknown)
+            missing = [id_ for id_ in unknown if id_ not in positions]
+            if missing:
+                await self.ownership.reserve(connection, [(id_, asked[id_]) for id_ in missing])
+                positions |= await self._positions_of(connection, missing)
         return positions
 
-    def _remember(self, written: Prepared, numbers: dict[WorkflowId, int]) -> None:
+    async def _positions_of(self, connection: Connection, ids: Sequence[WorkflowId]) -> dict[WorkflowId, Position]:
+        rows = await fetch(connection, statements.POSITIONS, list(ids))
+        return {WorkflowId(id_): Position(number, seq, None) for id_, number, seq in rows}
+
+    def _remember(self, written: Prepared) -> None:
         if len(self._positions) > POSITIONS_MAX:
             self._positions.clear()
         for workflow_id, position in written.positions.items():
-            number = numbers.get(workflow_id, position.number)
-            if position.head is None or position.head.done or number is None:
+            if position.head is None or position.head.done:
                 self._positions.pop(workflow_id, None)
             else:
-                self._positions[workflow_id] = Position(number, position.seq, position.head)
-
-    # --------------------------------------------------------------------------------------------------- who may write
-
-    async def _hold(self, connection: Connection) -> None:
-        """Make commits wait for the disk, whatever the database's default is, and take the lock again if it was ours.
-
-        If somebody else has it by now, the epoch tells: it alone decides who may write.
-        """
-        await connection.execute(statements.WAIT_FOR_DISK)
-        if self._epoch:
-            await self._take(connection)
-
-    async def _take(self, connection: Connection) -> bool:
-        return bool(await connection.fetchval(statements.TAKE_STORE, _LOCK, self._address.schema))
+                self._positions[workflow_id] = position
 
     def _check_open(self) -> None:
-        if not self._epoch:
+        if not self.ownership.number:
             raise JournalUnavailableError(f"the store {self._address} is not open")
 
-    def _superseded(self) -> JournalSupersededError:
-        return JournalSupersededError(
-            f"another process has taken the store {self._address} over (our epoch was {self._epoch}): this one must "
-            "stop; find out why two ran"
-        )
+
+async def _wait_for_disk(connection: Connection) -> None:
+    """Make commits wait for the disk, whatever the database's default is."""
+    await connection.execute(statements.WAIT_FOR_DISK)

@@ -9,6 +9,7 @@ from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.ports.journal import Head, Stored
+from jada_orchestrator.ports.ownership import Instance
 
 
 class PostgresJournalReader:
@@ -41,6 +42,10 @@ class PostgresJournalReader:
     ) -> list[ModelCall]:
         """Return the model calls of a period; see `JournalReader.model_calls`."""
         return await self._reading.model_calls(since, until, workflow_id)
+
+    async def instances(self) -> list[Instance]:
+        """Return the store's instances; see `InstanceReader.instances`."""
+        return await self._reading.instances()
 
     async def close(self) -> None:
         """Release the store; see `JournalReader.close`."""

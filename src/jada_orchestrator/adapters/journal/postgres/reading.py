@@ -18,6 +18,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import LEDGER_RECORDS, ModelCall, calls_of
 from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.ports.journal import Head, Stored
+from jada_orchestrator.ports.ownership import Instance
 
 FOUND_MAX: Final = 20
 
@@ -44,6 +45,21 @@ class StoreReading:
             heads = await fetch(connection, statements.HEADS_BY_ID, list(workflow_ids))
             found = await self._with_entries(connection, heads)
         return {stored.workflow_id: stored for stored in found}
+
+    async def by_numbers(self, numbers: Sequence[int]) -> list[Stored]:
+        """Return workflows by their numbers, oldest first. Raises: JournalError."""
+        async with self._snapshot() as connection:
+            heads = await fetch(connection, statements.HEADS_BY_NUMBER, list(numbers))
+            return await self._with_entries(connection, heads)
+
+    async def instances(self) -> list[Instance]:
+        """Return the instances that live, have something unclaimed, or ended within an hour. Raises: JournalError."""
+        async with self._link.use() as connection:
+            rows = await fetch(connection, statements.INSTANCES)
+        return [
+            Instance(number, holder, version, UtcMs(since), UtcMs(until), ended, owned)
+            for number, holder, version, since, until, ended, owned in rows
+        ]
 
     async def unfinished(self, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
         """Return the next unfinished workflows in order of acceptance, and the number to go on after (0: no more).

@@ -7,13 +7,60 @@ from typing import Final
 WAIT_FOR_DISK: Final = """
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
-TAKE_STORE: Final = "SELECT pg_try_advisory_lock($1, hashtext($2))"
-HOLDER: Final = "SELECT holder FROM store"
-RAISE_EPOCH: Final = "UPDATE store SET epoch = epoch + 1, holder = $1 RETURNING epoch"
-IS_OURS: Final = "SELECT epoch = $1 FROM store"
+JOIN: Final = """
+    INSERT INTO instances (holder, version, lease_until) VALUES ($1, $2, clock_timestamp() + $3::interval)
+    RETURNING number
+"""
+LEAVE: Final = """
+    UPDATE instances SET ended_at = clock_timestamp(), ended = 'drained', unclaimed = true
+    WHERE number = $1 AND ended_at IS NULL
+"""
+NOTIFY: Final = "SELECT pg_notify($1, $2)"
+RENEW: Final = """
+    UPDATE instances SET lease_until = clock_timestamp() + $2::interval
+    WHERE number = $1 AND ended_at IS NULL
+    RETURNING
+        EXISTS (SELECT FROM instances AS i WHERE i.unclaimed OR (
+            i.ended_at IS NULL AND i.number <> $1 AND i.lease_until + $3::interval < clock_timestamp())),
+        EXISTS (SELECT FROM mail)
+"""
+TAKE: Final = "SELECT id, number, owner, reserved FROM take_1($1, $2, $3, $4)"
+CLAIM: Final = "SELECT * FROM claim_1($1, $2, $3)"
+INSTANCES: Final = """
+    SELECT number, holder, version, (extract(epoch FROM since) * 1000)::bigint,
+        (extract(epoch FROM lease_until) * 1000)::bigint, ended,
+        (SELECT count(*) FROM workflows AS w WHERE w.owner = i.number AND NOT w.done AND w.status <> '')
+    FROM instances AS i
+    WHERE ended_at IS NULL OR unclaimed OR ended_at > clock_timestamp() - interval '1 hour'
+    ORDER BY number
+"""
 
-_FENCE: Final = "fence AS MATERIALIZED (SELECT one FROM store WHERE epoch = $1 FOR SHARE)"
-"""Nobody can raise the epoch between this look at it and the commit: raising needs the row that is locked here."""
+PUT_MAIL: Final = """
+    WITH put AS (
+        INSERT INTO mail (kind, workflow_id, lane, body, attributes, message_id, receive_count)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+    )
+    SELECT pg_notify($8, 'mail')
+"""
+GET_MAIL: Final = """
+    SELECT m.id, m.body, m.attributes, m.message_id, m.receive_count, 0
+    FROM mail AS m LEFT JOIN workflows AS w USING (workflow_id) LEFT JOIN lanes AS l ON l.key = m.lane
+    WHERE m.kind = $2 AND m.id <> ALL ($3::bigint[]) AND $1 = coalesce(
+        CASE
+            WHEN w.number IS NULL THEN l.owner
+            WHEN NOT w.done OR EXISTS (SELECT FROM instances AS i WHERE i.number = w.owner AND i.ended_at IS NULL)
+                THEN w.owner
+        END, $1)
+    ORDER BY m.id LIMIT $4
+"""
+"""What is for a workflow or a lane of this instance, or for one that nobody owns."""
+DELETE_MAIL: Final = "DELETE FROM mail WHERE id = ANY ($1::bigint[])"
+COUNT_MAIL: Final = "UPDATE mail SET receive_count = receive_count + 1 WHERE id = ANY ($1::bigint[])"
+
+_FENCE: Final = "fence AS MATERIALIZED (SELECT FROM instances WHERE number = $1 AND ended_at IS NULL{} FOR KEY SHARE)"
+"""Nobody can end the instance between this look at it and the commit: ending needs the row that is locked here."""
+_OURS: Final = " AND NOT EXISTS (SELECT FROM workflows WHERE number = ANY ($2::bigint[]) AND owner <> $1)"
+IS_OURS: Final = "SELECT count(*) FROM instances WHERE number = $1 AND ended_at IS NULL"
 
 HEAD_COLUMNS: Final = (
     "number, workflow_id, request_id, tenant, status, model, created_at, finished_at, ordering_key, "
@@ -21,47 +68,37 @@ HEAD_COLUMNS: Final = (
 )
 RECORD_COLUMNS: Final = "workflow, seq, at, kind, version, payload"
 
-_HEAD_ARRAYS: Final = (
-    "${}::text[], ${}::text[], ${}::text[], ${}::text[], ${}::text[], ${}::bigint[], ${}::bigint[], ${}::text[], "
-    "${}::text[], ${}::boolean[], ${}::boolean[], ${}::boolean[]"
-)
-_NEW_COLUMNS: Final = HEAD_COLUMNS.removeprefix("number, ")
-_CHANGED: Final = ", ".join(f"{name} = c.{name}" for name in _NEW_COLUMNS.split(", ")[1:])
+_CHANGED: Final = ", ".join(f"{name} = c.{name}" for name in HEAD_COLUMNS.split(", ")[2:])
 
 APPEND: Final = f"""
-    WITH {_FENCE},
-    new AS (
-        INSERT INTO workflows ({_NEW_COLUMNS})
-        SELECT {_NEW_COLUMNS}
-        FROM fence, unnest({_HEAD_ARRAYS.format(*range(2, 14))}) WITH ORDINALITY AS n ({_NEW_COLUMNS}, place)
-        ORDER BY place
-        RETURNING number, workflow_id
-    ),
+    WITH {_FENCE.format(_OURS)},
     changed AS (
-        UPDATE workflows AS w SET {_CHANGED}
-        FROM fence, unnest($14::bigint[], {_HEAD_ARRAYS.format(*range(15, 27))}) AS c ({HEAD_COLUMNS})
+        UPDATE workflows AS w SET {_CHANGED}, owner = CASE WHEN c.done THEN NULL ELSE $1 END
+        FROM fence, unnest(
+            $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[],
+            $11::text[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[]
+        ) AS c ({HEAD_COLUMNS})
         WHERE w.number = c.number
+        RETURNING 1
     ),
     written AS (
         INSERT INTO records ({RECORD_COLUMNS})
-        SELECT coalesce(r.workflow, new.number), r.seq, r.at, r.kind, r.version, r.payload
+        SELECT r.workflow, r.seq, r.at, r.kind, r.version, r.payload
         FROM fence, unnest(
-            $27::bigint[], $28::text[], $29::integer[], $30::bigint[], $31::text[], $32::integer[], $33::text[]
-        ) AS r (workflow, workflow_id, seq, at, kind, version, payload)
-        LEFT JOIN new ON new.workflow_id = r.workflow_id
+            $16::bigint[], $17::integer[], $18::bigint[], $19::text[], $20::integer[], $21::text[]
+        ) AS r ({RECORD_COLUMNS})
         RETURNING 1
     )
-    SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM written),
-        (SELECT array_agg(workflow_id) FROM new), (SELECT array_agg(number) FROM new)
+    SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM changed), (SELECT count(*) FROM written)
 """  # noqa: S608 - constants
 """A whole turn in one statement, which is one transaction and one journey to the server and back.
 
-The epoch is $1; $2 to $13 are new heads, $14 to $26 changed ones, $27 to $33 records, which name their workflow by its
-number or, for a new one, by its id. Without a fence nothing is written.
+The instance is $1, the numbers of all workflows of the batch $2, $3 to $15 are heads, $16 to $21 records. Without a
+fence, or with a workflow of another instance, nothing is written.
 """
 
 PUT_CATALOGUE: Final = f"""
-    WITH {_FENCE},
+    WITH {_FENCE.format("")},
     put AS (
         INSERT INTO catalogues (version, form, payload)
         SELECT $2::text, $3::integer, $4::text FROM fence ON CONFLICT DO NOTHING
@@ -79,22 +116,27 @@ STORED_ENTRIES: Final = f"""
     WHERE (workflow, seq) IN (SELECT * FROM unnest($1::bigint[], $2::integer[]))
 """  # noqa: S608 - constants
 
-HEADS_BY_ID: Final = f"SELECT {HEAD_COLUMNS} FROM workflows WHERE workflow_id = ANY($1::text[]) ORDER BY number"  # noqa: S608 - constants
+HEADS_BY_ID: Final = (
+    f"SELECT {HEAD_COLUMNS} FROM workflows WHERE workflow_id = ANY($1::text[]) AND status <> '' ORDER BY number"  # noqa: S608 - constants
+)
+HEADS_BY_NUMBER: Final = f"SELECT {HEAD_COLUMNS} FROM workflows WHERE number = ANY($1::bigint[]) ORDER BY number"  # noqa: S608 - constants
+NUMBERS_OWNED: Final = "SELECT number FROM workflows WHERE owner = $1 AND NOT done AND status <> '' ORDER BY number"
 HEADS_UNFINISHED: Final = (
-    f"SELECT {HEAD_COLUMNS} FROM workflows WHERE NOT done AND number > $1 ORDER BY number LIMIT $2"  # noqa: S608 - constants
+    f"SELECT {HEAD_COLUMNS} FROM workflows WHERE NOT done AND status <> '' AND number > $1 ORDER BY number LIMIT $2"  # noqa: S608 - constants
 )
 HEADS_EXACT: Final = (
-    f"SELECT {HEAD_COLUMNS} FROM workflows WHERE workflow_id = $1 OR request_id = $1 "  # noqa: S608 - constants
+    f"SELECT {HEAD_COLUMNS} FROM workflows WHERE status <> '' AND (workflow_id = $1 OR request_id = $1) "  # noqa: S608 - constants
     "ORDER BY rejected, number DESC LIMIT $2"
 )
 HEADS_BY_PREFIX: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows "  # noqa: S608 - constants
-    "WHERE (workflow_id >= $1 AND workflow_id < $2) OR (request_id >= $1 AND request_id < $2) "
+    "WHERE status <> '' AND ((workflow_id >= $1 AND workflow_id < $2) OR (request_id >= $1 AND request_id < $2)) "
     "ORDER BY rejected, number DESC LIMIT $3"
 )
 HEADS_NEWEST: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows "  # noqa: S608 - constants
-    "WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR tenant = $2) AND (NOT $3 OR quarantined) "
+    "WHERE status <> '' AND ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR tenant = $2) "
+    "AND (NOT $3 OR quarantined) "
     "ORDER BY number DESC LIMIT $4"
 )
 RECORDS_OF: Final = f"SELECT {RECORD_COLUMNS} FROM records WHERE workflow = ANY($1::bigint[]) ORDER BY workflow, seq"  # noqa: S608 - constants
@@ -109,3 +151,8 @@ MODEL_CALLS: Final = """
       AND ($2::bigint IS NULL OR r.at >= $2) AND ($3::bigint IS NULL OR r.at < $3)
     ORDER BY w.number, r.seq
 """
+
+
+def storable(text: str) -> str:
+    """Return a text as PostgreSQL takes it: a lone surrogate and NUL become ``?``."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -1,0 +1,137 @@
+"""Keeping what is ours: the lease is renewed, trust in it measured, and what ended instances owned is claimed.
+
+Trust counts on this machine's own clock, from before a renewal was asked for, so it ends before the store can believe
+that the lease has run out. A pause of the process or the machine goes by on that clock as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Container, Coroutine, Iterable, Sequence
+from typing import Any, Final
+
+from jada_orchestrator.domain.events import Event, RequestArrived, RequestRefused
+from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.ports.journal import (
+    Journal,
+    JournalAmbiguousError,
+    JournalLeaseLostError,
+    JournalUnavailableError,
+    Stored,
+)
+from jada_orchestrator.ports.ownership import Ownership, Taken, Wanted
+
+CLAIM_WORKFLOWS_MAX: Final = 200
+"""Workflows claimed at once: several instances that take over share what there is in pieces of this size."""
+_RENEWALS_PER_LEASE: Final = 3
+_RETRY_S: Final = 0.2
+
+
+class Keeper:
+    """Ownership as the runtime sees it. Without a port `Ownership` the whole journal is ours."""
+
+    def __init__(self, journal: Journal, ownership: Ownership | None, wake: Callable[[], None]) -> None:
+        """Begin without trust; `begin` earns it. `wake` lets a turn go round, in which what is due is claimed."""
+        self.claim_due = False
+        """There may be something to claim: the next turn does."""
+        self._journal = journal
+        self._ownership = ownership
+        self._wake = wake
+        self._trusted_until_s = 0.0
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether nobody else can have taken over yet: only then may anything leave the process."""
+        return self._ownership is None or self._ownership.elapsed_s() < self._trusted_until_s
+
+    def check(self) -> None:
+        """Raise JournalLeaseLostError when the trust has run out: nothing more may be started, ever."""
+        if not self.is_trusted:
+            raise JournalLeaseLostError(
+                "the lease could not be renewed in time, and other instances may have taken over: nothing more may be "
+                "done by this one"
+            )
+
+    async def begin(self) -> None:
+        """Earn trust before anything is done. Raises: JournalError."""
+        if self._ownership is not None:
+            await self._renew(self._ownership)
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """Return what has to run for as long as the process acts; each ends by JournalLeaseLostError only."""
+        return [] if self._ownership is None else [self._hold(self._ownership), self._listen(self._ownership)]
+
+    async def take(self, wanted: Sequence[Wanted]) -> Taken:
+        """Return what may be acted upon of what something came for; see `Ownership.take`. Raises: JournalError."""
+        if self._ownership is not None:
+            return await self._ownership.take(wanted)
+        return Taken(await self._journal.load([each.workflow_id for each in wanted]))
+
+    async def claim(self, room: int) -> AsyncIterator[Stored]:
+        """Yield what is to be taken up: once all that is unfinished, or what no live instance owns, as room allows.
+
+        Raises: JournalError.
+        """
+        self.claim_due = False
+        if self._ownership is None:
+            async for stored in self._journal.unfinished():
+                yield stored
+            return
+        while room > 0:
+            claimed = await self._ownership.claim(min(room, CLAIM_WORKFLOWS_MAX))
+            for stored in claimed:
+                yield stored
+            if not claimed:
+                return
+            room -= len(claimed)
+
+    async def _hold(self, ownership: Ownership) -> None:
+        """Renew the lease, a few times in its length, for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(self._trusted_until_s - ownership.elapsed_s()):
+                    await self._renew(ownership)
+            except (JournalUnavailableError, JournalAmbiguousError, TimeoutError):
+                self.check()
+                await asyncio.sleep(_RETRY_S)
+            else:
+                await asyncio.sleep(ownership.lease_ms / 1_000 / _RENEWALS_PER_LEASE)
+                self.check()
+
+    async def _listen(self, ownership: Ownership) -> None:
+        """Claim as soon as another instance says that it has left."""
+        while True:
+            await ownership.woken()
+            self._due()
+
+    async def _renew(self, ownership: Ownership) -> None:
+        asked_at_s = ownership.elapsed_s()
+        renewed = await ownership.renew()
+        self._trusted_until_s = asked_at_s + ownership.lease_ms / 1_000
+        if renewed.unclaimed:
+            self._due()
+
+    def _due(self) -> None:
+        self.claim_due = True
+        self._wake()
+
+
+def wanted_for(workflow_id: WorkflowId, event: Event) -> Wanted:
+    """Return what an event wants: a request may begin its workflow, everything else is about one that there is."""
+    match event:
+        case RequestArrived(request=request):
+            return Wanted(workflow_id, may_begin=True, ordering_key=request.ordering_key)
+        case RequestRefused():
+            return Wanted(workflow_id, may_begin=True)
+        case _:
+            return Wanted(workflow_id)
+
+
+def missing_of(wanted: Iterable[Wanted], *known: Container[WorkflowId]) -> list[Wanted]:
+    """Return what is wanted and not known, each id once; of several wants for one id, one that may begin it counts."""
+    missing: dict[WorkflowId, Wanted] = {}
+    for each in wanted:
+        id_ = each.workflow_id
+        if not any(id_ in some for some in known) and (each.may_begin or id_ not in missing):
+            missing[id_] = each
+    return list(missing.values())

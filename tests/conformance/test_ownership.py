@@ -1,0 +1,328 @@
+"""What every store promises that several instances share. A new one joins by a `Place` of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from typing import Final, Protocol
+
+import pytest
+
+from jada_orchestrator.adapters.journal.postgres.address import Address
+from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal
+from jada_orchestrator.domain.ids import CatalogueVersion, TaskId, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import CallDue, Entry
+from jada_orchestrator.domain.request import Message
+from jada_orchestrator.ports.journal import Append, Head, Journal, JournalSupersededError
+from jada_orchestrator.ports.ownership import Ownership, Wanted
+from jada_orchestrator.ports.queues import Delivery
+from jada_orchestrator.testing.postgres_server import PostgresServer
+from jada_orchestrator.testing.shared_journal import SharedJournal, SharedStore
+
+HEAD: Final = Head("web", "t", "running", "m", UtcMs(1), None, None, CatalogueVersion("c"), False, False, False)
+
+
+class Place(Protocol):
+    """One store; instances of it are made as by different processes."""
+
+    def instance(self) -> tuple[Journal, Ownership]:
+        """An instance, which begins when its journal is opened."""
+
+    def expire(self, number: int) -> None:
+        """Let an instance's lease have run out an hour ago."""
+
+    def number_of(self, journal: Journal) -> int:
+        """An open instance's number."""
+
+
+class MemoryPlace:
+    """One object."""
+
+    def __init__(self) -> None:
+        self._store = SharedStore()
+
+    def instance(self) -> tuple[Journal, Ownership]:
+        made = SharedJournal(self._store)
+        return made, made
+
+    def expire(self, number: int) -> None:
+        self._store.members[number].lease_until_s -= 3_600
+
+    def number_of(self, journal: Journal) -> int:
+        assert isinstance(journal, SharedJournal)
+        return journal.number
+
+
+class PostgresPlace:
+    """One schema of a database on a real server."""
+
+    schema: Final = "ownership"
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self._address = Address.of(f"{server.url()}?schema={self.schema}")
+
+    def instance(self) -> tuple[Journal, Ownership]:
+        made = PostgresJournal(self._address)
+        return made, made.ownership
+
+    def expire(self, number: int) -> None:
+        past = "lease_until = clock_timestamp() - interval '1 hour'"
+        self._server.sql(f"UPDATE {self.schema}.instances SET {past} WHERE number = {int(number)}")  # noqa: S608 - a number
+
+    def number_of(self, journal: Journal) -> int:
+        assert isinstance(journal, PostgresJournal)
+        return journal.ownership.number
+
+    def drop(self) -> None:
+        """Remove it."""
+        self._server.sql(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A place of each kind, empty."""
+    if request.param == "memory":
+        yield MemoryPlace()
+        return
+    made = PostgresPlace(request.getfixturevalue("postgres_server"))
+    yield made
+    made.drop()
+
+
+@pytest.fixture
+async def pair(place: Place) -> AsyncIterator[tuple[tuple[Journal, Ownership], tuple[Journal, Ownership]]]:
+    """Two live instances."""
+    one, two = place.instance(), place.instance()
+    for journal, _ in (one, two):
+        await journal.open()
+    yield one, two
+    for journal, _ in (one, two):
+        await journal.close()
+
+
+Pair = tuple[tuple[Journal, Ownership], tuple[Journal, Ownership]]
+
+
+def request(name: str, key: str | None = None) -> Wanted:
+    """What a request wants."""
+    return Wanted(WorkflowId(name), may_begin=True, ordering_key=key)
+
+
+def about(name: str) -> Wanted:
+    """What a reply or a control message wants."""
+    return Wanted(WorkflowId(name))
+
+
+def appended(name: str, seq: int = 1, *, key: str | None = None, done: bool = False) -> Append:
+    """The `seq`-th entry of a workflow."""
+    entry = Entry(seq, UtcMs(seq), CallDue(TaskId(f"t{seq}"), "do"))
+    return Append(WorkflowId(name), (entry,), replace(HEAD, request_id=name, ordering_key=key, done=done))
+
+
+async def begin(instance: tuple[Journal, Ownership], *names: str, key: str | None = None) -> None:
+    """Take and begin workflows."""
+    journal, ownership = instance
+    taken = await ownership.take([request(name, key) for name in names])
+    assert taken.elsewhere == frozenset()
+    await journal.append([appended(name, key=key) for name in names])
+
+
+async def claimed(instance: tuple[Journal, Ownership], workflows_max: int = 100) -> list[str]:
+    """Claim, and return the names."""
+    return [stored.workflow_id for stored in await instance[1].claim(workflows_max)]
+
+
+def letter(name: str) -> Delivery:
+    """A message."""
+    return Delivery(Message(f"about {name} \x00 \ud800", {"a": "b"}), "handle", name, 1, 0)
+
+
+async def received(ownership: Ownership) -> Sequence[Delivery]:
+    """What is in the mailbox for requests now; nothing, when nothing is."""
+    await ownership.renew()
+    try:
+        async with asyncio.timeout(0.3):
+            return await ownership.requests.receive(10)
+    except TimeoutError:
+        return []
+
+
+async def test_what_one_owns_the_other_leaves_alone(pair: Pair) -> None:
+    """A workflow of a live instance is elsewhere for the others, cannot be claimed, and takes no entry of theirs."""
+    one, two = pair
+    await begin(one, "wf-a")
+    taken = await two[1].take([about("wf-a"), request("wf-a"), about("wf-nobody")])
+    assert taken.elsewhere == {WorkflowId("wf-a")}
+    assert not taken.stored
+    assert await claimed(two) == []
+    with pytest.raises(JournalSupersededError):
+        await two[0].append([appended("wf-a", 2)])
+    assert len((await one[1].take([about("wf-a")])).stored[WorkflowId("wf-a")].entries) == 1
+
+
+async def test_of_two_that_take_a_new_request_one_gets_it(pair: Pair) -> None:
+    """However the same new requests arrive at two instances at once, each is one's, and the other hands it over."""
+    one, two = pair
+    names = [f"wf-{number}" for number in range(40)]
+    first, second = await asyncio.gather(
+        one[1].take([request(name) for name in names]), two[1].take([request(name) for name in reversed(names)])
+    )
+    assert first.elsewhere | second.elsewhere == set(names)
+    assert first.elsewhere & second.elsewhere == set()
+
+
+async def test_what_is_not_there_is_not_begun_by_a_reply(pair: Pair) -> None:
+    """A reply or a control message to an unknown workflow is nobody's, and reserves nothing."""
+    one, two = pair
+    for _, ownership in pair:
+        taken = await ownership.take([about("wf-a")])
+        assert not taken.elsewhere
+        assert not taken.stored
+    await begin(one, "wf-a")
+    assert (await two[1].take([about("wf-a")])).elsewhere == {WorkflowId("wf-a")}
+
+
+async def test_a_finished_workflow_is_anybodys_once(pair: Pair) -> None:
+    """What is done may be taken up by whoever is asked first; then it is that instance's."""
+    one, two = pair
+    await begin(one, "wf-a")
+    await one[0].append([appended("wf-a", 2, done=True)])
+    assert len((await two[1].take([about("wf-a")])).stored) == 1
+    assert (await one[1].take([about("wf-a")])).elsewhere == {WorkflowId("wf-a")}
+    await two[0].append([appended("wf-a", 3)])
+    assert (await one[1].take([about("wf-a")])).elsewhere == {WorkflowId("wf-a")}
+
+
+async def test_workflows_of_an_expired_instance_are_claimed_once(place: Place, pair: Pair) -> None:
+    """When a lease has run out, the others share what was owned: oldest first, each workflow once, none left."""
+    one, two = pair
+    third = place.instance()
+    await third[0].open()
+    await begin(one, *(f"wf-{number:02}" for number in range(30)))
+    assert await claimed(two) == []
+    place.expire(place.number_of(one[0]))
+    assert (await two[1].renew()).unclaimed
+    oldest = await claimed(two, 5)
+    assert oldest == [f"wf-{number:02}" for number in range(5)]
+    found = await asyncio.gather(*(claimed(each, 7) for each in (two, third, two, third, two)))
+    names = [name for some in found for name in some]
+    rest = await claimed(third)
+    assert sorted([*oldest, *names, *rest]) == [f"wf-{number:02}" for number in range(30)]
+    assert not (await two[1].renew()).unclaimed
+    await third[0].close()
+
+
+async def test_an_ended_instance_acts_no_more(place: Place, pair: Pair) -> None:
+    """Once ended, an instance can neither renew, take, claim nor append, whatever it believes."""
+    one, two = pair
+    await begin(one, "wf-a")
+    place.expire(place.number_of(one[0]))
+    assert await claimed(two) == ["wf-a"]
+    for attempt in (
+        one[1].renew(),
+        one[1].take([request("wf-b")]),
+        one[1].claim(10),
+        one[0].append([appended("wf-a", 2)]),
+        one[0].append([]),
+    ):
+        with pytest.raises(JournalSupersededError):
+            await attempt
+    await two[0].append([appended("wf-a", 2)])
+
+
+async def test_a_renewed_lease_is_not_ended(place: Place, pair: Pair) -> None:
+    """A lease that had run out, but was renewed before anybody ended the instance, is as good as ever."""
+    one, two = pair
+    await begin(one, "wf-a")
+    place.expire(place.number_of(one[0]))
+    await one[1].renew()
+    assert await claimed(two) == []
+    await one[0].append([appended("wf-a", 2)])
+
+
+async def test_who_leaves_hands_over_at_once(pair: Pair) -> None:
+    """Closing ends the instance without its lease being waited for, and the others are woken."""
+    one, two = pair
+    await begin(one, "wf-a", "wf-b")
+    woken = asyncio.create_task(two[1].woken())
+    await one[0].close()
+    async with asyncio.timeout(5):
+        await woken
+    assert await claimed(two) == ["wf-a", "wf-b"]
+    await two[0].append([appended("wf-a", 2)])
+
+
+async def test_a_lane_is_one_instances(pair: Pair) -> None:
+    """While a lane is one's, newcomers to it are that instance's, wherever they arrive; other lanes are free."""
+    one, two = pair
+    await begin(one, "wf-a", key="customer:1")
+    taken = await two[1].take([request("wf-b", "customer:1"), request("wf-c", "customer:2")])
+    assert taken.elsewhere == {WorkflowId("wf-b")}
+    assert (await one[1].take([request("wf-b", "customer:1")])).elsewhere == frozenset()
+
+
+async def test_a_lane_is_claimed_whole(place: Place, pair: Pair) -> None:
+    """A lane goes to one claimer with all of its workflows, also when fewer were asked for."""
+    one, two = pair
+    await begin(one, "wf-a", "wf-b", "wf-c", key="customer:1")
+    await begin(one, "wf-d")
+    place.expire(place.number_of(one[0]))
+    assert await claimed(two, 1) == ["wf-a", "wf-b", "wf-c"]
+    assert await claimed(two, 1) == ["wf-d"]
+    assert (await two[1].take([request("wf-e", "customer:1")])).elsewhere == frozenset()
+
+
+async def test_what_was_only_reserved_is_free_again(place: Place, pair: Pair) -> None:
+    """An instance that died between taking a request and its first record leaves nothing behind, lane or id."""
+    one, two = pair
+    await one[1].take([request("wf-a", "customer:1")])
+    assert (await two[1].take([request("wf-a", "customer:1")])).elsewhere == {WorkflowId("wf-a")}
+    place.expire(place.number_of(one[0]))
+    assert await claimed(two) == []
+    await begin(two, "wf-a", key="customer:1")
+
+
+async def test_mail_goes_to_the_owner(pair: Pair) -> None:
+    """What is handed over is received by the owner alone, whole, once until it is given back, and deleted for good."""
+    one, two = pair
+    await begin(one, "wf-a")
+    await two[1].requests.put(letter("a"), WorkflowId("wf-a"), None)
+    assert await received(two[1]) == []
+    [found] = await received(one[1])
+    assert found.message == letter("a").message
+    assert await received(one[1]) == [], "it is in hand"
+    await one[1].requests.give_back([found])
+    [found] = await received(one[1])
+    await one[1].requests.delete([found])
+    await begin(two, "wf-b")
+    await one[1].requests.put(letter("b"), WorkflowId("wf-b"), None)
+    assert await received(one[1]) == []
+
+
+async def test_mail_follows_its_workflow_and_its_lane(place: Place, pair: Pair) -> None:
+    """What was handed to an instance that died goes to the one that claims; a newcomer follows its lane."""
+    one, two = pair
+    await begin(one, "wf-a", key="customer:1")
+    await two[1].requests.put(letter("a"), WorkflowId("wf-a"), None)
+    await two[1].requests.put(letter("b"), WorkflowId("wf-b"), "customer:1")
+    assert len(await received(one[1])) == 2
+    place.expire(place.number_of(one[0]))
+    assert await received(two[1]) == [], "nobody has ended it yet"
+    assert await claimed(two) == ["wf-a"]
+    assert {each.message_id for each in await received(two[1])} == {"a", "b"}
+
+
+async def test_mail_for_what_is_done_finds_somebody(place: Place, pair: Pair) -> None:
+    """A message to a workflow that finished meanwhile, also by one that has ended since, is received by any."""
+    one, two = pair
+    await begin(one, "wf-a")
+    await one[0].append([appended("wf-a", 2, done=True)])
+    await one[1].take([about("wf-a")])
+    await two[1].requests.put(letter("a"), WorkflowId("wf-a"), None)
+    place.expire(place.number_of(one[0]))
+    assert await claimed(two) == []
+    assert [each.message_id for each in await received(two[1])] == ["a"]
+    assert len((await two[1].take([about("wf-a")])).stored) == 1

@@ -1,0 +1,220 @@
+"""Several processes on one store: each booking is one's, whatever befalls the other; nothing is done without trust."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.ports.journal import JournalLeaseLostError
+from jada_orchestrator.ports.ownership import Wanted
+from jada_orchestrator.ports.planner import PlannerQuestion
+from jada_orchestrator.runtime.orchestrator import Orchestrator
+from jada_orchestrator.runtime.ownership import missing_of
+from jada_orchestrator.runtime.world import World
+from jada_orchestrator.testing.catalogues import Ref, proposal, task
+from jada_orchestrator.testing.shared_journal import LEASE_MS, MARGIN_MS, SharedJournal, SharedStore
+from jada_orchestrator.testing.virtual_time import run_virtually
+from tests.unit.runtime.house import OWN, REPLIES, House
+
+ROOM = proposal(
+    task("rooms", "trips.search", city="Lisbon"),
+    task("hold", "rooms.hold", offer_id=Ref("rooms.offers[0].offer_id")),
+)
+CHECK = proposal(task("check", "checks.request", day="Monday"))
+LEASE_S = LEASE_MS / 1_000
+GONE_AFTER_S = (LEASE_MS + MARGIN_MS) / 1_000
+
+
+def plan_of(question: PlannerQuestion) -> JsonObject:
+    """What the planner answers: by the request's text."""
+    return {"room": ROOM, "check": CHECK}[question.request.text]
+
+
+class SharedHouse(House):
+    """A house in which several processes share the store."""
+
+    def __init__(self) -> None:
+        super().__init__(plan_of)
+        self.shared = SharedStore()
+        self.store = self.shared
+
+    def world(self, **changed: Any) -> World:
+        """The ports of one instance."""
+        journal = SharedJournal(self.shared)
+        return replace(super().world(), journal=journal, ownership=journal, **changed)
+
+
+def in_house(scenario: Callable[[SharedHouse], Coroutine[Any, Any, None]]) -> None:
+    """Run a scenario on virtual time, and see that it leaves no task behind."""
+
+    async def main() -> None:
+        await scenario(SharedHouse())
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_virtually(main())
+
+
+async def run_to_its_end(house: SharedHouse, world: World) -> Exception | None:
+    """Run a process until it ends, and return its error."""
+    await world.journal.open()
+    try:
+        await Orchestrator(world, house.tunables()).run()
+    except JournalLeaseLostError as error:
+        return error
+    return None
+
+
+def test_two_share_the_work() -> None:
+    """Requests that come in twice end once, whoever receives them, and both processes have worked."""
+
+    async def scenario(house: SharedHouse) -> None:
+        first, second = house.world(), house.world()
+        async with house.process(first), house.process(second):
+            for number in range(20):
+                house.send(f"web-{number}")
+                house.send(f"web-{number}")
+            await house.until(lambda: len(house.outcomes()) == 20)
+            await asyncio.sleep(60)
+            assert sorted({name for name, _ in house.outcomes()}) == sorted(f"web-{number}" for number in range(20))
+            assert len(house.outcomes()) == 20
+            assert not house.shared.mail
+
+    in_house(scenario)
+
+
+def test_another_takes_over_what_a_killed_one_left() -> None:
+    """What a killed process had under way goes on elsewhere, after its lease and the margin, and ends once."""
+
+    async def scenario(house: SharedHouse) -> None:
+        async with house.process(house.world(requests=house.queues.source(OWN))):
+            first = house.world()
+            async with house.process(first):
+                house.send(text="check")
+                await house.until(lambda: house.queues.messages("jada-checks"))
+            killed_at = asyncio.get_running_loop().time()
+            # The test's process is cancelled, which releases nothing: the journal was never closed.
+            await house.until(lambda: len(house.queues.messages("jada-checks")) == 2)
+            took_s = asyncio.get_running_loop().time() - killed_at
+            assert GONE_AFTER_S - LEASE_S <= took_s <= GONE_AFTER_S + LEASE_S / 3 + 1
+            answer(house)
+            await house.until(house.outcomes)
+            assert house.outcomes() == [("web-1", "completed")]
+
+    in_house(scenario)
+
+
+def answer(house: SharedHouse) -> None:
+    """A worker answers every task that lies in its queue."""
+    for message in house.queues.messages("jada-checks"):
+        house.queues.put(REPLIES, json.dumps({**json.loads(message.body), "output": {"valid": True}}))
+
+
+def test_what_is_anothers_is_handed_over() -> None:
+    """Replies that the wrong process receives reach the right one through the store, and nothing stays there."""
+
+    async def scenario(house: SharedHouse) -> None:
+        begins = house.world(replies=house.queues.source(OWN))
+        hears = house.world(requests=house.queues.source(OWN))
+        async with house.process(begins), house.process(hears):
+            for number in range(12):
+                house.send(f"web-{number}", text="check")
+            await house.until(lambda: len(house.queues.messages("jada-checks")) == 12)
+            answer(house)
+            await house.until(lambda: len(house.outcomes()) == 12)
+            await house.until(lambda: not house.shared.mail)
+            assert house.shared.letters == 12
+            assert house.queues.messages(REPLIES) == []
+
+    in_house(scenario)
+
+
+def test_a_lane_keeps_its_order_between_two() -> None:
+    """Requests with one ordering key run one after another, whichever process receives them."""
+
+    async def scenario(house: SharedHouse) -> None:
+        async with house.process(), house.process():
+            for number in range(6):
+                house.send(f"web-{number}", text="check", key="customer:1")
+            for number in range(6):
+                await house.until(lambda number=number: len(house.queues.messages("jada-checks")) > number)  # type: ignore[misc]
+                await asyncio.sleep(5)
+                assert len(house.queues.messages("jada-checks")) == number + 1, "the next waits for this one"
+                last = house.queues.messages("jada-checks")[-1]
+                house.queues.put(REPLIES, json.dumps({**json.loads(last.body), "output": {"valid": True}}))
+            await house.until(lambda: len(house.outcomes()) == 6)
+            assert len(set(house.shared.lanes.values())) == 1
+
+    in_house(scenario)
+
+
+def test_without_trust_everything_stops() -> None:
+    """Cut off from the store for the length of its lease, a process stops all by itself, before another may begin."""
+
+    async def scenario(house: SharedHouse) -> None:
+        running = asyncio.create_task(run_to_its_end(house, house.world()))
+        await house.until(lambda: house.watcher.is_ready)
+        await asyncio.sleep(60)
+        house.shared.unavailable = "the network is away"
+        cut_at = asyncio.get_running_loop().time()
+        error = await running
+        stopped_s = asyncio.get_running_loop().time() - cut_at
+        assert isinstance(error, JournalLeaseLostError)
+        assert LEASE_S * 2 / 3 <= stopped_s <= LEASE_S
+        house.send()
+        await asyncio.sleep(60)
+        assert house.calls() == []
+
+    in_house(scenario)
+
+
+def test_a_superseded_instance_begins_nothing() -> None:
+    """An instance that was ended while it believed in its lease is refused by its next commit, and calls nobody."""
+
+    async def scenario(house: SharedHouse) -> None:
+        world = house.world()
+        running = asyncio.create_task(run_to_its_end(house, world))
+        await house.until(lambda: house.watcher.is_ready)
+        house.shared.end(1, "expired")
+        house.send()
+        assert isinstance(await running, JournalLeaseLostError)
+        assert house.calls() == []
+        async with house.process():
+            await house.until(house.outcomes)
+            assert house.outcomes() == [("web-1", "completed")]
+
+    in_house(scenario)
+
+
+def test_a_drained_one_hands_over_at_once() -> None:
+    """What a process that stops leaves is taken up by the other within a moment, not after a lease."""
+
+    async def scenario(house: SharedHouse) -> None:
+        async with house.process(house.world(), receivers=0):
+            leaving = house.world()
+            async with house.process(leaving) as orchestrator:
+                house.send(text="check")
+                await house.until(lambda: house.queues.messages("jada-checks"))
+                orchestrator.stop()
+                await house.until(lambda: orchestrator.snapshot().phase.value == "ended")
+                await leaving.journal.close()
+                left_at = asyncio.get_running_loop().time()
+                await house.until(lambda: house.shared.owners and set(house.shared.owners.values()) == {1})
+                assert asyncio.get_running_loop().time() - left_at < 1
+
+    in_house(scenario)
+
+
+@pytest.mark.parametrize("order", [(True, False), (False, True)])
+def test_of_two_wants_for_one_id_the_request_counts(order: tuple[bool, bool]) -> None:
+    """When a request and a word about it come in one turn, the request may begin its workflow; what is known is out."""
+    wanted = [Wanted(WorkflowId("wf-a"), may_begin=begins) for begins in order]
+    assert missing_of([*wanted, Wanted(WorkflowId("wf-b"))], {WorkflowId("wf-b")}) == [
+        Wanted(WorkflowId("wf-a"), may_begin=True)
+    ]
