@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.kill9_kit.daemon import Daemon
+from benchmarks.kill9_kit.daemon import Daemon, daemon_environment
 from benchmarks.kill9_kit.mail import Mailbox, Post, open_post
 from benchmarks.kill9_kit.waiting import until
 from jada_orchestrator.sandbox.aws_local import LocalAws
@@ -129,3 +130,15 @@ async def surroundings(sandbox: Sandbox, folder: Path, name: str) -> AsyncIterat
         post.mailbox(f"{name}-extra") as extra,
     ):
         yield Surroundings(folder, name, sandbox, aws, model, post, outcomes, dead_letters, extra)
+
+
+async def run_command(around: Surroundings, store: str, *arguments: str) -> str:
+    """Run a command of the program on the store and return what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "jada_orchestrator", *arguments,
+        env={**daemon_environment(around.folder, around.environment), "JADA_STORE": store, "NO_COLOR": "1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    printed, _ = await process.communicate()
+    return printed.decode()

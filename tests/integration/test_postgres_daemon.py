@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 
 import pytest
 
-from benchmarks.kill9_kit.daemon import daemon_environment
 from benchmarks.kill9_kit.waiting import until
 from jada_orchestrator.service.doctor.store import check_store
 from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.testing.postgres_server import PostgresServer
-from tests.integration.surroundings import Surroundings, a_request
+from tests.integration.surroundings import Surroundings, a_request, run_command
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 FOUR = tuple(f"pg-{number}" for number in range(4))
-
-
-async def command(around: Surroundings, store: str, *arguments: str) -> str:
-    """Run a command of the program on the store and return what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "jada_orchestrator", *arguments,
-        env={**daemon_environment(around.folder, around.environment), "JADA_STORE": store, "NO_COLOR": "1"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    printed, _ = await process.communicate()
-    return printed.decode()
 
 
 async def test_bookings_on_postgresql_survive_kills_and_crashes(
@@ -55,7 +41,7 @@ async def test_bookings_on_postgresql_survive_kills_and_crashes(
             "four outcomes",
             otherwise=lambda: f"{around.outcomes.statuses()} {daemon.story()}",
         )
-        status = json.loads(await command(around, store, "status", "--json"))
+        status = json.loads(await run_command(around, store, "status", "--json"))
         assert status["store"].startswith("postgresql://")
         assert await daemon.stop() == 0
     outcomes = around.outcomes.statuses()
@@ -71,9 +57,9 @@ async def test_the_commands_read_the_store(around: Surroundings, postgres_server
     """After the daemon has gone, list, show, why and the doctor's check of the store answer from the database."""
     store = f"{postgres_server.url()}?schema=daemon"
     listed, shown, story = await asyncio.gather(
-        command(around, store, "list", "--json"),
-        command(around, store, "show", "pg-1", "--json"),
-        command(around, store, "why", "pg-1"),
+        run_command(around, store, "list", "--json"),
+        run_command(around, store, "show", "pg-1", "--json"),
+        run_command(around, store, "why", "pg-1"),
     )
     assert {each["request_id"] for each in json.loads(listed)} >= set(FOUR)
     assert json.loads(shown)["status"] == "completed"

@@ -1,0 +1,1 @@
+"""Several real daemons on one real PostgreSQL, and what may befall them."""
