@@ -21,7 +21,7 @@ from jada_orchestrator.engine.keys import attempt_key, call_key
 from jada_orchestrator.engine.transitions import CALL_ARROWS, WORKFLOW_ARROWS, Arrow
 
 SIDES: Final[tuple[Side, ...]] = get_args(Side)
-_OF_MANY: Final = (r.CompensationStarted, r.RetryStarted, r.RefreshStarted)
+_OF_MANY: Final = (r.PlanAdopted, r.CompensationStarted, r.RetryStarted, r.RefreshStarted)
 """Records that move calls of tasks that they do not name."""
 
 Phases = dict[tuple[TaskId, Side], Phase]

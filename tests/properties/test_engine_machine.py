@@ -21,9 +21,11 @@ from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.engine.claims import claimable
 from jada_orchestrator.engine.keys import attempt_key, call_key, terms_of_call
 from jada_orchestrator.engine.outstanding import next_instant
+from jada_orchestrator.engine.revising import past_of
 from jada_orchestrator.planning import Adopted, compile_proposal
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.testing.catalogues import as_text, money, proposal, request, task, travel_catalogue
+from jada_orchestrator.testing.revisions import revision_of
 from jada_orchestrator.testing.simulated_agents import SimulatedAgents
 from tests.properties.engine_plans import plans
 from tests.properties.engine_watch import Watched
@@ -34,12 +36,13 @@ MESSAGE: Final = Message("body", {})
 CATALOGUE: Final = travel_catalogue()
 ENDING_ROUNDS_MAX: Final = 2_000
 FAILURE: Final = Failure("DRAWN", "hypothesis drew it")
+SOLD_OUT: Final = Failure("SOLD_OUT", "another plan may get round it")
 
 results: Final[st.SearchStrategy[AttemptResult]] = (
     st.just(e.Lost(FAILURE))
     | st.builds(
         e.Failed,
-        st.just(FAILURE) | st.just(Failure("BAD_OUTPUT", "the agent's own kit found it")),
+        st.just(FAILURE) | st.just(SOLD_OUT) | st.just(Failure("BAD_OUTPUT", "the agent's own kit found it")),
         retryable=st.booleans(),
         answered=st.booleans(),
         retry_after_ms=st.sampled_from([None, 0, 1, 5_000, 10**9]),
@@ -187,12 +190,14 @@ class WorkflowMachine(RuleBasedStateMachine):
 
     @rule(
         off=st.sampled_from([0, 0, 0, 0, 1, -1]),
-        what=st.sampled_from(["plan", "plan", "clarify", "refuse", "faulty", "noise"]),
+        what=st.sampled_from(["plan", "plan", "plan", "first", "clarify", "refuse", "faulty", "noise"]),
     )
     def propose(self, off: int, what: str) -> None:
         """Have the model answer a question, perhaps not the open one."""
+        past = past_of(self.watched.workflow, CATALOGUE)
         texts = {
-            "plan": as_text(self.plan),
+            "plan": as_text(self.plan if past is None else revision_of(past)),
+            "first": as_text(self.plan),
             "clarify": as_text(proposal(outcome="clarify", reason="?", questions=["When?"])),
             "refuse": as_text(proposal(outcome="refuse", reason="No.")),
             "faulty": as_text(proposal(task("one", "rooms.unheard_of"))),
@@ -223,13 +228,13 @@ class WorkflowMachine(RuleBasedStateMachine):
             self.one_good_thing()
 
     @precondition(lambda self: self.watched.workflow.active)
-    @rule(which=st.integers(0, 20))
-    def fails_for_good(self, which: int) -> None:
-        """Have an agent refuse for good what it did not do."""
+    @rule(which=st.integers(0, 20), why=st.sampled_from([FAILURE, SOLD_OUT, SOLD_OUT]))
+    def fails_for_good(self, which: int, why: Failure) -> None:
+        """Have an agent refuse for good what it did not do, in a way that another plan may get round, or not."""
         refs = list(self.watched.workflow.active)
         task_id, side = refs[which % len(refs)]
         if self.watched.workflow.tasks[task_id].call(side).purpose == "call":
-            self.end(task_id, side, e.Failed(FAILURE, retryable=False, answered=True))
+            self.end(task_id, side, e.Failed(why, retryable=False, answered=True))
 
     # --- What is late, doubled or untrue -----------------------------------------------------------------------------
 

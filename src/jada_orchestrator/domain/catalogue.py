@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion
 from jada_orchestrator.domain.making import made_often
+
+REPLAN_CODES: Final = frozenset(
+    {
+        # What agents say: this one is gone, or is not what it was; another may do.
+        "SOLD_OUT",
+        "PRICE_CHANGED",
+        "NOT_AVAILABLE",
+        "NO_OFFERS",
+        "OFFER_EXPIRED",
+        # What the house finds: nothing there that fits, held too long, or dearer than allowed.
+        "INPUT_UNRESOLVED",
+        "HOLD_EXPIRED",
+        "OVER_BUDGET",
+    }
+)
+"""The failures that another plan could get round, for actions that do not name their own (`Action.replan_on`)."""
 
 
 class Effect(StrEnum):
@@ -114,6 +130,8 @@ class Action:
     """Where the money of a commit is, over ``{"input", "output"}``."""
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By input field: the only places that its value may come from, ``user``, ``const`` or ``agent.action.path``."""
+    replan_on: tuple[str, ...] | None = None
+    """Codes of failures that another plan could get round; None: `REPLAN_CODES`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,13 @@ COMPILED_CACHE_MAX: Final = 2_048
 # --- Planning -----------------------------------------------------------------------------------------------------
 CORRECTIONS_MAX: Final = 2
 """Published experience puts the use of re-asking at two or three tries; after that the faults are the answer."""
+REVISIONS_MAX: Final = 2
+"""Plans anew after a failure; a third would try what two could not, while the traveller waits and holds run out."""
+REVISION_WAIT_MAX_MS: Final = 180_000
+"""How long a failed plan waits for its revision: one call of the model and a correction, well within the quarter of an
+hour for which offers are usually held. After that everything is undone as if nobody had been asked."""
+REVISION_ITEMS_MAX: Final = 8
+"""Elements of a list in an output that a revision is told of, by their numbers: the first are the best offers."""
 PLANNER_BAD_ANSWERS_MAX: Final = 3
 """Cut, truncated or unreadable answers before this request is given up; each one is billed."""
 PLANNER_RETRY_FIRST_MS: Final = 500

@@ -31,6 +31,8 @@ class Terms:
     lookup: ActionName | None
     compensate: Compensation | None
     amount: Binding | None
+    replan_on: tuple[str, ...] | None = None
+    """Codes of failures that another plan could get round; None: `domain.catalogue.REPLAN_CODES`."""
 
 
 @made_often
@@ -83,7 +85,7 @@ class Plan:
     """A graph of tasks in topological order, the terms of every action that it may call, and its result.
 
     `terms` covers the tasks' actions, their compensations and their lookups. `result` maps names to expressions over
-    ``{task_id: output}``; a value that is not there becomes null.
+    ``{task_id: output}``; a value that is not there becomes null. No task of `tasks` comes after one of `retired`.
     """
 
     tasks: tuple[PlannedTask, ...]
@@ -92,6 +94,13 @@ class Plan:
     catalogue_version: CatalogueVersion
     notes: tuple[str, ...] = ()
     """What the compiler normalised without asking again, a sentence each."""
+    retired: tuple[PlannedTask, ...] = ()
+    """What earlier revisions executed and this one gives up, in topological order: it is history, and undone."""
+
+    @property
+    def everything(self) -> tuple[PlannedTask, ...]:
+        """All tasks that the workflow knows, in topological order: those of the plan, then those given up."""
+        return self.tasks + self.retired
 
     def terms_of(self, task: PlannedTask) -> Terms:
         """Return the terms under which a task of this plan is called."""

@@ -15,9 +15,73 @@ from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, RequestId, TaskId, Tenant
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.making import made_often
-from jada_orchestrator.domain.plan import Plan
+from jada_orchestrator.domain.planning_records import (
+    ClarificationAnswered,
+    ClarificationAsked,
+    ModelRaised,
+    PlanAdopted,
+    PlannerAnswered,
+    PlannerBackedOff,
+    PlannerGaveUp,
+    PlanningStarted,
+    ProposalFaulted,
+    RevisionAsked,
+    RevisionGivenUp,
+)
 from jada_orchestrator.domain.request import BookingRequest, Message
-from jada_orchestrator.domain.usage import CallPurpose, Usage
+from jada_orchestrator.domain.usage import Usage
+
+__all__ = [
+    "ApprovalDecided",
+    "ApprovalRequested",
+    "AttemptLost",
+    "AttemptStarted",
+    "BranchTaken",
+    "CallDue",
+    "CancelRequested",
+    "ClarificationAnswered",
+    "ClarificationAsked",
+    "CompensationStarted",
+    "DeadLetterDecided",
+    "DeadLetterDelivered",
+    "Entry",
+    "LookupEnded",
+    "ModelRaised",
+    "OutcomeDecided",
+    "OutcomeDelivered",
+    "OutcomeReopened",
+    "OutcomeType",
+    "PlanAdopted",
+    "PlannerAnswered",
+    "PlannerBackedOff",
+    "PlannerGaveUp",
+    "PlanningStarted",
+    "ProposalFaulted",
+    "Quarantined",
+    "Record",
+    "RefreshStarted",
+    "Released",
+    "RetryStarted",
+    "RevisionAsked",
+    "RevisionGivenUp",
+    "TaskBackedOff",
+    "TaskCompensated",
+    "TaskExpanded",
+    "TaskFailed",
+    "TaskJoined",
+    "TaskKept",
+    "TaskSkipped",
+    "TaskStands",
+    "TaskSucceeded",
+    "TaskUnresolved",
+    "TerminalStatus",
+    "UndoQuestionAnswered",
+    "UndoQuestionAsked",
+    "UndoStarted",
+    "WorkflowAccepted",
+    "WorkflowEnded",
+    "WorkflowRejected",
+]
 
 OutcomeType: TypeAlias = Literal[
     "completed",
@@ -55,108 +119,6 @@ class WorkflowRejected:
     code: str
     faults: tuple[Fault, ...]
     message: Message
-
-
-@dataclass(frozen=True, slots=True)
-class PlanningStarted:
-    """The `call`-th question to the planner is open (from 1; each is asked once, and again after a restart)."""
-
-    call: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlannerAnswered:
-    """What the planner said, recorded once; replay reads it here and never asks again."""
-
-    call: int
-    text: str
-    model: str
-    usage: Usage
-    latency_ms: int
-    first_token_ms: int
-    purpose: CallPurpose = "plan"
-    attempt: int = 1
-    """How often the same question had been put by then."""
-    stop_reason: str = "end_turn"
-    waited_ms: int = 0
-    """How long it waited for leave before it was put."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProposalFaulted:
-    """The compiler found faults; they go back to the planner as the `call`-th question."""
-
-    faults: tuple[Fault, ...]
-    call: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlannerBackedOff:
-    """A question brought no answer; it is asked again, as question `call`, at `until`."""
-
-    call: int
-    kind: Literal["wait", "stopped", "bad_answer"]
-    failure: Failure
-    until: UtcMs
-    usage: Usage
-    model: str = ""
-    purpose: CallPurpose = "plan"
-    attempt: int = 1
-    latency_ms: int = 0
-    first_token_ms: int = 0
-    stop_reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PlannerGaveUp:
-    """A question brought no answer and is not asked again; its usage is kept."""
-
-    call: int
-    failure: Failure
-    usage: Usage
-    model: str = ""
-    purpose: CallPurpose = "plan"
-    attempt: int = 1
-    latency_ms: int = 0
-    first_token_ms: int = 0
-    stop_reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRaised:
-    """A stronger model of the ladder is asked from now on, first question `call`.
-
-    After `faults` it sees what was wrong so far; after a `refusal` it begins afresh.
-    """
-
-    model: str
-    call: int
-    reason: Literal["faults", "refusal"]
-
-
-@dataclass(frozen=True, slots=True)
-class PlanAdopted:
-    """The compiled plan that is run from now on. Tasks that it shares with the plan before keep their state."""
-
-    revision: int
-    plan: Plan
-
-
-@dataclass(frozen=True, slots=True)
-class ClarificationAsked:
-    """Information is missing; the workflow waits for an answer until `expires_at`."""
-
-    questions: tuple[str, ...]
-    expires_at: UtcMs
-
-
-@dataclass(frozen=True, slots=True)
-class ClarificationAnswered:
-    """Somebody answered the open questions; planning goes on as question `call`."""
-
-    answer: str
-    by: str
-    call: int
 
 
 @made_often
@@ -453,6 +415,8 @@ Record: TypeAlias = (
     | PlannerGaveUp
     | ModelRaised
     | PlanAdopted
+    | RevisionAsked
+    | RevisionGivenUp
     | ClarificationAsked
     | ClarificationAnswered
     | AttemptStarted

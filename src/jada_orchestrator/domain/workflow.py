@@ -198,6 +198,8 @@ class Task:
     """What it commits, known once it was first dispatched."""
     decided: bool = False
     """Its condition was looked at, which happens once."""
+    retired: bool = False
+    """A revision gave it up: what it did is undone while the rest goes on."""
 
     def call(self, side: Side) -> Call:
         """Return one of the two calls, to be read."""
@@ -314,6 +316,16 @@ class UndoQuestion:
     expires_at: UtcMs
 
 
+@dataclass(slots=True)
+class Revising:
+    """A plan that failed is to be replaced by a revision; nothing is started meanwhile that could be in vain."""
+
+    failure: Failure
+    """Why; what the booking fails with when no revision comes."""
+    given_up: Failure | None = None
+    """Why no revision comes, once that is so."""
+
+
 CallRef: TypeAlias = tuple[TaskId, Side]
 
 
@@ -363,6 +375,12 @@ class Workflow:
     """Tasks whose forward call is not final."""
     broken: Failure | None = None
     """Why a required task failed for good, as long as nothing has been concluded from it."""
+    breaking: list[TaskId] = field(default_factory=list)
+    """The required tasks that failed for good, as long as nothing has been concluded from that."""
+    revising: Revising | None = None
+    """The open question for a revision, or the one that came to nothing."""
+    revisions: int = 0
+    """How many revisions the planner was asked for."""
     to_skip: dict[TaskId, str] = field(default_factory=dict)
     """Tasks that can no longer run because one that they read from delivered nothing, and why."""
     to_decide: dict[TaskId, None] = field(default_factory=dict)

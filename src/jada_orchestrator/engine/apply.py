@@ -34,6 +34,8 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.PlannerGaveUp: whole.planner_gave_up,
     r.ModelRaised: whole.model_raised,
     r.PlanAdopted: whole.plan_adopted,
+    r.RevisionAsked: whole.revision_asked,
+    r.RevisionGivenUp: whole.revision_given_up,
     r.ClarificationAsked: whole.clarification_asked,
     r.ClarificationAnswered: whole.clarification_answered,
     r.AttemptStarted: calls.attempt_started,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import PLANNING_WAIT_MAX_MS, REVISION_WAIT_MAX_MS
 from jada_orchestrator.domain.usage import CallPurpose
 from jada_orchestrator.domain.workflow import Workflow
 
@@ -12,6 +14,12 @@ def purpose_of(workflow: Workflow) -> CallPurpose:
         return "correction"
     answered = any(entry.answer is not None for entry in workflow.planning.clarifications)
     return "revision" if answered or workflow.revision else "plan"
+
+
+def planning_until(workflow: Workflow) -> UtcMs:
+    """Return when the planner is asked no more: a new request can wait for a day, what was reserved cannot."""
+    patience = PLANNING_WAIT_MAX_MS if workflow.revising is None else REVISION_WAIT_MAX_MS
+    return UtcMs(workflow.planning.since + patience)
 
 
 def attempt_of(workflow: Workflow) -> int:

@@ -31,6 +31,7 @@ from jada_orchestrator.engine.keys import attempt_key, call_key, compensation_of
 from jada_orchestrator.engine.lookups import look_up_or_give_up, lookup_ended
 from jada_orchestrator.engine.money import NeedsApproval, check_commit
 from jada_orchestrator.engine.retry import backoff_ms, call_salt, may_call_again, policy_of, refusals_of
+from jada_orchestrator.engine.revising import is_held_back
 from jada_orchestrator.planning import faults_in, resolve_compensation, resolve_input
 
 INTERRUPTED = Failure("INTERRUPTED", "the orchestrator stopped while the call was under way")
@@ -44,6 +45,8 @@ def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs, catalogue
     """Start the attempt or lookup that waits for a slot, if it still does and may go."""
     task = workflow.tasks.get(event.task_id)
     if task is None or (event.task_id, event.side) not in workflow.grantable:
+        return []
+    if is_held_back(workflow, task, event.side):
         return []
     call = task.call(event.side)
     if call.phase is Phase.LOOKUP_READY:

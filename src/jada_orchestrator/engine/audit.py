@@ -195,7 +195,7 @@ def _is_left_over(workflow: Workflow, task: Task) -> bool:
     if not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.kept or task.stands is not None:
         return False
     # What was done stands by right where nothing was wound up, also when a stray of an optional task needs attention.
-    return workflow.winding_up is not None or task.do.phase is not Phase.SUCCEEDED
+    return workflow.winding_up is not None or task.retired or task.do.phase is not Phase.SUCCEEDED
 
 
 def _bounds(workflow: Workflow) -> Iterator[str]:

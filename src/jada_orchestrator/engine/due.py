@@ -5,9 +5,10 @@ from __future__ import annotations
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs, format_instant
-from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS, PLANNING_WAIT_MAX_MS
+from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.engine.asking import planning_until
 from jada_orchestrator.engine.attempts import overdue
 from jada_orchestrator.engine.ending import abandon, end_unplanned
 
@@ -48,8 +49,10 @@ def _ended_by_time(workflow: Workflow, now: UtcMs) -> list[Record]:
         return [answered, *abandon(workflow, workflow.undo_question.failure)]
     if workflow.status is Status.NEEDS_CLARIFICATION and workflow.planning.clarifications[-1].expires_at <= now:
         return abandon(workflow, Failure("CLARIFICATION_EXPIRED", "nobody answered the questions in time"))
-    if workflow.status is Status.PLANNING and workflow.planning.since + PLANNING_WAIT_MAX_MS <= now:
+    if workflow.status is Status.PLANNING and planning_until(workflow) <= now:
         last = workflow.planning.failure
         because = f"; at last: {last.message}" if last is not None else ""
+        if workflow.revising is not None:
+            return [r.RevisionGivenUp(Failure("PLANNER_UNAVAILABLE", f"the planner did not answer in time{because}"))]
         return end_unplanned(workflow, Failure("PLANNER_UNAVAILABLE", f"no plan could be made for a day{because}"))
     return []

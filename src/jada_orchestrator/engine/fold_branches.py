@@ -58,7 +58,8 @@ def task_expanded(workflow: Workflow, record: r.TaskExpanded, at: UtcMs) -> None
         for name, each in [*(((one.planned.id, one) for one in made) if old == whole.id else ()), (old, present)]
     }
     assert workflow.plan is not None, "a workflow with tasks has a plan"
-    workflow.plan = replace(workflow.plan, tasks=tuple(each.planned for each in workflow.tasks.values()))
+    tasks = tuple(each.planned for each in workflow.tasks.values() if not each.retired)
+    workflow.plan = replace(workflow.plan, tasks=tasks)
     task.waits_for = len(calls)
     workflow.unfinished += len(calls)
     for one in made:

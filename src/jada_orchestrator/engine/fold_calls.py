@@ -32,6 +32,7 @@ from jada_orchestrator.engine.branches import delivers, lets_others_go, stand_in
 from jada_orchestrator.engine.holds import expiry_of
 from jada_orchestrator.engine.money import committed_amount
 from jada_orchestrator.engine.retry import learns_by_repeating
+from jada_orchestrator.engine.revising import is_dear
 
 # --- The one place where a call changes its phase ---------------------------------------------------------------------
 
@@ -198,8 +199,10 @@ def task_unresolved(workflow: Workflow, record: r.TaskUnresolved, at: UtcMs) -> 
 def _fail(workflow: Workflow, task: Task, phase: Phase, failure: Failure) -> None:
     task.own_call("do").failure = failure
     stood_in = phase is Phase.FAILED and stand_in_for(workflow, task, failure.code) is not None
-    if not (task.planned.optional or stood_in) and workflow.winding_up is None and workflow.broken is None:
-        workflow.broken = Failure(failure.code, f"{task.planned.id} ({task.planned.action}): {failure.message}")
+    if not (task.planned.optional or stood_in or task.retired) and workflow.winding_up is None:
+        workflow.breaking.append(task.planned.id)
+        if workflow.broken is None:
+            workflow.broken = Failure(failure.code, f"{task.planned.id} ({task.planned.action}): {failure.message}")
     move(workflow, task, "do", phase)
 
 
@@ -223,7 +226,9 @@ def compensation_started(workflow: Workflow, record: r.CompensationStarted, at: 
     del at
     workflow.winding_up = record.failure
     workflow.cancelled = workflow.cancelled or record.cancelled
-    workflow.broken = None
+    workflow.broken = workflow.revising = None
+    workflow.breaking.clear()
+    workflow.planning.asking = False
     workflow.approval = workflow.undo_question = None
     workflow.status = Status.COMPENSATING
     workflow.to_skip.clear()
@@ -322,13 +327,16 @@ def task_stands(workflow: Workflow, record: r.TaskStands, at: UtcMs) -> None:
     if task.do.phase not in FINAL_PHASES:
         move(workflow, task, "do", Phase.UNRESOLVED)
     move(workflow, task, "undo", Phase.UNRESOLVED if task.undo.maybe else Phase.FAILED)
-    if task.refreshing and workflow.winding_up is None:
+    if (task.refreshing or is_dear(task)) and workflow.winding_up is None:
         workflow.broken = record.failure
 
 
 # --- Laying out a plan ------------------------------------------------------------------------------------------
 def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
-    """Make the tasks of a plan, but for those that are kept, and let those go that wait for nothing."""
+    """Make the tasks of a plan, but for those that are kept, and let those go that wait for nothing.
+
+    What the plan gives up of an earlier one is among those kept: its undoing goes on.
+    """
     workflow.tasks = {}
     workflow.dependents = _dependents(plan)
     workflow.grantable.clear()
@@ -337,10 +345,17 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
     workflow.to_skip.clear()
     workflow.to_decide.clear()
     workflow.unfinished = 0
-    for planned in plan.tasks:
+    for planned in plan.everything:
         task = kept.get(planned.id) or Task(planned, plan.terms_of(planned), 0)
         workflow.tasks[planned.id] = task
+    for planned in plan.retired:
+        task = workflow.tasks[planned.id]
+        task.retired = True
+        if task.do.phase is Phase.WAITING:  # a list some of whose calls were made
+            task.own_call("do").phase = Phase.SKIPPED
     for task in workflow.tasks.values():
+        if task.undo.phase is not Phase.WAITING:
+            move(workflow, task, "undo", task.undo.phase)
         task.waits_for = sum(not lets_others_go(workflow, workflow.tasks[before]) for before in task.planned.after)
         if task.do.phase not in FINAL_PHASES:
             workflow.unfinished += 1
@@ -352,11 +367,11 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
 
 def _dependents(plan: Plan) -> Mapping[TaskId, tuple[TaskId, ...]]:
     """Return who comes right after each task; one answer for all plans of the same graph, which nobody changes."""
-    graph = tuple((planned.id, planned.after) for planned in plan.tasks)
+    graph = tuple((planned.id, planned.after) for planned in plan.everything)
     known = _GRAPHS.get(graph)
     if known is None:
         found: dict[TaskId, list[TaskId]] = {}
-        for planned in plan.tasks:
+        for planned in plan.everything:
             for before in planned.after:
                 found.setdefault(before, []).append(planned.id)
         if len(_GRAPHS) >= _GRAPHS_MAX:

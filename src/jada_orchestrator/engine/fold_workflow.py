@@ -19,6 +19,7 @@ from jada_orchestrator.domain.workflow import (
     PendingOutcome,
     Phase,
     Planning,
+    Revising,
     Status,
     Task,
     UndoQuestion,
@@ -64,7 +65,7 @@ def ended(workflow: Workflow, record: r.WorkflowEnded, at: UtcMs) -> None:
     workflow.result = record.result
     workflow.finished_at = at
     workflow.planning.asking = False
-    workflow.approval = workflow.undo_question = None
+    workflow.approval = workflow.undo_question = workflow.revising = None
 
 
 def cancel_requested(workflow: Workflow, record: r.CancelRequested, at: UtcMs) -> None:
@@ -91,7 +92,7 @@ def released(workflow: Workflow, record: r.Released, at: UtcMs) -> None:
 def planning_started(workflow: Workflow, record: r.PlanningStarted, at: UtcMs) -> None:
     """Fold `PlanningStarted`."""
     planning = workflow.planning
-    if planning.call == 0 or workflow.terminal is not None:
+    if planning.call == 0 or planning.since == 0 or workflow.terminal is not None:
         planning.since = at
     planning.call = record.call
     planning.asking = True
@@ -174,14 +175,38 @@ def clarification_answered(workflow: Workflow, record: r.ClarificationAnswered, 
 def plan_adopted(workflow: Workflow, record: r.PlanAdopted, at: UtcMs) -> None:
     """Fold `PlanAdopted`."""
     del at
-    kept = workflow.tasks
+    before = workflow.tasks
     workflow.plan = record.plan
     workflow.revision = record.revision
     workflow.status = Status.RUNNING
     workflow.planning = Planning(call=workflow.planning.call, clarifications=workflow.planning.clarifications)
-    lay_out(
-        workflow, record.plan, {t.id: kept[t.id] for t in record.plan.tasks if t.id in kept and kept[t.id].planned == t}
-    )
+    workflow.broken = workflow.revising = None
+    workflow.breaking.clear()
+    kept = {
+        planned.id: before[planned.id]
+        for planned in record.plan.everything
+        if planned.id in before and before[planned.id].planned == planned
+    }
+    lay_out(workflow, record.plan, kept)
+
+
+def revision_asked(workflow: Workflow, record: r.RevisionAsked, at: UtcMs) -> None:
+    """Fold `RevisionAsked`."""
+    del at
+    workflow.revising = Revising(record.failure)
+    workflow.revisions = record.number
+    workflow.planning = Planning(call=workflow.planning.call, clarifications=workflow.planning.clarifications)
+    workflow.approval = None
+    workflow.status = Status.RUNNING
+
+
+def revision_given_up(workflow: Workflow, record: r.RevisionGivenUp, at: UtcMs) -> None:
+    """Fold `RevisionGivenUp`."""
+    del at
+    workflow.planning.asking = False
+    workflow.status = Status.RUNNING
+    if workflow.revising is not None:
+        workflow.revising.given_up = record.failure
 
 
 # --- People ----------------------------------------------------------------------------------------------------
@@ -223,7 +248,9 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
     """Fold `RetryStarted`."""
     workflow.terminal = None
     workflow.finished_at = None
-    workflow.failure = workflow.winding_up = workflow.broken = None
+    workflow.failure = workflow.winding_up = workflow.broken = workflow.revising = None
+    workflow.breaking.clear()
+    workflow.revisions = 0
     workflow.leave_standing = None
     workflow.cancelled = False
     if workflow.plan is None:
@@ -237,7 +264,9 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
     staying = {task.planned.id for task in workflow.tasks.values() if stays(workflow, task)}
     for task in [task for task_id, task in workflow.tasks.items() if task_id not in forgotten]:
         task.planned = without_calls(task.planned, forgotten)
-        if task.planned.id in staying:
+        if task.retired:
+            kept[task.planned.id] = _given_up_still(task)
+        elif task.planned.id in staying:
             task.stands, task.undo, task.undoing, task.kept = None, _waiting_again(task.undo), False, False
             kept[task.planned.id] = task
             planned.append(task.planned)
@@ -250,6 +279,13 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
     workflow.revision = record.revision
     workflow.status = Status.RUNNING
     lay_out(workflow, workflow.plan, kept)
+
+
+def _given_up_still(task: Task) -> Task:
+    """Return a task that a revision gave up; a retry does not bring it back, but undoes once more what stands of it."""
+    if task.stands is not None:
+        task.stands, task.undo, task.undoing = None, _waiting_again(task.undo), False
+    return task
 
 
 def _once_more(task: Task) -> Task:

@@ -13,8 +13,9 @@ from jada_orchestrator.domain.commands import (
     WaitUntil,
 )
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS, PLANNING_WAIT_MAX_MS
+from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS
 from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.engine.asking import planning_until
 
 
 def outstanding(workflow: Workflow) -> Iterator[Command]:
@@ -61,7 +62,7 @@ def next_instant(workflow: Workflow) -> UtcMs | None:
     if workflow.status is Status.NEEDS_CLARIFICATION:
         instants.append(workflow.planning.clarifications[-1].expires_at)
     if workflow.status is Status.PLANNING:
-        instants.append(UtcMs(workflow.planning.since + PLANNING_WAIT_MAX_MS))
+        instants.append(planning_until(workflow))
         if not workflow.planning.asking:
             instants.append(workflow.planning.until)
     return min(instants, default=None)

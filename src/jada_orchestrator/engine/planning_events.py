@@ -15,18 +15,21 @@ from jada_orchestrator.domain.limits import (
     CORRECTIONS_MAX,
     PLANNER_BAD_ANSWERS_MAX,
     PLANNER_STOPPED_RETRY_MS,
-    PLANNING_WAIT_MAX_MS,
 )
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Status, Workflow
-from jada_orchestrator.engine.asking import attempt_of, purpose_of, rung_of, stronger_model
+from jada_orchestrator.engine.asking import attempt_of, planning_until, purpose_of, rung_of, stronger_model
 from jada_orchestrator.engine.ending import end, end_unplanned, tell
 from jada_orchestrator.engine.retry import PLANNER, backoff_ms
-from jada_orchestrator.planning import Adopted, Clarify, Faulted, Refuse, compile_proposal
+from jada_orchestrator.engine.revising import past_of
+from jada_orchestrator.planning import Adopted, Clarify, Compiled, Faulted, Refuse, compile_proposal
 
 
 def proposal_received(workflow: Workflow, event: e.ProposalReceived, now: UtcMs, catalogue: Catalogue) -> list[Record]:
-    """Record what the model said, and adopt it, ask, refuse, or send its faults back."""
+    """Record what the model said, and adopt it, ask, refuse, or send its faults back.
+
+    To the question for a revision only a plan is an answer: asking would take longer than reservations last.
+    """
     if not _is_open(workflow, event.call) or workflow.request is None:
         return []
     answered = r.PlannerAnswered(
@@ -42,8 +45,15 @@ def proposal_received(workflow: Workflow, event: e.ProposalReceived, now: UtcMs,
     )
     answers = [each.answer for each in workflow.planning.clarifications if each.answer is not None]
     compiled = compile_proposal(
-        event.text, catalogue, workflow.request, revision=workflow.revision + 1, answers=answers
+        event.text,
+        catalogue,
+        workflow.request,
+        revision=workflow.revision + 1,
+        answers=answers,
+        past=past_of(workflow, catalogue),
     )
+    if workflow.revising is not None:
+        return [answered, *_revised(workflow, event.call, compiled)]
     match compiled:
         case Adopted(plan):
             return [answered, r.PlanAdopted(workflow.revision + 1, plan)]
@@ -58,6 +68,24 @@ def proposal_received(workflow: Workflow, event: e.ProposalReceived, now: UtcMs,
             return [answered, *_correct(workflow, event.call, faults)]
         case _:
             assert_never(compiled)
+
+
+def _revised(workflow: Workflow, call: int, compiled: Compiled) -> list[Record]:
+    """Decide what the answer to the question for a revision means."""
+    match compiled:
+        case Adopted(plan):
+            return [r.PlanAdopted(workflow.revision + 1, plan)]
+        case Clarify(questions):
+            why = f"the planner asks {'; '.join(questions)}"
+        case Refuse(reason):
+            why = reason
+        case Faulted(faults):
+            if len(workflow.planning.exchanges) < CORRECTIONS_MAX:
+                return [r.ProposalFaulted(faults, call + 1)]
+            why = f"the planner's revisions have faults, at last {'; '.join(str(fault) for fault in faults)}"
+        case _:
+            assert_never(compiled)
+    return [r.RevisionGivenUp(Failure("NO_REVISION", why))]
 
 
 def _is_open(workflow: Workflow, call: int) -> bool:
@@ -95,6 +123,8 @@ def planner_failed(workflow: Workflow, event: e.PlannerFailed, now: UtcMs) -> li
     planning = workflow.planning
     kind = event.kind
     gave_up = _gave_up(workflow, event)
+    if workflow.revising is not None and (kind not in {"wait", "bad_answer"} or event.stop_reason == "refusal"):
+        return [gave_up, r.RevisionGivenUp(event.failure)]
     if kind == "attention":
         return [gave_up, *end(workflow, "needs_attention", event.failure)]
     stronger = stronger_model(workflow)
@@ -102,15 +132,21 @@ def planner_failed(workflow: Workflow, event: e.PlannerFailed, now: UtcMs) -> li
         refused = _backed_off(workflow, event, "bad_answer", now)
         return [refused, r.ModelRaised(stronger, event.call + 1, "refusal")]
     if kind == "permanent" or (kind == "bad_answer" and planning.bad_answers + 1 >= PLANNER_BAD_ANSWERS_MAX):
-        return [gave_up, *end_unplanned(workflow, event.failure)]
+        return [gave_up, *_give_up(workflow, event.failure)]
     salt = f"{workflow.workflow_id}/plan"
     wait_ms = backoff_ms(PLANNER, planning.waits + 1, salt, at_least_ms=event.retry_after_ms or 0)
     if kind == "stopped":
         wait_ms = max(wait_ms, PLANNER_STOPPED_RETRY_MS)
-    if now + wait_ms > planning.since + PLANNING_WAIT_MAX_MS:
-        failure = Failure("PLANNER_UNAVAILABLE", f"no plan could be made for a day; at last: {event.failure.message}")
-        return [gave_up, *end_unplanned(workflow, failure)]
+    if now + wait_ms > planning_until(workflow):
+        failure = Failure("PLANNER_UNAVAILABLE", f"no plan could be made in time; at last: {event.failure.message}")
+        return [gave_up, *_give_up(workflow, failure)]
     return [_backed_off(workflow, event, kind, UtcMs(now + wait_ms))]
+
+
+def _give_up(workflow: Workflow, failure: Failure) -> list[Record]:
+    if workflow.revising is not None:
+        return [r.RevisionGivenUp(failure)]
+    return end_unplanned(workflow, failure)
 
 
 def _gave_up(workflow: Workflow, event: e.PlannerFailed) -> r.PlannerGaveUp:

@@ -17,7 +17,8 @@ from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Status, Task,
 from jada_orchestrator.engine.branches import decide_branch, output_of
 from jada_orchestrator.engine.ending import end, tell
 from jada_orchestrator.engine.keys import adopted_plan
-from jada_orchestrator.engine.retry import learns_by_repeating
+from jada_orchestrator.engine.revising import failure_of, settle_revision, undo_retired
+from jada_orchestrator.engine.undoing import is_settled, undo, undo_in_order, wants_undo
 from jada_orchestrator.planning import resolve_result
 
 
@@ -28,9 +29,12 @@ def settle(workflow: Workflow) -> list[Record]:
     if workflow.winding_up is not None:
         return _settle_undoing(workflow, workflow.winding_up)
     if workflow.broken is not None:
-        return _settle_broken(workflow, workflow.broken)
+        return _settle_broken(workflow, workflow.broken) or undo_retired(workflow)
     if workflow.to_skip:
         return [r.TaskSkipped(task_id, reason) for task_id, reason in workflow.to_skip.items()]
+    retired = undo_retired(workflow)
+    if retired:
+        return retired
     if workflow.to_decide:  # one by one: together they may be more than a plan can hold
         return [decide_branch(workflow, workflow.tasks[next(iter(workflow.to_decide))])]
     if workflow.unfinished == 0 and workflow.status in {Status.RUNNING, Status.AWAITING_APPROVAL}:
@@ -39,9 +43,16 @@ def settle(workflow: Workflow) -> list[Record]:
 
 
 def _settle_broken(workflow: Workflow, why: Failure) -> list[Record]:
-    """A required task failed for good: undo what there is, or ask a person first when the request wants that."""
+    """A required task failed for good: revise the plan where that may help, or undo what there is.
+
+    Where the request wants that, a person is asked before anything is undone.
+    """
     if workflow.undo_question is not None:
         return []
+    revision = settle_revision(workflow)
+    if revision is not None:
+        return revision
+    why = failure_of(workflow, why)
     request = workflow.request
     if request is None or request.constraints.on_failure != "ask" or workflow.leave_standing is not None:
         return [r.CompensationStarted(why, cancelled=False)]
@@ -57,16 +68,19 @@ def _may_yet_have_one(task: Task) -> bool:
 
 def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
     """All tasks are final and no required one failed. What an optional one may have left behind is seen to first."""
-    strays = [task for task in workflow.tasks.values() if task.undoing or task.do.phase is Phase.UNRESOLVED]
-    records = [_undo(task) for task in strays if _wants_undo(task)]
-    if records or not all(_is_settled(task) for task in strays):
+    strays = [
+        task for task in workflow.tasks.values() if task.undoing or task.retired or task.do.phase is Phase.UNRESOLVED
+    ]
+    records = [undo(task) for task in strays if wants_undo(task) and not task.retired]
+    if records or not all(is_settled(task) for task in strays):
         return records
     request = workflow.request
     assert request is not None, "a workflow with a plan has a request"
     outputs = {
         task_id: output
         for task_id, task in workflow.tasks.items()
-        if task.undo.phase is not Phase.SUCCEEDED  # what was undone is no result
+        if task.undo.phase is not Phase.SUCCEEDED
+        and not task.retired  # what was undone is no result
         and (output := output_of(workflow, task_id)) is not None
     }
     result = resolve_result(plan, outputs, request)
@@ -81,29 +95,14 @@ def _settle_undoing(workflow: Workflow, why: Failure) -> list[Record]:
     kept = _to_keep(workflow)
     if kept:
         return kept
-    settled: dict[str, bool] = {}
-    records: list[Record] = []
-    for planned in reversed(adopted_plan(workflow).tasks):
-        task = workflow.tasks[planned.id]
-        built_on_it = all(settled[dependent] for dependent in workflow.dependents.get(planned.id, ()))
-        settled[planned.id] = built_on_it and _is_settled(task)
-        if built_on_it and not settled[planned.id] and _wants_undo(task):
-            records.append(_leave(workflow, task) if workflow.leave_standing is not None else _undo(task))
-    if records or not all(settled.values()):
+
+    def begin(task: Task) -> Record:
+        return _leave(workflow, task) if workflow.leave_standing is not None else undo(task)
+
+    records, all_settled = undo_in_order(workflow, adopted_plan(workflow).everything, begin)
+    if records or not all_settled:
         return records
     return end(workflow, *_verdict(workflow, why))
-
-
-def _is_settled(task: Task) -> bool:
-    """Tell whether nothing in the world is left of a task, or it is certain that what is left stays."""
-    if task.do.phase not in FINAL_PHASES:
-        return False
-    return not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.kept or task.stands is not None
-
-
-def _wants_undo(task: Task) -> bool:
-    untouched = task.undo.phase is Phase.WAITING and task.stands is None and not task.kept
-    return untouched and task.do.phase in FINAL_PHASES and task.has_effect
 
 
 def _to_keep(workflow: Workflow) -> list[Record]:
@@ -126,25 +125,6 @@ def _to_keep(workflow: Workflow) -> list[Record]:
 def _leave(workflow: Workflow, task: Task) -> Record:
     message = f"{workflow.leave_standing} decided to leave it standing"
     return r.TaskStands(task.planned.id, Failure("LEFT_STANDING", message))
-
-
-def _undo(task: Task) -> Record:
-    """Return how to begin undoing a task: undo it, find out first, or say that it stands."""
-    task_id, terms = task.planned.id, task.terms
-    certain = task.do.phase is Phase.SUCCEEDED
-    if not certain and terms.lookup is not None:
-        return r.UndoStarted(task_id)  # asks first what became of it
-    if terms.compensate is None:
-        known = "was done" if certain else "may have been done"
-        return r.TaskStands(task_id, Failure("IRREVERSIBLE", f"{terms.action} {known}, and nothing undoes it"))
-    if (
-        not certain
-        and not learns_by_repeating(task)
-        and any("output" in binding.expression for binding in terms.compensate.bindings.values())
-    ):
-        message = f"{terms.action} may have been done; undoing it needs its answer, which never came"
-        return r.TaskStands(task_id, Failure("UNRESOLVED", message))
-    return r.UndoStarted(task_id)
 
 
 def _verdict(workflow: Workflow, why: Failure) -> tuple[TerminalStatus, Failure]:

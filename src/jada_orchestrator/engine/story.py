@@ -63,7 +63,10 @@ def _rejected(record: r.WorkflowRejected) -> str:
 def _adopted(record: r.PlanAdopted) -> str:
     tasks = record.plan.tasks
     notes = f" ({'; '.join(record.plan.notes)})" if record.plan.notes else ""
-    return f"Adopted plan {record.revision} with {len(tasks)} tasks: {', '.join(task.id for task in tasks)}{notes}"
+    retired = record.plan.retired
+    given_up = f"; given up: {', '.join(task.id for task in retired)}" if retired else ""
+    names = ", ".join(task.id for task in tasks)
+    return f"Adopted plan {record.revision} with {len(tasks)} tasks: {names}{given_up}{notes}"
 
 
 def _answered(record: r.PlannerAnswered) -> str:
@@ -130,6 +133,19 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
         lambda x: f"{x.model} is asked from now on, because of {'a refusal' if x.reason == 'refusal' else 'faults'}",
     ),
     r.PlanAdopted: ("info", "plan.adopted", _adopted),
+    r.RevisionAsked: (
+        "warning",
+        "revision.asked",
+        lambda x: (
+            f"{', '.join(x.tasks)} failed in a way that another plan may get round [{x.failure.code}]; once nothing is "
+            f"under way, the planner is asked for revision {x.number}"
+        ),
+    ),
+    r.RevisionGivenUp: (
+        "warning",
+        "revision.given_up",
+        lambda x: f"No revision comes: {x.failure.message} [{x.failure.code}]",
+    ),
     r.ClarificationAsked: ("info", "clarification.asked", lambda x: "Asked: " + " ".join(x.questions)),
     r.ClarificationAnswered: ("info", "clarification.answered", lambda x: f"{x.by} answered: {x.answer}"),
     r.AttemptStarted: ("debug", "attempt.started", lambda x: f"Started {_what(x)}"),

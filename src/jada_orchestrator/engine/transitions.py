@@ -32,6 +32,10 @@ _FINAL: Final = (_P.SUCCEEDED, _P.FAILED, _P.UNRESOLVED, _P.SKIPPED)
 CALL_ARROWS: Final = _arrows(
     ((_P.WAITING,), "predecessors done", _P.READY),
     ((_P.WAITING,), "UndoStarted", _P.READY),
+    ((_P.WAITING,), "PlanAdopted", _P.READY),
+    ((_P.READY, _P.BACKING_OFF), "PlanAdopted", _P.WAITING),
+    ((_P.BACKING_OFF,), "PlanAdopted", _P.READY),
+    ((_P.WAITING,), "PlanAdopted", _P.SKIPPED),
     ((_P.WAITING,), "RefreshStarted", _P.READY),
     ((_P.READY,), "RefreshStarted", _P.WAITING),
     ((_P.SUCCEEDED,), "TaskCompensated", _P.READY),
@@ -78,6 +82,10 @@ _ENDED: Final = (_S.FAILED, _S.COMPENSATED, _S.CANCELLED, _S.NEEDS_ATTENTION)
 WORKFLOW_ARROWS: Final = _arrows(
     ((_S.ACCEPTED, _S.PLANNING), "PlanningStarted", _S.PLANNING),
     ((_S.PLANNING,), "PlanAdopted", _S.RUNNING),
+    ((_S.AWAITING_APPROVAL,), "RevisionAsked", _S.RUNNING),
+    ((_S.RUNNING,), "PlanningStarted", _S.PLANNING),
+    ((_S.PLANNING,), "RevisionGivenUp", _S.RUNNING),
+    ((_S.PLANNING,), "CompensationStarted", _S.COMPENSATING),
     ((_S.PLANNING,), "ClarificationAsked", _S.NEEDS_CLARIFICATION),
     ((_S.NEEDS_CLARIFICATION,), "ClarificationAnswered", _S.PLANNING),
     ((_S.RUNNING,), "ApprovalRequested", _S.AWAITING_APPROVAL),

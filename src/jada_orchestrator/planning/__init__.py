@@ -40,6 +40,9 @@ reads that take nothing from each other).
  16. A stand-in (`instead_of`) names the codes on which it is called, each given to one stand-in only; it has no
      condition or list of its own, and reads nothing of what it stands in for. Nothing reads it but under that one's
      name, where each reference fits both outputs. BAD_ALTERNATIVE, CONDITIONAL_REQUIRED, UNKNOWN_TASK
+ 17. A revision leaves alone what was executed: it keeps a task unchanged, or gives it up; it takes no id of one for
+     something else, and does not try again exactly what failed. What is kept counts as over in laws 3 to 6, 12 and 14,
+     and with its money in law 8. EXECUTED_CHANGED, EXECUTED_ID, REPEATED_FAILURE
 
 "Comes after" is what the graph guarantees whatever fails or is skipped: a task is called, or skipped, once all that it
 comes after is over. Between tasks whose conditions exclude each other, or one and its stand-in, laws 4, 5 and 7 demand
@@ -49,6 +52,7 @@ nothing, and law 8 counts the dearer of them.
 from __future__ import annotations
 
 from jada_orchestrator.planning.compiler import Adopted, Clarify, Compiled, Faulted, Refuse, compile_proposal
+from jada_orchestrator.planning.facts import facts_of
 from jada_orchestrator.planning.inputs import (
     check_input,
     request_document,
@@ -59,6 +63,8 @@ from jada_orchestrator.planning.inputs import (
     resolve_list,
     resolve_result,
 )
+from jada_orchestrator.planning.provenance import Told
+from jada_orchestrator.planning.revising import told_arguments, told_in
 from jada_orchestrator.planning.schemas import SchemaError, check_schema, faults_in, is_valid
 from jada_orchestrator.planning.soundness import faults_in_catalogue
 
@@ -69,9 +75,11 @@ __all__ = [
     "Faulted",
     "Refuse",
     "SchemaError",
+    "Told",
     "check_input",
     "check_schema",
     "compile_proposal",
+    "facts_of",
     "faults_in",
     "faults_in_catalogue",
     "is_valid",
@@ -82,4 +90,6 @@ __all__ = [
     "resolve_input",
     "resolve_list",
     "resolve_result",
+    "told_arguments",
+    "told_in",
 ]

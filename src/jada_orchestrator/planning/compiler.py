@@ -13,6 +13,7 @@ from jada_orchestrator.domain.ids import TASK_ID_PATTERN, ActionName, TaskId
 from jada_orchestrator.domain.limits import PLAN_DEPTH_MAX, PLAN_TASKS_MAX
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
 from jada_orchestrator.domain.request import BookingRequest
+from jada_orchestrator.domain.revision import Past
 from jada_orchestrator.planning.arguments import Bound, Surroundings, bind, demand_readable, read_reference
 from jada_orchestrator.planning.branches import Branches, read_branches, with_their_options
 from jada_orchestrator.planning.conditions import exclusive
@@ -25,6 +26,7 @@ from jada_orchestrator.planning.proposal import Proposal, ProposedTask, parse_pr
 from jada_orchestrator.planning.provenance import Told
 from jada_orchestrator.planning.redundancy import check_duplicate_work, check_fan_out, without_idle_order
 from jada_orchestrator.planning.references import REQUEST_ROOT, RESERVED_ROOTS, ReferenceFault
+from jada_orchestrator.planning.revising import bound_of, check_repetition, standing_of, steps_of, take_apart
 from jada_orchestrator.planning.shapes import ANY, Listed, Shape, of_schema, of_value, one_of
 from jada_orchestrator.planning.spending import check_spending
 
@@ -62,12 +64,19 @@ Compiled: TypeAlias = Adopted | Clarify | Refuse | Faulted
 
 
 def compile_proposal(
-    text: str, catalogue: Catalogue, request: BookingRequest, *, revision: int = 1, answers: Sequence[str] = ()
+    text: str,
+    catalogue: Catalogue,
+    request: BookingRequest,
+    *,
+    revision: int = 1,
+    answers: Sequence[str] = (),
+    past: Past | None = None,
 ) -> Compiled:
     """Return what a model's text comes to. Never raises, whatever the text; the same text gives the same answer.
 
     The catalogue must be sound (`adapters.host` loads no other). `revision` is the number that the plan would have,
-    `answers` what the traveller told beside the request when asked.
+    `answers` what the traveller told beside the request when asked, `past` what was executed before, where the plan
+    revises another one.
     """
     proposal = parse_proposal(text)
     if isinstance(proposal, tuple):
@@ -77,7 +86,7 @@ def compile_proposal(
         return Faulted(contradictions)
     match proposal.outcome:
         case "plan":
-            return _compile(proposal, catalogue, _Asked(request, tuple(answers), revision), contradictions)
+            return _compile(proposal, catalogue, _Asked(request, tuple(answers), revision, past), contradictions)
         case "clarify":
             return Clarify(proposal.questions, proposal.reason)
         case "refuse":
@@ -119,18 +128,25 @@ class _Asked:
     request: BookingRequest
     answers: tuple[str, ...]
     revision: int
+    past: Past | None
 
 
 def _compile(proposal: Proposal, catalogue: Catalogue, asked: _Asked, faults: Iterable[Fault]) -> Adopted | Faulted:
     findings = Findings(faults)
     for sentence in proposal.notes:
         findings.note(sentence)
-    steps, places = _steps(proposal.tasks, catalogue, findings)
+    revised = take_apart(proposal, asked.past, findings)
+    if len(revised.kept) + len(revised.new) > PLAN_TASKS_MAX:
+        message = f"a plan has at most {PLAN_TASKS_MAX} tasks, also together with what it keeps of the one before"
+        return Faulted((*findings.faults, Fault("TOO_MANY_TASKS", "tasks", message)))
+    steps, every = _steps(steps_of(revised, catalogue), revised.new, catalogue, findings)
+    places = {name: place for name, place in every.items() if name not in revised.without_output}
     branches = read_branches(steps, places, findings)
     steps = with_their_options(steps, branches, findings)
     around = _surroundings(steps, places, asked, catalogue, branches)
-    bound = [_bind(place, step, around, findings) for place, step in enumerate(steps)]
-    graph = build(_nodes(steps, bound, places, branches, findings))
+    bound = [bound_of(past, every) for past in revised.kept]
+    bound += [_bind(place, steps[place], around, findings) for place in range(len(bound), len(steps))]
+    graph = build(_nodes(steps, bound, places, every, branches, findings))
 
     def exclude(one: int, other: int) -> bool:
         return exclusive(branches.of(one), branches.of(other))
@@ -139,28 +155,49 @@ def _compile(proposal: Proposal, catalogue: Catalogue, asked: _Asked, faults: It
     check_undoing(steps, catalogue, findings)
     check_optional(steps, graph, findings)
     check_order(steps, graph, findings, exclude)
-    check_spending(steps, bound, asked.request, findings, exclude)
+    check_spending(steps, bound, asked.request, standing_of(revised, findings), findings, exclude)
     check_fan_out(steps, graph, catalogue, findings)
     check_duplicate_work(steps, bound, graph, findings, exclude)
+    check_repetition(steps, bound, asked.past, findings)
     result = _result(proposal, around, findings)
     if findings.faults:
         return Faulted(tuple(findings.faults))
-    tasks = _planned(steps, bound, without_idle_order(steps, bound, graph, findings), asked.revision, findings)
-    plan = Plan(tasks, _terms(steps, catalogue), result, catalogue.version, tuple(findings.notes))
-    return Adopted(plan)
+    graph = without_idle_order(steps, bound, graph, findings)
+    planned = _planned(steps, bound, graph, asked.revision, [past.planned for past in revised.kept], findings)
+    return Adopted(_plan_of(planned, _terms(steps, catalogue), result, catalogue, asked.past, findings))
+
+
+def _plan_of(
+    planned: tuple[PlannedTask, ...],
+    terms: dict[ActionName, Terms],
+    result: dict[str, Binding],
+    catalogue: Catalogue,
+    past: Past | None,
+    findings: Findings,
+) -> Plan:
+    """Return the plan, with what a revision gives up of the past in it, under the terms of its time."""
+    notes = tuple(findings.notes)
+    if past is None:
+        return Plan(planned, terms, result, catalogue.version, notes)
+    kept = {task.id for task in planned}
+    retired = tuple(task.planned for task in past.tasks if task.state != "not_started" and task.planned.id not in kept)
+    return Plan(planned, {**past.terms, **terms}, result, catalogue.version, notes, retired)
 
 
 def _steps(
-    tasks: Sequence[ProposedTask], catalogue: Catalogue, findings: Findings
+    history: Sequence[Step], tasks: Sequence[ProposedTask], catalogue: Catalogue, findings: Findings
 ) -> tuple[list[Step], dict[str, int]]:
-    """Return every task with its action, and the places of ids (of the first task, where an id occurs twice)."""
+    """Return every task with its action, what is kept of the past first, and the places of ids.
+
+    Where an id occurs twice, its place is that of the first task.
+    """
     lookups = _known(catalogue).lookups
     seen = Counter(task.id for task in tasks)
-    places: dict[str, int] = {}
-    steps: list[Step] = []
-    for place, task in enumerate(tasks):
+    places = {step.task.id: place for place, step in enumerate(history)}
+    steps = list(history)
+    for place, task in enumerate(tasks, len(history)):
         is_named = TASK_ID_PATTERN.match(task.id) is not None and task.id not in RESERVED_ROOTS
-        where = f"tasks.{task.id}" if is_named and seen[task.id] == 1 else f"tasks[{place}]"
+        where = f"tasks.{task.id}" if is_named and seen[task.id] == 1 else f"tasks[{place - len(history)}]"
         if task.id in RESERVED_ROOTS:
             what = "the booking request" if task.id == REQUEST_ROOT else "what a task with `for_each` is called for"
             findings.add("BAD_ID", f"{where}.id", f"`{task.id}` stands for {what}; choose another id", task=place)
@@ -249,9 +286,17 @@ def _bind(place: int, step: Step, around: Surroundings, findings: Findings) -> B
 
 
 def _nodes(
-    steps: Sequence[Step], bound: Sequence[Bound], places: dict[str, int], branches: Branches, findings: Findings
+    steps: Sequence[Step],
+    bound: Sequence[Bound],
+    places: dict[str, int],
+    every: dict[str, int],
+    branches: Branches,
+    findings: Findings,
 ) -> list[Node]:
-    """Return the graph's nodes: whoever waits for a task waits for all that may be called in its stead, too."""
+    """Return the graph's nodes: whoever waits for a task waits for all that may be called in its stead, too.
+
+    `places` are those of tasks that may be named, `every` also has those of executed ones without an output.
+    """
     nodes: list[Node] = []
     for place, step in enumerate(steps):
         first = branches.primary.get(place)
@@ -262,7 +307,7 @@ def _nodes(
         bound[place].reads |= _stand_ins(place, makers, branches)
         asks = bound[place].asks | ({first} if first is not None else set())
         asks |= bound[place].reads | _stand_ins(place, asks, branches)
-        after = _after(place, step, places, findings)
+        after = _after(place, step, every if step.done else places, findings)
         after |= _stand_ins(place, after, branches)
         nodes.append(Node(frozenset(bound[place].needs), after, optional=step.task.optional, asks=frozenset(asks)))
     return nodes
@@ -320,33 +365,38 @@ def _result(proposal: Proposal, around: Surroundings, findings: Findings) -> dic
 
 
 def _planned(
-    steps: Sequence[Step], bound: Sequence[Bound], graph: Graph, revision: int, findings: Findings
+    steps: Sequence[Step],
+    bound: Sequence[Bound],
+    graph: Graph,
+    revision: int,
+    kept: Sequence[PlannedTask],
+    findings: Findings,
 ) -> tuple[PlannedTask, ...]:
-    """Return the tasks in topological order, without the order-only edges that others imply."""
+    """Return the tasks in topological order, without the order-only edges that others imply; kept ones as they are."""
     ids = [TaskId(step.task.id) for step in steps]
     rank = {place: position for position, place in enumerate(graph.order)}
-    tasks = []
+    tasks = list(kept)
     dropped: list[str] = []
-    for place in graph.order:
+    for place in [place for place in graph.order if not steps[place].done]:
         node = graph.nodes[place]
         implied = graph.implied(place)
         if implied:
             written = set(steps[place].task.after)
             dropped += [f"{ids[first]} -> {ids[place]}" for first in sorted(implied) if ids[first] in written]
-        kept = sorted(node.reads | (node.after - implied), key=rank.__getitem__)
+        before = sorted(node.reads | (node.after - implied), key=rank.__getitem__)
         planned = PlannedTask(
             id=ids[place],
             action=ActionName(steps[place].task.action),
             bindings=bound[place].bindings,
-            after=tuple(ids[first] for first in kept),
-            needs=tuple(ids[first] for first in kept if first in node.needs),
+            after=tuple(ids[first] for first in before),
+            needs=tuple(ids[first] for first in before if first in node.needs),
             optional=steps[place].task.optional,
             revision=revision,
             when=bound[place].when,
             for_each=bound[place].for_each,
             instead_of=TaskId(steps[place].task.instead_of) if steps[place].task.instead_of else None,
             on_codes=steps[place].task.on_codes,
-            reads=tuple(ids[first] for first in kept if first in bound[place].reads - node.needs),
+            reads=tuple(ids[first] for first in before if first in bound[place].reads - node.needs),
         )
         tasks.append(shared(planned))
     if dropped:
@@ -421,4 +471,5 @@ def _terms_of(action: Action, catalogue: Catalogue) -> Terms:
         lookup=action.lookup,
         compensate=action.compensate,
         amount=action.amount,
+        replan_on=action.replan_on,
     )

@@ -23,6 +23,8 @@ class Step:
     task: ProposedTask
     action: Action | None
     where: str
+    done: bool = False
+    """It was executed under an earlier revision of the plan: history, which no law can order otherwise."""
 
     @property
     def is_commit(self) -> bool:
@@ -39,7 +41,7 @@ def check_undoing(steps: Sequence[Step], catalogue: Catalogue, findings: Finding
     """Law 3: what has an effect names what undoes it, or is declared irreversible."""
     for place, step in enumerate(steps):
         action = step.action
-        if action is None or action.effect is Effect.READ:
+        if action is None or action.effect is Effect.READ or step.done:
             continue
         if action.compensate is None and not action.irreversible:
             message = (
@@ -56,8 +58,10 @@ def check_undoing(steps: Sequence[Step], catalogue: Catalogue, findings: Finding
 def check_optional(steps: Sequence[Step], graph: Graph, findings: Findings) -> None:
     """Law 6: what may be skipped is needed by no required task, and by no commit."""
     for place, step in enumerate(steps):
+        if step.done:
+            continue
         for maker in sorted(graph.nodes[place].needs):
-            if not steps[maker].task.optional or maker == place:
+            if not steps[maker].task.optional or maker == place or steps[maker].done:
                 continue
             read = steps[maker].task.id
             if step.is_commit:
@@ -77,7 +81,7 @@ def check_order(
     """
     doubtful = sum(1 << place for place in findings.touched)
     doubtful |= sum(1 << place for place in range(len(steps)) if place not in graph.order)
-    commits = [place for place, step in enumerate(steps) if step.is_commit]
+    commits = [place for place, step in enumerate(steps) if step.is_commit and not step.done]
     known = [place for place in range(len(steps)) if graph.is_known(place, doubtful)]
     come_first = [place for place in known if _comes_first(steps, graph, place, commits)]
     for commit in commits:
@@ -106,7 +110,7 @@ def check_order(
 def _comes_first(steps: Sequence[Step], graph: Graph, place: int, commits: Sequence[int]) -> bool:
     """Tell whether a task is a required read or reservation that could be done before anything is committed."""
     step = steps[place]
-    if step.action is None or step.is_commit or step.task.optional:
+    if step.action is None or step.is_commit or step.task.optional or step.done:
         return False
     return not any(graph.needs_output(place, commit) for commit in commits)
 

@@ -30,9 +30,11 @@ def check_duplicate_work(
             continue
         alike = first_of.setdefault(_written(step.task.action, bound[place]), [])
         for other in alike:
+            if steps[other].done and step.done:
+                continue
             if exclude(other, place) and step.task.instead_of != steps[other].task.id:
                 continue
-            ordered = graph.is_before(other, place) or graph.is_before(place, other)
+            ordered = graph.is_before(other, place) or graph.is_before(place, other) or steps[other].done
             if step.action.effect is Effect.READ and ordered:
                 continue
             message = (
@@ -63,7 +65,7 @@ def check_fan_out(steps: Sequence[Step], graph: Graph, catalogue: Catalogue, fin
         return  # where tasks wait for each other, nobody knows what runs side by side
     by_agent: dict[AgentName, list[int]] = {}
     for place, step in enumerate(steps):
-        if step.action is not None:
+        if step.action is not None and not step.done:
             by_agent.setdefault(step.action.agent, []).append(place)
     for name, places in by_agent.items():
         agent = catalogue.agents.get(name)

@@ -18,20 +18,22 @@ def check_spending(
     steps: Sequence[Step],
     bound: Sequence[Bound],
     request: BookingRequest,
+    standing: Money | None,
     findings: Findings,
     exclude: Callable[[int, int], bool] = lambda _, __: False,
 ) -> None:
     """Law 8: amounts that are known are not negative, of one currency, and together within the request's bound.
 
-    Of commits that exclude each other (`exclude`), the larger counts. Amounts that only an agent's answer tells, and
-    those of a list whose length nobody knows yet, are checked by the engine, before each commit.
+    `standing` is what was committed already and is kept. Of commits that exclude each other (`exclude`), the larger
+    counts. Amounts that only an agent's answer tells, and those of a list whose length nobody knows yet, are checked by
+    the engine, before each commit.
     """
-    total: Money | None = None
+    total = standing
     known: dict[int, Money] = {}
     limit = request.constraints.max_total
     for place, step in enumerate(steps):
         amount = _known_amount(step, bound[place])
-        if amount is None:
+        if amount is None or step.done:
             continue
         if amount.amount < 0:
             findings.add(
@@ -48,7 +50,7 @@ def check_spending(
             findings.add("CURRENCY_MISMATCH", step.where, message, task=place)
             continue
         known[place] = amount
-    _check_total(_most(known, bound, exclude), limit, findings)
+    _check_total(_most(known, bound, exclude), standing, limit, findings)
 
 
 def _most(known: Mapping[int, Money], bound: Sequence[Bound], exclude: Callable[[int, int], bool]) -> Money | None:
@@ -92,8 +94,9 @@ def _times(amount: Money, bound: Bound) -> Money | None:
     return total
 
 
-def _check_total(total: Money | None, limit: Money | None, findings: Findings) -> None:
+def _check_total(new: Money | None, standing: Money | None, limit: Money | None, findings: Findings) -> None:
     over = any(fault.code in {"OVER_BUDGET", "CURRENCY_MISMATCH"} for fault in findings.faults)
+    total = new if standing is None or new is None or over else standing + new
     if total is not None and limit is not None and not over and total.exceeds(limit):
         findings.add("OVER_BUDGET", "tasks", f"together they would commit {total}; the request allows {limit}")
 

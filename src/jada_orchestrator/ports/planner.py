@@ -12,6 +12,7 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.request import BookingRequest
+from jada_orchestrator.domain.revision import Past
 from jada_orchestrator.domain.usage import CallPurpose, PlannerSignal, RateLimit, Usage
 from jada_orchestrator.domain.workflow import Clarification, Exchange
 
@@ -51,7 +52,7 @@ class PlannerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PlannerQuestion:
-    """Everything that the planner may see. Nothing in it comes from an agent."""
+    """Everything that the planner may see. No text in it comes from an agent."""
 
     workflow_id: WorkflowId
     request: BookingRequest
@@ -69,6 +70,8 @@ class PlannerQuestion:
     """Earlier answers in this planning that were billed and of no use."""
     spent: Usage = field(default_factory=Usage)
     """What the booking's calls have used so far."""
+    past: Past | None = None
+    """What was executed, where the question is for a revision of a plan that failed."""
     billed_at: UtcMs | None = None
     """The day whose prices hold, where that is not `now`."""
 

@@ -39,6 +39,7 @@ from jada_orchestrator.engine.asking import attempt_of, purpose_of
 from jada_orchestrator.engine.keys import attempt_key, terms_of_call
 from jada_orchestrator.engine.outcomes import without_outputs
 from jada_orchestrator.engine.retry import OUTCOMES, backoff_ms
+from jada_orchestrator.engine.revising import past_of
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
 from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion
 from jada_orchestrator.ports.queues import OutcomeMessage, QueueError
@@ -264,6 +265,7 @@ def _question(workflow: Workflow, catalogue: Catalogue, now: UtcMs) -> PlannerQu
         attempt=attempt_of(workflow),
         billed_failures=planning.billed_failures,
         spent=workflow.usage,
+        past=past_of(workflow, catalogue),
     )
 
 

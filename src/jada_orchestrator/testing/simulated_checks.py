@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from jada_orchestrator.domain.ids import RequestId, WorkflowId, workflow_id_of
-from jada_orchestrator.domain.records import WorkflowEnded
+from jada_orchestrator.domain.records import PlanAdopted, RevisionAsked, RevisionGivenUp, WorkflowEnded
 from jada_orchestrator.domain.workflow import Phase, Task, Workflow
 from jada_orchestrator.engine import outstanding
 from jada_orchestrator.engine.audit import breaches
@@ -38,6 +38,27 @@ def check_ends(
             outcomes[workflow.terminal] += 1
     for sentence in frontends.check():
         witness.object(sentence)
+
+
+def revisions_in(store: MemoryStore) -> Counter[str]:
+    """Count the revisions of plans that were asked for, adopted, and given up."""
+    found: Counter[str] = Counter()
+    for stored in store.workflows.values():
+        is_asked = False
+        for entry in stored.entries:
+            match entry.record:
+                case RevisionAsked():
+                    found["asked"] += 1
+                    is_asked = True
+                case PlanAdopted() if is_asked:
+                    found["adopted"] += 1
+                    is_asked = False
+                case RevisionGivenUp():
+                    found["given up"] += 1
+                    is_asked = False
+                case _:
+                    pass
+    return found
 
 
 def _broken(workflow: Workflow, ends: int, books: Books, frontends: Frontends) -> Iterator[str]:
@@ -74,6 +95,8 @@ def _standing(workflow: Workflow, books: Books) -> Iterator[str]:
 
 def _is_wanted(workflow: Workflow, task: Task) -> bool:
     """What a booking that was made consists of is wanted, and so is what may stay of one that was not."""
+    if task.retired:
+        return False
     return task.kept or (workflow.winding_up is None and task.do.phase is Phase.SUCCEEDED)
 
 

@@ -65,6 +65,10 @@ class Odds:
     bad_plan: float = 0.10
     refusing_plan: float = 0.01
     question: float = 0.05
+    no_revision: float = 0.15
+    bad_revision: float = 0.15
+    late_revision: float = 0.10
+    """It comes after some minutes, too late perhaps."""
     # Frontends and people.
     doubled_request: float = 0.15
     conflicting_request: float = 0.06

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Final
 
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import PlannerFailureKind
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.limits import REVISION_WAIT_MAX_MS
+from jada_orchestrator.domain.revision import Past
 from jada_orchestrator.domain.usage import Usage
-from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion
 from jada_orchestrator.testing.catalogues import Ref, proposal, task, travel_proposal
+from jada_orchestrator.testing.planner import AnswerOf, ScriptedPlanner
+from jada_orchestrator.testing.revisions import revision_of
 from jada_orchestrator.testing.simulated_fate import Fate
 
 KINDS: Final = ("whole", "whole", "room", "optional", "irreversible", "twice", "look")
@@ -27,12 +32,50 @@ def answer(fate: Fate, question: PlannerQuestion) -> str | JsonObject:
         )
     if fate.strikes("planner_gives_up"):
         raise PlannerError("permanent", Failure("SIMULATED", "the model cannot take this request"))
+    if question.past is not None:
+        return _revision(fate, question.past)
     if fate.strikes("refusing_plan"):
         return proposal(outcome="refuse", reason="This is no booking.")
     if len(question.clarifications) < 2 and fate.strikes("question"):
         return proposal(outcome="clarify", reason="The day is missing.", questions=["On which day?"])
     good = plan_for(question.request.text.split()[0])
     return _wrong(fate, good) if fate.strikes("bad_plan") else good
+
+
+def _revision(fate: Fate, past: Past) -> str | JsonObject:
+    """Answer the question for a revision: with a good one mostly, else with a refusal, a question, or a wrong one."""
+    if fate.strikes("no_revision"):
+        refusal = proposal(outcome="refuse", reason="There is no other way.")
+        return fate.dice("no revision").choice(
+            [refusal, proposal(outcome="clarify", reason="?", questions=["Which one?"])]
+        )
+    good = revision_of(past)
+    if good["outcome"] != "plan" or not fate.strikes("bad_revision"):
+        return good
+    succeeded = [one.planned for one in past.tasks if one.state == "succeeded"]
+    changed = [task(one.id, one.action, city="Elsewhere") for one in succeeded]
+    again = [task(one.planned.id, one.planned.action) for one in past.tasks if one.state == "failed"]
+    wrong: list[str | JsonObject] = [
+        "Another room, perhaps?",
+        {**good, "tasks": [*good["tasks"], *changed]},
+        {**good, "tasks": again},
+    ]
+    return fate.dice("wrong revision").choice(wrong)
+
+
+class SlowPlanner(ScriptedPlanner):
+    """A planner that sometimes takes so long for a revision that it comes too late."""
+
+    def __init__(self, fate: Fate, answer_of: AnswerOf) -> None:
+        """Draw from fate when to be late."""
+        super().__init__(answer_of)
+        self._fate = fate
+
+    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
+        """Answer, perhaps late; see `ScriptedPlanner`."""
+        if question.past is not None and self._fate.strikes("late_revision"):
+            await asyncio.sleep(self._fate.between(1, 2 * REVISION_WAIT_MAX_MS / 1_000, "late revisions"))
+        return await super().propose(question)
 
 
 def _wrong(fate: Fate, good: JsonObject) -> str | JsonObject:

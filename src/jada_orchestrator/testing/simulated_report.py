@@ -24,6 +24,8 @@ class Report:
     bookings: int
     broken: list[str] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
+    revisions: Counter[str] = field(default_factory=Counter)
+    """Plans anew after a failure: asked for, adopted, given up."""
     mishaps: Counter[str] = field(default_factory=Counter)
     kills: int = 0
     rounds: int = 0
@@ -41,6 +43,7 @@ class Report:
             "bookings": self.bookings,
             "broken": self.broken,
             "outcomes": dict(sorted(self.outcomes.items())),
+            "revisions": dict(sorted(self.revisions.items())),
             "mishaps": dict(sorted(self.mishaps.items())),
             "kills": self.kills,
             "rounds": self.rounds,
@@ -57,6 +60,7 @@ class Report:
         verdict = f"{len(self.broken)} broken laws" if self.broken else "every law held"
         yield f"seed {self.seed}, {self.bookings} bookings, {self.virtual_s:.0f} s of virtual time: {verdict}"
         yield f"  outcomes: {_counts(self.outcomes)}"
+        yield f"  revisions: {_counts(self.revisions)}"
         yield f"  mishaps:  {_counts(self.mishaps)}; the process ended {self.kills} times"
         for sentence in self.broken:
             yield f"  BROKEN: {sentence}"

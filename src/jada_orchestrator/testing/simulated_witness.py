@@ -201,7 +201,7 @@ class Witness:
 
     def _before_others(self, workflow: Workflow, task: Task) -> str | None:
         """What was built on a task is undone before it, or known to stand."""
-        if workflow.winding_up is None or task.refreshing:
+        if (workflow.winding_up is None and not task.retired) or task.refreshing:
             return None  # given back to be reserved anew, or left over of an optional task: what came after it stays
         for dependent_id in workflow.dependents.get(task.planned.id, ()):
             dependent = workflow.tasks[dependent_id]

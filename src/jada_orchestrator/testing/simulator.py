@@ -36,10 +36,9 @@ from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.ports.planner import PlannerQuestion
 from jada_orchestrator.runtime.world import Wire, World
 from jada_orchestrator.testing.journal import MemoryStore
-from jada_orchestrator.testing.planner import ScriptedPlanner
 from jada_orchestrator.testing.quiet import NoLog
 from jada_orchestrator.testing.simulated_agents import AgentRefusal, SimulatedAgents
-from jada_orchestrator.testing.simulated_checks import check_ends
+from jada_orchestrator.testing.simulated_checks import check_ends, revisions_in
 from jada_orchestrator.testing.simulated_fate import Fate, Odds
 from jada_orchestrator.testing.simulated_frontend import (
     DEAD_LETTERS,
@@ -57,7 +56,7 @@ from jada_orchestrator.testing.simulated_network import (
     decode_reply,
     encode_task,
 )
-from jada_orchestrator.testing.simulated_planner import answer
+from jada_orchestrator.testing.simulated_planner import SlowPlanner, answer
 from jada_orchestrator.testing.simulated_process import (
     CATALOGUES,
     WORK_QUEUES,
@@ -127,6 +126,7 @@ class _Simulation:
         report = self._report
         report.virtual_s, report.rounds, report.mishaps = self._loop.time(), self._loop.rounds, self._fate.drawn
         check_ends(self._store, self._agents.books, self._witness, self._frontends, report.outcomes)
+        report.revisions = revisions_in(self._store)
         for queue in (REQUESTS, REPLIES):
             if self._queues.messages(queue):
                 self._witness.object(f"{len(self._queues.messages(queue))} messages are left in {queue}")
@@ -244,7 +244,7 @@ class _Simulation:
         queues, frontends = self._queues, self._frontends
         return World(
             journal=life.journal,
-            planner=ScriptedPlanner(self._plan),
+            planner=SlowPlanner(self._fate, self._plan),
             functions=self._functions,
             workers=SimulatedSender(queues.workers(encode_task), self._dispatched),
             requests=SimulatedSource(queues, REQUESTS, life.received, frontends.deleting),

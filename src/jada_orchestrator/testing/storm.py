@@ -48,6 +48,7 @@ class Storm:
     ends: int = 0
     """How often a process was ended: killed, stopped or overtaken."""
     outcomes: Counter[str] = field(default_factory=Counter)
+    revisions: Counter[str] = field(default_factory=Counter)
     mishaps: Counter[str] = field(default_factory=Counter)
     failing: list[int] = field(default_factory=list)
 
@@ -58,6 +59,7 @@ class Storm:
         self.rounds += other.rounds
         self.ends += other.ends
         self.outcomes.update(other.outcomes)
+        self.revisions.update(other.revisions)
         self.mishaps.update(other.mishaps)
         self.failing += other.failing
 
@@ -71,6 +73,7 @@ class Storm:
             "rounds": self.rounds,
             "process_ends": self.ends,
             "outcomes": dict(sorted(self.outcomes.items())),
+            "revisions": dict(sorted(self.revisions.items())),
             "mishaps": dict(sorted(self.mishaps.items())),
             "mishaps_total": self.mishaps.total(),
             "failing_seeds": sorted(self.failing),
@@ -98,6 +101,7 @@ def _add(storm: Storm, report: Report) -> None:
     storm.rounds += report.rounds
     storm.ends += report.kills
     storm.outcomes.update(report.outcomes)
+    storm.revisions.update(report.revisions)
     storm.mishaps.update(report.mishaps)
     if report.broken:
         storm.failing.append(report.seed)
@@ -189,7 +193,11 @@ def _show(total: Storm, stories: list[Report], jobs: int) -> None:
         f"{numbers['virtual_days']} days of virtual time, {total.ends} ends of the process, "
         f"{total.mishaps.total()} mishaps"
     )
-    for title, counts in (("outcome", total.outcomes), ("mishap", total.mishaps)):
+    for title, counts in (
+        ("outcome", total.outcomes),
+        ("revision", total.revisions),
+        ("mishap", total.mishaps),
+    ):
         table = Table(title, "count", box=None)
         for name, count in counts.most_common():
             table.add_row(name, str(count))

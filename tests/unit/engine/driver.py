@@ -55,6 +55,8 @@ SILENT: Final = Silent()
 LOST: Final = e.Lost(Failure("CUT", "cut off"))
 BUSY: Final = e.Failed(Failure("BUSY", "busy"), retryable=True, answered=True)
 SOLD_OUT: Final = e.Failed(Failure("SOLD_OUT", "sold out"), retryable=False, answered=True)
+"""Another plan could get round this one; round the next none can."""
+IMPOSSIBLE: Final = e.Failed(Failure("IMPOSSIBLE", "it cannot be done"), retryable=False, answered=True)
 THROTTLED: Final = e.Failed(Failure("THROTTLED", "throttled"), retryable=True, answered=False)
 
 
@@ -81,6 +83,8 @@ class Driver:
         self.workflow = Workflow(workflow_id_of(self.request.request_id))
         self.now = START
         self.entries: list[Entry] = []
+        self.commits: list[int] = []
+        """How many entries were durable after each event that led to any."""
         self.agents = SimulatedAgents(lambda: self.now)
         self.waves: list[set[str]] = []
         """What was in flight at once, by name, each time that something was answered."""
@@ -94,6 +98,8 @@ class Driver:
         """Step through an event; return the new records."""
         entries = step(self.workflow, event, self.now, self.catalogue)
         self.entries += entries
+        if entries:
+            self.commits.append(len(self.entries))
         assert breaches(self.workflow) == []
         assert breaches_near(self.workflow, [entry.record for entry in entries]) == []
         if len(self.entries) < REFOLDED_MAX or self.workflow.is_terminal:

@@ -15,7 +15,7 @@ from jada_orchestrator.domain.limits import FOR_EACH_MAX, PLAN_TASKS_MAX
 from jada_orchestrator.domain.workflow import Phase, TaskStatus
 from jada_orchestrator.testing.catalogues import Ref, money, proposal, request, task
 from tests.unit.engine.branching import DEAR, alternative, conditional, for_each
-from tests.unit.engine.driver import BUSY, DONE_BUT_LOST, LOST, SILENT, SOLD_OUT, Driver, begun
+from tests.unit.engine.driver import BUSY, DONE_BUT_LOST, IMPOSSIBLE, LOST, SILENT, SOLD_OUT, Driver, begun
 
 ROOMS = [f"o-{n}" for n in range(3)]
 
@@ -380,7 +380,7 @@ def test_going_on_does_not_do_again_what_a_stand_in_did() -> None:
     """An operator has it go on after a later failure: the primary that failed is not called beside its stand-in."""
     driver = begun(alternative(), on_failure="ask")
     driver.mishap("hold", SOLD_OUT)
-    driver.mishap("book", SOLD_OUT)
+    driver.mishap("book", IMPOSSIBLE)
     driver.run_until_quiet()
     driver.control("deny")
     driver.run()
@@ -396,7 +396,7 @@ def test_going_on_after_all_was_undone_decides_anew() -> None:
     """Everything was undone: the primary is tried once more, and this time it is there."""
     driver = begun(alternative())
     driver.mishap("hold", SOLD_OUT)
-    driver.mishap("book", SOLD_OUT)
+    driver.mishap("book", IMPOSSIBLE)
     driver.run()
     assert driver.told() == ["compensated"]
     driver.control("retry")

@@ -16,9 +16,9 @@ from jada_orchestrator.engine.retry import backoff_ms
 from tests.unit.engine.driver import (
     BUSY,
     DONE_BUT_LOST,
+    IMPOSSIBLE,
     LOST,
     SILENT,
-    SOLD_OUT,
     START,
     THROTTLED,
     Driver,
@@ -78,7 +78,7 @@ def test_a_retryable_failure_is_tried_as_often_as_the_catalogue_says() -> None:
 def test_a_final_failure_is_not_tried_again() -> None:
     """An agent's definite no is taken at its word."""
     driver = begun(one())
-    driver.mishap("hold", SOLD_OUT)
+    driver.mishap("hold", IMPOSSIBLE)
     driver.run()
     assert driver.names("do") == ["hold"]
     assert driver.task("hold").status == "failed"
@@ -135,7 +135,7 @@ def test_only_the_attempt_in_flight_is_heard(number: int) -> None:
     driver.end("hold", BUSY)
     driver.tick()
     driver.grant("hold")
-    assert driver.end("hold", SOLD_OUT, number=number) == []
+    assert driver.end("hold", IMPOSSIBLE, number=number) == []
     assert driver.call("hold").phase is Phase.CALLING
 
 
@@ -153,7 +153,7 @@ def test_a_reply_under_a_foreign_key_is_nobodys(task_id: str) -> None:
     """A reply is matched by its key, not by what it says of itself."""
     driver = begun(one())
     driver.grant("hold")
-    assert driver.feed(e.ReplyArrived(TaskId(task_id), 1, IdempotencyKey("jk-foreign"), SOLD_OUT)) == []
+    assert driver.feed(e.ReplyArrived(TaskId(task_id), 1, IdempotencyKey("jk-foreign"), IMPOSSIBLE)) == []
 
 
 def test_a_reply_is_matched_by_key_and_attempt() -> None:
@@ -161,8 +161,8 @@ def test_a_reply_is_matched_by_key_and_attempt() -> None:
     driver = begun(one())
     driver.grant("hold")
     key = call_key(driver.workflow, driver.task("hold"), "do")
-    assert driver.feed(e.ReplyArrived(TaskId("hold"), 2, key, SOLD_OUT)) == []
-    assert driver.feed(e.ReplyArrived(TaskId("hold"), 1, key, SOLD_OUT))
+    assert driver.feed(e.ReplyArrived(TaskId("hold"), 2, key, IMPOSSIBLE)) == []
+    assert driver.feed(e.ReplyArrived(TaskId("hold"), 1, key, IMPOSSIBLE))
     assert driver.workflow.terminal == "failed"
 
 
@@ -201,7 +201,7 @@ def test_lookups_ask_by_the_key_of_the_call() -> None:
 def test_a_call_that_is_known_to_have_failed_is_final() -> None:
     """What the lookup says of a failure is the agent's first answer."""
     driver = lost_hold()
-    driver.end("hold", found("failed", code="SOLD_OUT"))
+    driver.end("hold", found("failed", code="IMPOSSIBLE"))
     assert driver.workflow.terminal == "failed"
     assert not driver.task("hold").has_effect
 
@@ -252,7 +252,7 @@ def test_an_action_that_ignores_keys_is_called_again_only_when_absent_is_the_tru
         found("succeeded", {"surprise": 1}),
         LOST,
         BUSY,
-        SOLD_OUT,
+        IMPOSSIBLE,
     ],
 )
 def test_a_lookup_that_settles_nothing_is_put_again(answer: Mishap) -> None:

@@ -8,7 +8,7 @@ from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.domain.limits import HOLD_MARGIN_MS, HOLD_REFRESHES_MAX
 from jada_orchestrator.engine.holds import due_of, expiry_of
-from tests.unit.engine.driver import LOST, SOLD_OUT, START, Driver, begun
+from tests.unit.engine.driver import IMPOSSIBLE, LOST, START, Driver, begun
 from tests.unit.engine.plans import PRICE, booking
 
 SOON_MS = 5_000
@@ -85,7 +85,7 @@ def test_a_renewal_that_is_sold_out_fails_the_booking() -> None:
     driver = about_to_book()
     driver.now = UtcMs(driver.now + SOON_MS)
     driver.grant("book")
-    driver.mishap("hold", SOLD_OUT)
+    driver.mishap("hold", IMPOSSIBLE)
     driver.run()
     assert driver.workflow.terminal == "compensated"
     assert driver.standing() == []
@@ -96,7 +96,7 @@ def test_a_reservation_that_cannot_be_given_back_is_named() -> None:
     driver = about_to_book()
     driver.now = UtcMs(driver.now + SOON_MS)
     driver.grant("book")
-    driver.mishap("undo hold", SOLD_OUT)
+    driver.mishap("undo hold", IMPOSSIBLE)
     driver.run()
     assert driver.workflow.terminal == "needs_attention"
     assert driver.task("hold").stands is not None

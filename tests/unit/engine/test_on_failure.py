@@ -5,7 +5,7 @@ from __future__ import annotations
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
-from tests.unit.engine.driver import SILENT, SOLD_OUT, Driver, begun
+from tests.unit.engine.driver import IMPOSSIBLE, SILENT, Driver, begun
 from tests.unit.engine.plans import one
 
 
@@ -22,7 +22,7 @@ def with_extra() -> dict[str, object]:
 def sold_out(policy: str) -> Driver:
     """A driver whose booking fails for good, under a policy."""
     driver = begun(with_extra(), on_failure=policy)
-    driver.mishap("book", SOLD_OUT)
+    driver.mishap("book", IMPOSSIBLE)
     return driver
 
 
@@ -51,7 +51,7 @@ def test_what_was_built_on_something_undone_does_not_stay() -> None:
         ),
         on_failure="keep_partial",
     )
-    driver.mishap("book", SOLD_OUT)
+    driver.mishap("book", IMPOSSIBLE)
     driver.run()
     assert driver.standing() == []
 
@@ -79,7 +79,7 @@ def test_a_person_is_asked_with_what_happened() -> None:
     """The outcome says what failed, and what the two answers mean; nothing is undone meanwhile."""
     driver = asked()
     (question,) = driver.workflow.outcomes[-1].content["questions"]
-    assert "sold out" in question
+    assert "it cannot be done" in question
     assert "Approve to undo everything" in question
     assert driver.standing() == ["rooms.hold", "seats.hold"]
 
@@ -135,7 +135,7 @@ def test_the_question_survives_a_restart() -> None:
 def test_nobody_is_asked_about_nothing() -> None:
     """When nothing stands there is nothing to decide: the booking has simply failed."""
     driver = begun(one("trips.search", city="Lisbon"), on_failure="ask")
-    driver.mishap("hold", SOLD_OUT)
+    driver.mishap("hold", IMPOSSIBLE)
     driver.run()
     assert driver.workflow.terminal == "failed"
     assert driver.told() == ["failed"]
@@ -148,7 +148,7 @@ def test_what_is_in_flight_when_it_fails_is_seen_to_its_end_first() -> None:
         on_failure="ask",
     )
     driver.grant_all()
-    driver.end("hold_a", SOLD_OUT)
+    driver.end("hold_a", IMPOSSIBLE)
     assert driver.workflow.status == "awaiting_approval"
     driver.control("approve")
     driver.run()

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 import pytest
 
 from jada_orchestrator.adapters.journal.codec import KINDS
-from jada_orchestrator.domain import records
+from jada_orchestrator.domain import planning_records, records
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Phase, Status
 from jada_orchestrator.engine.apply import APPLIERS
@@ -23,9 +23,12 @@ CLASSES: Final[tuple[type[Any], ...]] = get_args(Record)
 
 
 def test_the_union_holds_every_record_class() -> None:
-    """A class that is written in the module is in the union, so that nothing below can overlook it."""
+    """A class that is written in the modules of records is in the union, so that nothing below can overlook it."""
     written = {
-        each for each in vars(records).values() if isinstance(each, type) and each.__module__ == records.__name__
+        each
+        for module in (records, planning_records)
+        for each in vars(module).values()
+        if isinstance(each, type) and each.__module__ == module.__name__
     }
     assert written - {records.Entry} == set(CLASSES)
 

@@ -13,9 +13,9 @@ from jada_orchestrator.testing.catalogues import Ref, proposal, task
 from tests.unit.engine.driver import (
     BUSY,
     DONE_BUT_LOST,
+    IMPOSSIBLE,
     LOST,
     SILENT,
-    SOLD_OUT,
     START,
     THROTTLED,
     Driver,
@@ -29,7 +29,7 @@ from tests.unit.engine.plans import PRICE, booking, one, two_holds
 def failing(plan: dict[str, object], at: str, *mishaps: Mishap) -> Driver:
     """A driver whose plan meets these mishaps at one call."""
     driver = begun(plan)
-    driver.mishap(at, *(mishaps or (SOLD_OUT,)))
+    driver.mishap(at, *(mishaps or (IMPOSSIBLE,)))
     return driver
 
 
@@ -67,7 +67,7 @@ def test_nothing_new_is_started_while_undoing() -> None:
     driver = begun(two_holds())
     driver.grant("hold_a")
     driver.grant("hold_b")
-    driver.end("hold_a", SOLD_OUT)
+    driver.end("hold_a", IMPOSSIBLE)
     assert driver.workflow.status == "compensating"
     assert driver.task("book_a").status == "skipped"
     driver.run()
@@ -91,7 +91,7 @@ def test_what_may_have_happened_is_found_out_and_undone() -> None:
     driver.run(until={"book_a"})
     driver.agents.do(driver.call_of("book_a"))
     driver.end("book_a", LOST)
-    driver.end("book_b", SOLD_OUT)
+    driver.end("book_b", IMPOSSIBLE)
     driver.run()
     assert driver.workflow.terminal == "compensated"
     assert driver.standing() == []
@@ -102,7 +102,7 @@ def test_what_never_happened_is_not_undone() -> None:
     driver = begun(two_holds())
     driver.run(until={"book_a"})
     driver.end("book_a", LOST)
-    driver.end("book_b", SOLD_OUT)
+    driver.end("book_b", IMPOSSIBLE)
     driver.run()
     assert sorted(driver.names("undo")) == ["hold_a", "hold_b"]
     assert driver.workflow.terminal == "compensated"
@@ -114,7 +114,7 @@ def test_what_has_no_lookup_is_repeated_under_its_key_so_as_to_undo_it() -> None
     driver.run(until={"book_b"})
     driver.agents.do(driver.call_of("book_b"))
     driver.end("book_b", LOST)
-    driver.end("book_a", SOLD_OUT)
+    driver.end("book_a", IMPOSSIBLE)
     driver.run()
     assert driver.names("do").count("book_b") == 2
     assert driver.workflow.terminal == "compensated"
@@ -157,14 +157,14 @@ def test_an_agent_that_is_away_for_hours_does_not_leave_effects_behind() -> None
 def test_what_cannot_be_undone_stands_and_is_named() -> None:
     """A refused compensation ends in needs_attention, naming the task, its action, its output and the reason."""
     driver = failing(booking(), "book")
-    driver.mishap("undo hold", SOLD_OUT)
+    driver.mishap("undo hold", IMPOSSIBLE)
     driver.run()
     assert driver.workflow.terminal == "needs_attention"
     (outcome,) = driver.workflow.outcomes
     (standing,) = outcome.content["error"]["standing"]
     assert standing["task_id"] == "hold"
     assert standing["certain"] is True
-    assert standing["reason"] == {"code": "SOLD_OUT", "message": "sold out"}
+    assert standing["reason"] == {"code": "IMPOSSIBLE", "message": "it cannot be done"}
     assert standing["output"]["hold_id"].startswith("hold-")
     assert "hold (rooms.hold) stands" in outcome.content["error"]["message"]
     assert driver.standing() == ["rooms.hold"]
@@ -263,7 +263,7 @@ def test_retry_goes_on_from_what_failed_with_fresh_keys() -> None:
 def test_retry_keeps_what_stands() -> None:
     """A hold that could not be undone is built upon, under its old key; what it was built on is done anew."""
     driver = failing(booking(), "book")
-    driver.mishap("undo authorize", SOLD_OUT)
+    driver.mishap("undo authorize", IMPOSSIBLE)
     driver.run()
     driver.control("retry")
     driver.run()
@@ -291,11 +291,11 @@ def test_retry_asks_again_about_what_is_unknown() -> None:
 
 def test_a_second_undoing_does_not_begin_its_numbers_again() -> None:
     """Undoing after a retry counts on, so that an answer to an old attempt is not taken for one to a new."""
-    driver = failing(booking(), "book", SOLD_OUT)
-    driver.mishap("undo authorize", SOLD_OUT)
+    driver = failing(booking(), "book", IMPOSSIBLE)
+    driver.mishap("undo authorize", IMPOSSIBLE)
     driver.run()
     driver.control("retry")
-    driver.mishap("book", SOLD_OUT)
+    driver.mishap("book", IMPOSSIBLE)
     driver.run(until="undo authorize")
     assert driver.call("authorize", "undo").number == 2
 

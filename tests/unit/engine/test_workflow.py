@@ -25,7 +25,7 @@ from jada_orchestrator.domain.workflow import Workflow
 from jada_orchestrator.engine import outstanding
 from jada_orchestrator.engine.lanes import Lanes
 from jada_orchestrator.testing.catalogues import Ref, money, proposal, request, task
-from tests.unit.engine.driver import LOST, MESSAGE, SOLD_OUT, START, Driver, begun
+from tests.unit.engine.driver import IMPOSSIBLE, LOST, MESSAGE, START, Driver, begun
 from tests.unit.engine.plans import booking, captures, one, two_holds
 
 FAULTY = proposal(task("one", "rooms.unheard_of"))
@@ -277,7 +277,7 @@ def test_cancel_at_every_point(at: str, done: bool) -> None:
 def test_cancel_while_undoing_is_how_it_ends() -> None:
     """A cancel that comes during compensation is heard: what was wanted in the end is what is told."""
     driver = begun(booking())
-    driver.mishap("book", SOLD_OUT)
+    driver.mishap("book", IMPOSSIBLE)
     driver.run(until="undo authorize")
     assert kinds(driver.control("cancel")) == ["CancelRequested"]
     driver.run()
@@ -335,7 +335,8 @@ def test_nothing_is_committed_for_a_payment_that_will_be_refused() -> None:
     assert driver.workflow.terminal == "compensated"
     assert driver.workflow.failure is not None
     assert driver.workflow.failure.message == (
-        "book (rooms.book): capture would bring the total to 100.00 USD; the request allows 10.00 USD"
+        "book (rooms.book): capture would bring the total to 100.00 USD; the request allows 10.00 USD; "
+        "no other plan was found: the planner did not answer in time"
     )
     assert driver.names("do") == ["rooms", "hold", "authorize"]
 

@@ -12,12 +12,14 @@ import re
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
-from jada_orchestrator.domain.catalogue import Action, Catalogue
+from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.ids import ActionName
 from jada_orchestrator.domain.instants import format_date, format_instant
+from jada_orchestrator.domain.plan import PlannedTask
 from jada_orchestrator.domain.request import BookingRequest, Constraints
+from jada_orchestrator.domain.revision import Past, PastTask
 from jada_orchestrator.domain.workflow import Exchange
 from jada_orchestrator.ports.planner import PlannerQuestion
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 CHARS_PER_TOKEN: Final = 4
 """The vendor's rule of thumb for English; JSON has fewer characters a token, so the estimate is on the low side."""
 CORRECTION: Final = "Mend all of these faults and answer with the whole proposal again."
+REVISION: Final = "The plan failed there. Answer with a plan that gets round it, or refuse."
 _PLACE: Final = "{{actions}}"
 _UNSAFE: Final = re.compile("[<>\u2028\u2029\ud800-\udfff]")
 
@@ -89,9 +92,10 @@ def estimate_tokens(text: str) -> int:
 
 def messages_of(question: PlannerQuestion) -> list[MessageParam]:
     """Return the conversation: the request, then for every finished exchange the answer and the faults in it."""
-    messages: list[MessageParam] = [
-        {"role": "user", "content": f"<request>\n{safe_json(request_json(question))}\n</request>"}
-    ]
+    asked = f"<request>\n{safe_json(request_json(question))}\n</request>"
+    if question.past is not None:
+        asked += f"\n<executed>\n{safe_json(past_json(question.past))}\n</executed>\n{REVISION}"
+    messages: list[MessageParam] = [{"role": "user", "content": asked}]
     for exchange in question.exchanges:
         messages += _exchange(exchange)
     return messages
@@ -120,6 +124,48 @@ def request_json(question: PlannerQuestion) -> JsonObject:
     if answered:
         document["answers"] = [{"questions": list(entry.questions), "answer": entry.answer} for entry in answered]
     return document
+
+
+def past_json(past: Past) -> JsonObject:
+    """Return what became of the plan that failed, its tasks in the form of a proposal's."""
+    return {"failed": sorted(past.failed), "tasks": [_past_task(task) for task in past.tasks]}
+
+
+def _past_task(task: PastTask) -> JsonObject:
+    planned = task.planned
+    shown: JsonObject = {
+        "id": planned.id,
+        "action": planned.action,
+        "state": task.state,
+        "after": [name for name in planned.after if name not in planned.needs],
+        "optional": planned.optional,
+        "args": [_past_argument(name, binding, task.told) for name, binding in planned.bindings.items()],
+    }
+    control = _control(planned)
+    if control:
+        shown["control"] = control
+    if task.code:
+        shown["code"] = task.code
+    if task.facts is not None:
+        shown["output"] = task.facts
+    return shown
+
+
+def _control(planned: PlannedTask) -> list[JsonObject]:
+    """Return what decides of a task whether, how often and instead of whom it is called, as a proposal has it."""
+    said = {"when": planned.when, "for_each": planned.for_each, "instead_of": planned.instead_of or ""}
+    return [
+        *({"kind": kind, "value": value} for kind, value in said.items() if value),
+        *({"kind": "on_code", "value": code} for code in planned.on_codes),
+    ]
+
+
+def _past_argument(name: str, binding: Binding, told: frozenset[str]) -> JsonObject:
+    if binding.expression:
+        return {"name": name, "kind": "ref", "value": binding.expression}
+    value = binding.constant
+    text = value if isinstance(value, str) else safe_json(value)
+    return {"name": name, "kind": "user" if name in told else "const", "value": text}
 
 
 def constraints_json(constraints: Constraints) -> JsonObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -34,6 +35,7 @@ _CONCURRENCY_MAX: Final = 10_000
 _DEFAULT_TIMEOUT_MS: Final = 30_000
 _DEFAULT_RETRY: Final = RetryPolicy(attempts=4, first_ms=200, max_ms=10_000)
 _BACKOFF_MAX_MS: Final = 3_600_000
+_CODE: Final = re.compile(r"\A[A-Z][A-Z0-9_]{0,63}\Z")
 _DURATION: Final = "a duration such as 200ms, 20s or 5m"
 
 
@@ -251,6 +253,7 @@ def _action(part: _Part, name: ActionName, agent: AgentName) -> Action:
         "sources",
         "timeout",
         "retry",
+        "replan_on",
     )
     lookup = part.text("lookup") if "lookup" in part.content else ""
     return Action(
@@ -268,7 +271,19 @@ def _action(part: _Part, name: ActionName, agent: AgentName) -> Action:
         lookup=ActionName(lookup) if lookup else None,
         amount=_binding(part, "amount") if "amount" in part.content else None,
         sources=_sources(part.part("sources")),
+        replan_on=_codes(part, "replan_on"),
     )
+
+
+def _codes(part: _Part, name: str) -> tuple[str, ...] | None:
+    """Return a list of failure codes, which may be empty; None where there is none."""
+    if name not in part.content:
+        return None
+    value = part.content[name]
+    if isinstance(value, list) and all(isinstance(one, str) and _CODE.match(one) for one in value):
+        return tuple(value)
+    part.fault("BAD_TYPE", "must be a list of failure codes in capitals, such as [SOLD_OUT]; [] for none", name)
+    return None
 
 
 def _sources(part: _Part | None) -> dict[str, tuple[str, ...]]:

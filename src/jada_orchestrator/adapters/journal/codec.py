@@ -34,6 +34,8 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "planner_gave_up": r.PlannerGaveUp,
     "model_raised": r.ModelRaised,
     "plan_adopted": r.PlanAdopted,
+    "revision_asked": r.RevisionAsked,
+    "revision_given_up": r.RevisionGivenUp,
     "clarification_asked": r.ClarificationAsked,
     "clarification_answered": r.ClarificationAnswered,
     "attempt_started": r.AttemptStarted,
@@ -102,6 +104,7 @@ class _PlanWithRawTerms:
     result: dict[str, Binding]
     catalogue_version: CatalogueVersion
     notes: tuple[str, ...] = ()
+    retired: tuple[PlannedTask, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +136,9 @@ class _PlanDecoder:
             if len(self._known) >= _TERMS_KEPT:
                 self._known.clear()
             self._known[raw] = terms
-        tasks = tuple(map(shared, plan.tasks))
-        return r.PlanAdopted(adopted.revision, Plan(tasks, terms, plan.result, plan.catalogue_version, plan.notes))
+        tasks, retired = tuple(map(shared, plan.tasks)), tuple(map(shared, plan.retired))
+        read = Plan(tasks, terms, plan.result, plan.catalogue_version, plan.notes, retired)
+        return r.PlanAdopted(adopted.revision, read)
 
 
 _TERMS_KEPT: Final = 256

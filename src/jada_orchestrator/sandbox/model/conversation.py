@@ -1,7 +1,8 @@
 """Reading what the orchestrator sent: the request, the catalogue, how often it was corrected.
 
 The format is the orchestrator's own (see its prompt): `<catalogue>` JSON lines in the system text, `<request>` JSON in
-the first user message, `<faults>` in each correction. Whatever does not have this shape is read as far as it goes.
+the first user message, with `<executed>` where a plan is to be revised, and `<faults>` in each correction. Whatever
+does not have this shape is read as far as it goes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 _CATALOGUE = re.compile(r"<catalogue>\s*(.*?)\s*</catalogue>", re.DOTALL)
+_EXECUTED = re.compile(r"<executed>\s*(.*?)\s*</executed>", re.DOTALL)
 _REQUEST = re.compile(r"<request>\s*(.*?)\s*</request>", re.DOTALL)
 
 
@@ -41,6 +43,14 @@ class CatalogueAction:
 
 
 @dataclass(frozen=True, slots=True)
+class Executed:
+    """The plan that failed, when a revision is asked for: its tasks, and the ids of those that are to be got round."""
+
+    tasks: tuple[dict[str, Any], ...]
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """What a call is about. `request` is None when there is no readable `<request>`."""
 
@@ -48,6 +58,7 @@ class Conversation:
     request_json: str
     catalogue: dict[str, CatalogueAction]
     corrections: int
+    executed: Executed | None = None
 
     @property
     def request_id(self) -> str:
@@ -66,7 +77,17 @@ def read_conversation(body: dict[str, Any]) -> Conversation:
         request_json=raw,
         catalogue=_read_catalogue(_text(body.get("system"))),
         corrections=sum("<faults>" in text for text in users[1:]),
+        executed=_read_executed(users[0]) if users else None,
     )
+
+
+def _read_executed(text: str) -> Executed | None:
+    found = _EXECUTED.search(text)
+    document = _object(found.group(1)) if found else None
+    if document is None:
+        return None
+    tasks = tuple(task for task in document.get("tasks", ()) if isinstance(task, dict))
+    return Executed(tasks, tuple(map(str, document.get("failed", ()))))
 
 
 def _read_catalogue(system: str) -> dict[str, CatalogueAction]:

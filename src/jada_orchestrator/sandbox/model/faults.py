@@ -72,9 +72,9 @@ class BadFaultOrder(ValueError):
 class Fault:
     """One order: the next `count` calls that match meet this fault.
 
-    `match` is looked for in the booking request's JSON (its request_id, its text) and in the model's id; empty
-    matches every call. `count` 0 means for ever. `after_bytes` counts UTF-8 bytes of the answer's text; 0 is before
-    anything at all is sent.
+    `match` is looked for in the booking request's JSON (its request_id, its text), in the model's id, and in
+    `revision of REQUEST_ID` where a plan is to be revised; empty matches every call. `count` 0 means for ever.
+    `after_bytes` counts UTF-8 bytes of the answer's text; 0 is before anything at all is sent.
     """
 
     kind: FaultKind

@@ -1,8 +1,8 @@
 """The scripted planner: a conversation in, a proposal out. Rules and dictionaries, not a model.
 
 It answers with a plan only when everything that the plan needs was said; it asks when something is missing or reads in
-two ways; it refuses what no agent can do. What it reads is told in `sandbox.model.reading`, what it plans in
-`sandbox.model.plans`. Examples of requests that become plans:
+two ways; it refuses what no agent can do. Where a plan failed because an offer was gone, it takes the next one. What it
+reads is told in `sandbox.model.reading`, what it plans in `sandbox.model.plans`. Requests that become plans:
 
 - "Two of us, Boston to Lisbon 3-10 May, a hotel near Alfama, under $3,000 all in." (with `booking.customer_id`)
 - "One way from BOS to LIS on 3 May 2027 for one person, business class. Customer c-118."
@@ -23,6 +23,7 @@ from jada_orchestrator.sandbox.model.plans.booking import plan_booking
 from jada_orchestrator.sandbox.model.plans.cancelling import plan_cancellation
 from jada_orchestrator.sandbox.model.plans.changing import plan_change
 from jada_orchestrator.sandbox.model.plans.draft import Draft
+from jada_orchestrator.sandbox.model.plans.revising import revise
 from jada_orchestrator.sandbox.model.proposal import Proposal, refuse
 from jada_orchestrator.sandbox.model.reading.wish import Wish, read_wish
 from jada_orchestrator.sandbox.model.wrong_proposals import spoil
@@ -51,7 +52,8 @@ def propose(conversation: Conversation) -> Proposal:
     if refusal is not None:
         return refusal
     planned = _plan(wish)
-    return planned if isinstance(planned, Proposal) else planned.fitted(conversation.catalogue)
+    proposal = planned if isinstance(planned, Proposal) else planned.fitted(conversation.catalogue)
+    return proposal if conversation.executed is None else revise(conversation.executed, proposal.result)
 
 
 def _plan(wish: Wish) -> Draft | Proposal:

@@ -163,7 +163,7 @@ class ScriptedModel:
         conversation = read_conversation(body)
         call.model, call.stream = str(body["model"]), bool(body.get("stream"))
         call.booking_request_id, call.corrections = conversation.request_id, conversation.corrections
-        fault = self.faults.take(f"{body['model']}\n{conversation.request_json}")
+        fault = self.faults.take(f"{body['model']}\n{conversation.request_json}\n{_about(conversation)}")
         if fault is not None:
             call.fault = fault.kind.value
             error = http_error(fault)
@@ -273,3 +273,8 @@ async def _json_body(request: web.Request) -> object:
         return json.loads(raw)
     except ValueError:
         raise invalid_request("The request body is not valid JSON") from None
+
+
+def _about(conversation: Conversation) -> str:
+    """Return what a fault can match besides the request itself: that a revision of its plan is asked for."""
+    return "" if conversation.executed is None else f"revision of {conversation.request_id}"

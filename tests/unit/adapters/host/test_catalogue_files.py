@@ -171,6 +171,8 @@ def test_the_version_is_the_contents(tmp_path: Path) -> None:
         ("    effect: read\n", "    effect: read\n    irreversible: true\n", [("CONTRADICTION", 30)]),
         ("    lookup: rooms.lookup\n", "    lookup: rooms.lookup\n    irreversible: true\n", [("CONTRADICTION", 14)]),
         ("    lookup: rooms.lookup\n", "    lookup: rooms.lookup\n    amount: {from: input.offer_id}\n", [("BAD_AMOUNT", 14)]),
+        ("timeout: 20s", "replan_on: SOLD_OUT", [("BAD_TYPE", 14)]),
+        ("timeout: 20s", "replan_on: [sold out]", [("BAD_TYPE", 14)]),
         ("offer_id: {type: string}", "offer_id: &loop {items: *loop}", [("BAD_SCHEMA", 10)]),
     ],
 )  # fmt: skip
@@ -179,6 +181,19 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, ex
     assert GOOD.count(old) >= 1
     found = mistakes(tmp_path, rooms=GOOD.replace(old, new, 1))
     assert found == [(code, f"rooms.yaml:{line}") for code, line in expected]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("", None), ("    replan_on: [SOLD_OUT, FULL]\n", ("SOLD_OUT", "FULL")), ("    replan_on: []\n", ())],
+    ids=["the usual ones", "its own", "none"],
+)
+def test_an_action_names_what_another_plan_gets_round(
+    tmp_path: Path, line: str, expected: tuple[str, ...] | None
+) -> None:
+    """Codes that the file names stand in the place of the usual ones, and an empty list is none at all."""
+    (tmp_path / "rooms.yaml").write_text(GOOD.replace("    timeout: 20s\n", f"    timeout: 20s\n{line}", 1))
+    assert loaded(tmp_path).actions[ActionName("rooms.hold")].replan_on == expected
 
 
 def test_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
