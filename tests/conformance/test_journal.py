@@ -310,6 +310,15 @@ async def test_unfinished_come_in_order_of_acceptance(journal: Journal) -> None:
     assert await everything(journal, "a") == {"a": entries(1, 2)}
 
 
+async def test_everything_comes_in_order(journal: Journal) -> None:
+    """For a move everything is told, finished or not, in order of acceptance, however many there are."""
+    batch = [
+        Append(wf(f"{number}"), entries(1, 2), head(f"web-{number}", done=number % 2 == 0)) for number in range(450)
+    ]
+    await journal.append(batch)
+    assert [stored.workflow_id async for stored in journal.everything()] == [append.workflow_id for append in batch]
+
+
 async def test_a_finished_workflow_can_be_taken_up_again(journal: Journal) -> None:
     """A workflow whose head was done takes further entries, for an outcome that is asked for again."""
     await journal.append([Append(wf("a"), entries(1, 2), head(done=True))])

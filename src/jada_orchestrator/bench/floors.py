@@ -11,7 +11,7 @@ from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
 from jada_orchestrator.bench.figures import Timed
 from jada_orchestrator.bench.stage import Setting, new_folder, open_stage
 from jada_orchestrator.domain.ids import WorkflowId
-from jada_orchestrator.ports.journal import Append
+from jada_orchestrator.ports.journal import Append, Journal
 
 
 class RecordingJournal(SqliteJournal):
@@ -49,12 +49,19 @@ def copies(pattern: Sequence[Append], number: int) -> list[Append]:
 
 
 async def group_commit(folder: Path, pattern: Sequence[Append], bookings: int, at_once: int) -> Timed:
-    """Commit so many bookings' records, `at_once` of them side by side, and nothing else.
+    """Commit so many bookings' records into a new file, `at_once` of them side by side, and nothing else."""
+    journal = SqliteJournal(new_folder(folder) / "journal.db")
+    await journal.open()
+    timed = await commit_in_groups(journal, pattern, bookings, at_once)
+    await journal.close()
+    return timed
+
+
+async def commit_in_groups(journal: Journal, pattern: Sequence[Append], bookings: int, at_once: int) -> Timed:
+    """Commit so many bookings' records, likewise.
 
     What is committed is made before the clock starts, so that it is the store and its codec alone that are measured.
     """
-    journal = SqliteJournal(new_folder(folder) / "journal.db")
-    await journal.open()
     groups: list[list[Append]] = []
     for first in range(0, bookings, at_once):
         side_by_side = [copies(pattern, number) for number in range(first, min(first + at_once, bookings))]
@@ -62,9 +69,7 @@ async def group_commit(folder: Path, pattern: Sequence[Append], bookings: int, a
     began, cpu = time.perf_counter(), time.process_time()
     for group in groups:
         await journal.append(group)
-    timed = Timed(time.perf_counter() - began, time.process_time() - cpu)
-    await journal.close()
-    return timed
+    return Timed(time.perf_counter() - began, time.process_time() - cpu)
 
 
 async def one_after_another(folder: Path, pattern: Sequence[Append], begin: int, bookings: int) -> list[float]:

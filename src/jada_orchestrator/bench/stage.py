@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from jada_orchestrator.adapters.host.clock import SystemClock
+from jada_orchestrator.adapters.journal.opening import Store
 from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
 from jada_orchestrator.bench.booking import MODEL, OUTPUT, booking
 from jada_orchestrator.domain.catalogue import Catalogue, LambdaTransport, SqsTransport
@@ -223,15 +224,20 @@ async def open_stage(
     replies: MessageSource | None = None,
     parse_reply: Callable[[str], AgentReply | UnreadableReply] | None = None,
     journal_of: Callable[[Path], SqliteJournal] = SqliteJournal,
+    store: Store | None = None,
 ) -> AsyncIterator[Stage]:
-    """Run an orchestrator in the background, and stop and close everything at the end."""
+    """Run an orchestrator in the background, and stop and close everything at the end.
+
+    Without a `store` it has a new SQLite journal in the folder.
+    """
     tune_interpreter()  # as the daemon does
     clock = SystemClock()
-    sqlite = journal_of(folder / "journal.db")
-    await sqlite.open()
+    store = store or Store(journal_of(folder / "journal.db"))
+    await store.journal.open()
     requests, outcomes = NumberedSource(setting.bookings), CountedOutcomes()
     world = World(
-        journal=sqlite,
+        journal=store.journal,
+        ownership=store.ownership,
         planner=ScriptedPlanner(setting.plan or (lambda _: setting.proposal)),
         functions=functions or NullFunctions(),
         workers=workers or NullWorkers(),
@@ -266,7 +272,7 @@ async def open_stage(
         try:
             await stage.running
         finally:
-            await sqlite.close()
+            await store.journal.close()
 
 
 def _no_reply(body: str) -> AgentReply | UnreadableReply:

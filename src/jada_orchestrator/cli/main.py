@@ -20,6 +20,7 @@ from jada_orchestrator.cli import (
     doctor,
     examining,
     instances,
+    migrating,
     models,
     operating,
     planning,
@@ -240,6 +241,14 @@ app.command(
     ),
 )(rehearsing.rehearse)
 app.add_typer(models.models, name="models", rich_help_panel=_LOOK)
+app.command(
+    "migrate",
+    rich_help_panel=_RUN,
+    help=taught(
+        "Copy a journal into another store, and compare every record; no daemon may work on either meanwhile.",
+        "jada migrate sqlite:///var/lib/jada/journal.db postgresql://jada@db.example/jada",
+    ),
+)(migrating.migrate)
 app.add_typer(dead_letters.dlq, name="dlq", rich_help_panel=_RUN)
 app.command(
     "doctor",

@@ -142,6 +142,12 @@ class Journal(Protocol):
         Raises: JournalUnavailableError, JournalCorruptError.
         """
 
+    def everything(self) -> AsyncIterator[Stored]:
+        """Yield every workflow there is, in order of acceptance; for moving a store.
+
+        Raises: JournalUnavailableError, JournalCorruptError.
+        """
+
     async def put_catalogue(self, catalogue: Catalogue) -> None:
         """Keep a catalogue under its version; one that is there already is left as it is."""
 

@@ -84,6 +84,10 @@ class Ownership(Protocol):
     """
 
     @property
+    def number(self) -> int:
+        """This instance among all that the store ever had, from 1 on."""
+
+    @property
     def lease_ms(self) -> int:
         """How long a renewal is good for, counted from before it was asked for."""
 

@@ -105,6 +105,13 @@ class MemoryJournal:
             if not stored.head.done:
                 yield stored
 
+    async def everything(self) -> AsyncIterator[Stored]:
+        """Yield every workflow; see `Journal.everything`."""
+        self._check_available()
+        for stored in list(self.store.workflows.values()):
+            await asyncio.sleep(0)
+            yield stored
+
     async def put_catalogue(self, catalogue: Catalogue) -> None:
         """Keep a catalogue; see `Journal.put_catalogue`."""
         await asyncio.sleep(0)

@@ -54,12 +54,11 @@ class StoreReading:
 
         Raises: JournalError.
         """
+        return self._in_order(statements.HEADS_UNFINISHED, after, workflows_max)
 
-        def read(connection: sqlite3.Connection) -> tuple[int, list[Stored]]:
-            rows = connection.execute(statements.HEADS_UNFINISHED, (after, workflows_max)).fetchall()
-            return (rows[-1][0] if rows else 0), self._with_entries(connection, rows)
-
-        return self._read(read)
+    def everything(self, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
+        """Return the next workflows, finished or not, likewise. Raises: JournalError."""
+        return self._in_order(statements.HEADS_ALL, after, workflows_max)
 
     def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
         """Return a catalogue that was kept, or None. Raises: JournalError."""
@@ -106,6 +105,13 @@ class StoreReading:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+    def _in_order(self, statement: str, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
+        def read(connection: sqlite3.Connection) -> tuple[int, list[Stored]]:
+            rows = connection.execute(statement, (after, workflows_max)).fetchall()
+            return (rows[-1][0] if rows else 0), self._with_entries(connection, rows)
+
+        return self._read(read)
 
     def _with_entries(self, connection: sqlite3.Connection, head_rows: list[Row]) -> list[Stored]:
         numbers = json.dumps([row[0] for row in head_rows])

@@ -6,7 +6,7 @@ the writing thread: it costs the interpreter the same, and the event loop stays 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -52,9 +52,18 @@ class SqliteJournal:
 
     async def unfinished(self) -> AsyncIterator[Stored]:
         """Yield every workflow that is not done, `CHUNK_WORKFLOWS` in memory at a time; see `Journal.unfinished`."""
+        async for stored in self._in_order(self._reading.unfinished):
+            yield stored
+
+    async def everything(self) -> AsyncIterator[Stored]:
+        """Yield every workflow, likewise; see `Journal.everything`."""
+        async for stored in self._in_order(self._reading.everything):
+            yield stored
+
+    async def _in_order(self, read: Callable[[int, int], tuple[int, list[Stored]]]) -> AsyncIterator[Stored]:
         after = 0
         while True:
-            after, chunk = await self._reading_thread.run(partial(self._reading.unfinished, after, CHUNK_WORKFLOWS))
+            after, chunk = await self._reading_thread.run(partial(read, after, CHUNK_WORKFLOWS))
             for stored in chunk:
                 yield stored
             if after == 0:

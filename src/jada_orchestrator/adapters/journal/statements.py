@@ -41,6 +41,7 @@ HEADS_BY_ID: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows WHERE workflow_id IN (SELECT value FROM json_each(?)) ORDER BY number"  # noqa: S608 - constants
 )
 HEADS_UNFINISHED: Final = f"SELECT {HEAD_COLUMNS} FROM workflows WHERE done = 0 AND number > ? ORDER BY number LIMIT ?"  # noqa: S608 - constants
+HEADS_ALL: Final = f"SELECT {HEAD_COLUMNS} FROM workflows WHERE number > ? ORDER BY number LIMIT ?"  # noqa: S608 - constants
 HEADS_EXACT: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows WHERE workflow_id = ?1 OR request_id = ?1 "  # noqa: S608 - constants
     "ORDER BY rejected, number DESC LIMIT ?2"

@@ -8,7 +8,7 @@ already is compared and not doubled.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from jada_orchestrator.adapters.journal.codec import CATALOGUE_VERSION, RecordCodec, encode_catalogue
@@ -76,9 +76,18 @@ class PostgresJournal:
 
     async def unfinished(self) -> AsyncIterator[Stored]:
         """Yield every workflow that is not done, `CHUNK_WORKFLOWS` in memory at a time; see `Journal.unfinished`."""
+        async for stored in self._in_order(self._reading.unfinished):
+            yield stored
+
+    async def everything(self) -> AsyncIterator[Stored]:
+        """Yield every workflow, likewise; see `Journal.everything`."""
+        async for stored in self._in_order(self._reading.everything):
+            yield stored
+
+    async def _in_order(self, read: Callable[[int, int], Awaitable[tuple[int, list[Stored]]]]) -> AsyncIterator[Stored]:
         after = 0
         while True:
-            after, chunk = await self._reading.unfinished(after, CHUNK_WORKFLOWS)
+            after, chunk = await read(after, CHUNK_WORKFLOWS)
             for stored in chunk:
                 yield stored
             if after == 0:

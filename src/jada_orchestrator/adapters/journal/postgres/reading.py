@@ -66,9 +66,11 @@ class StoreReading:
 
         Raises: JournalError.
         """
-        async with self._snapshot() as connection:
-            heads = await fetch(connection, statements.HEADS_UNFINISHED, after, workflows_max)
-            return (heads[-1][0] if heads else 0), await self._with_entries(connection, heads)
+        return await self._in_order(statements.HEADS_UNFINISHED, after, workflows_max)
+
+    async def everything(self, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
+        """Return the next workflows, finished or not, likewise. Raises: JournalError."""
+        return await self._in_order(statements.HEADS_ALL, after, workflows_max)
 
     async def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
         """Return a catalogue that was kept, or None. Raises: JournalError."""
@@ -117,6 +119,11 @@ class StoreReading:
     async def close(self) -> None:
         """Close the connection. May be called twice."""
         await self._link.close()
+
+    async def _in_order(self, statement: str, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
+        async with self._snapshot() as connection:
+            heads = await fetch(connection, statement, after, workflows_max)
+            return (heads[-1][0] if heads else 0), await self._with_entries(connection, heads)
 
     async def _with_entries(self, connection: Connection, head_rows: Sequence[Row]) -> list[Stored]:
         if not head_rows:

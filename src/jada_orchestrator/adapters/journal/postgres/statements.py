@@ -124,6 +124,7 @@ NUMBERS_OWNED: Final = "SELECT number FROM workflows WHERE owner = $1 AND NOT do
 HEADS_UNFINISHED: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows WHERE NOT done AND status <> '' AND number > $1 ORDER BY number LIMIT $2"  # noqa: S608 - constants
 )
+HEADS_ALL: Final = f"SELECT {HEAD_COLUMNS} FROM workflows WHERE status <> '' AND number > $1 ORDER BY number LIMIT $2"  # noqa: S608 - constants
 HEADS_EXACT: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows WHERE status <> '' AND (workflow_id = $1 OR request_id = $1) "  # noqa: S608 - constants
     "ORDER BY rejected, number DESC LIMIT $2"

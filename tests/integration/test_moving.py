@@ -1,0 +1,136 @@
+"""A journal moves between stores whole, is compared, can be moved back, and a broken-off move is begun again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jada_orchestrator.adapters.journal.opening import open_store
+from jada_orchestrator.domain.ids import CatalogueVersion, TaskId, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import CallDue, Entry, TaskSucceeded
+from jada_orchestrator.ports.journal import Append, Head, JournalInUseError, Stored
+from jada_orchestrator.service.moving import Moved, MoveFailedError, move
+from jada_orchestrator.testing.catalogues import travel_catalogue
+from jada_orchestrator.testing.postgres_server import PostgresServer
+
+HEAD = Head("web", "t", "running", "m", UtcMs(1), None, "customer:1", CatalogueVersion("c"), False, False, False)
+WORKFLOWS = 450
+
+
+def workflow(number: int) -> Append:
+    """A workflow; every third is still under way, and some hold texts that no database likes."""
+    text = ["plain", "a\x00b", "\ud800", "é 🛫"][number % 4]
+    entries = (
+        Entry(1, UtcMs(number), CallDue(TaskId("t"), "do")),
+        Entry(2, UtcMs(number + 1), TaskSucceeded(TaskId("t"), "call", 1, {"text": text})),
+    )
+    head = replace(HEAD, request_id=f"web-{number}-{text}", done=number % 3 != 0)
+    return Append(WorkflowId(f"wf-{number:06}"), entries, replace(head, catalogue_version=travel_catalogue().version))
+
+
+async def fill(url: str, numbers: Sequence[int]) -> None:
+    """Put workflows and their catalogue into a store."""
+    journal = open_store(url).journal
+    await journal.open()
+    await journal.put_catalogue(travel_catalogue())
+    await journal.append([workflow(number) for number in numbers])
+    await journal.close()
+
+
+async def contents(url: str) -> list[Stored]:
+    """Everything in a store, in order."""
+    journal = open_store(url).journal
+    await journal.open()
+    found = [stored async for stored in journal.everything()]
+    assert await journal.catalogue(travel_catalogue().version) == travel_catalogue()
+    await journal.close()
+    return found
+
+
+@pytest.fixture
+def database(postgres_server: PostgresServer) -> str:
+    """An empty schema."""
+    postgres_server.sql("DROP SCHEMA IF EXISTS moving CASCADE")
+    return f"{postgres_server.url()}?schema=moving"
+
+
+async def test_there_and_back(tmp_path: Path, database: str) -> None:
+    """From a file into the database and back into another file: the same workflows in the same order, to the letter."""
+    before, after = f"sqlite://{tmp_path / 'before.db'}", f"sqlite://{tmp_path / 'after.db'}"
+    await fill(before, range(WORKFLOWS))
+    assert await move(before, database) == Moved(WORKFLOWS, WORKFLOWS // 3, 2 * WORKFLOWS, 1)
+    assert await move(database, after) == Moved(WORKFLOWS, WORKFLOWS // 3, 2 * WORKFLOWS, 1)
+    first, last = await contents(before), await contents(after)
+    assert [(each.workflow_id, each.entries) for each in first] == [(each.workflow_id, each.entries) for each in last]
+
+
+async def test_what_was_moved_is_claimed_by_the_next_instance(tmp_path: Path, database: str) -> None:
+    """After the move nothing is owned: the first daemon on the database takes up what is under way."""
+    before = f"sqlite://{tmp_path / 'before.db'}"
+    await fill(before, range(30))
+    await move(before, database)
+    store = open_store(database)
+    await store.journal.open()
+    assert store.ownership is not None
+    assert len(await store.ownership.claim(100)) == 10
+    await store.journal.close()
+
+
+async def test_a_broken_off_move_is_begun_again(tmp_path: Path, database: str) -> None:
+    """What an earlier move has written is not doubled, and the rest follows; a whole move again changes nothing."""
+    before = f"sqlite://{tmp_path / 'before.db'}"
+    await fill(before, range(WORKFLOWS))
+
+    class BrokenOffError(Exception):
+        """The move was broken off."""
+
+    def after_one_batch(what: str, count: int) -> None:
+        raise BrokenOffError(what, count)
+
+    with pytest.raises(BrokenOffError):
+        await move(before, database, after_one_batch)
+    whole = await move(before, database)
+    assert whole.workflows == WORKFLOWS
+    assert await move(before, database) == whole
+
+
+async def test_another_content_is_not_overwritten(tmp_path: Path, database: str) -> None:
+    """A target that went on since, or holds more of a workflow than the source, is found by comparing."""
+    before = f"sqlite://{tmp_path / 'before.db'}"
+    await fill(before, range(3))
+    await move(before, database)
+    store = open_store(database)
+    await store.journal.open()
+    assert store.ownership is not None
+    await store.ownership.claim(10)
+    more = Entry(3, UtcMs(9), CallDue(TaskId("t"), "do"))
+    await store.journal.append([Append(WorkflowId("wf-000000"), (more,), workflow(0).head)])
+    await store.journal.close()
+    with pytest.raises(MoveFailedError, match="wf-000000"):
+        await move(before, database)
+
+
+async def test_nobody_may_work_on_either(tmp_path: Path, database: str) -> None:
+    """While an instance lives on the database, or a daemon has the file, nothing is moved."""
+    before = f"sqlite://{tmp_path / 'before.db'}"
+    await fill(before, range(3))
+    live = open_store(database).journal
+    await live.open()
+    with pytest.raises(JournalInUseError, match="instances work on"):
+        await move(before, database)
+    await live.close()
+    holder = open_store(before).journal
+    await holder.open()
+    with pytest.raises(JournalInUseError):
+        await move(before, database)
+    await holder.close()
+
+
+async def test_a_store_is_not_moved_onto_itself(tmp_path: Path) -> None:
+    """Source and target have to be two."""
+    with pytest.raises(ValueError, match="the same store"):
+        await move(f"sqlite://{tmp_path / 'a.db'}", f"sqlite://{tmp_path / 'a.db'}")
