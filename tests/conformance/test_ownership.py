@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Final, Protocol
 
 import pytest
@@ -326,3 +327,19 @@ async def test_mail_for_what_is_done_finds_somebody(place: Place, pair: Pair) ->
     assert await claimed(two) == []
     assert [each.message_id for each in await received(two[1])] == ["a"]
     assert len((await two[1].take([about("wf-a")])).stored) == 1
+
+
+async def test_what_was_spent_is_known_to_all(pair: Pair) -> None:
+    """Each instance learns by tenant what all others have told for the day, also those that have ended since."""
+    one, two = pair
+    assert await one[1].share_spending(20_000, {}) == {}
+    await one[1].share_spending(20_000, {"acme": Decimal("1.5"), "zeta": Decimal(2)})
+    await one[1].share_spending(20_000, {"acme": Decimal("1.75")})
+    assert await two[1].share_spending(20_000, {"acme": Decimal("0.25")}) == {
+        "acme": Decimal("1.75"),
+        "zeta": Decimal(2),
+    }
+    assert await one[1].share_spending(20_000, {}) == {"acme": Decimal("0.25")}
+    assert await two[1].share_spending(20_001, {}) == {}
+    await two[0].close()
+    assert await one[1].share_spending(20_000, {}) == {"acme": Decimal("0.25")}

@@ -2,6 +2,9 @@
 
 Before a call its price is reserved; afterwards what it cost is settled. Pure; instants are UTC.
 
+Where several instances share the day's budgets, each tells what it has spent and may spend at worst (`told`), and
+counts what the others told (`learn`).
+
 A call is let through when what is spent, what all other calls under way may cost *at worst*, and what this one is
 *expected* to cost stay within the budget together. So a budget is never exceeded by more than the error of one call's
 estimate, however many calls are under way: while there is plenty, calls go side by side; near the end, one by one.
@@ -9,7 +12,7 @@ estimate, however many calls are under way: while there is plenty, calls go side
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -90,6 +93,8 @@ class Budgets:
         self._day = -1
         self._spent = Decimal(0)
         self._spent_by: dict[str, Decimal] = {}
+        self._elsewhere: dict[str, Decimal] = {}
+        """By tenant, what other instances told for the present day."""
         self._reserved: dict[int, Reservation] = {}
         self._numbers = 0
         self._warned: set[tuple[Scope, str]] = set()
@@ -99,6 +104,19 @@ class Budgets:
         self._turn(now)
         for tenant, usd in spent:
             self._count(tenant, usd)
+
+    def told(self, now: UtcMs) -> tuple[int, dict[str, Decimal]]:
+        """Return the present day (since 1970, UTC) and by tenant what was spent here, and may be at worst."""
+        self._turn(now)
+        spent = dict(self._spent_by)
+        for each in self._reserved.values():
+            spent[each.tenant] = spent.get(each.tenant, Decimal(0)) + each.price.worst
+        return self._day, spent
+
+    def learn(self, day: int, elsewhere: Mapping[str, Decimal], now: UtcMs) -> None:
+        """Count what other instances have spent; what they told of another day counts for nothing."""
+        self._turn(now)
+        self._elsewhere = dict(elsewhere) if day == self._day else {}
 
     def look(self, tenant: str, spent_on_booking: Decimal, price: Price, now: UtcMs) -> Busy | Short | None:
         """Return why a call may not go now, or None when `reserve` may follow in the same breath."""
@@ -136,14 +154,14 @@ class Budgets:
         return found
 
     def spent_in_all(self, now: UtcMs) -> Decimal:
-        """Return what was spent on the present day."""
+        """Return what was spent on the present day, here and elsewhere."""
         self._turn(now)
-        return self._spent
+        return self._spent + sum(self._elsewhere.values(), Decimal(0))
 
     def spent_by(self, tenant: str, now: UtcMs) -> Decimal:
-        """Return what a tenant spent on the present day."""
+        """Return what a tenant spent on the present day, here and elsewhere."""
         self._turn(now)
-        return self._spent_by.get(tenant, Decimal(0))
+        return self._spent_by.get(tenant, Decimal(0)) + self._elsewhere.get(tenant, Decimal(0))
 
     def _day_budgets(self, tenant: str, now: UtcMs) -> list[tuple[Scope, str, Decimal, Decimal]]:
         """Return the budgets of the day that there are: scope, whose (empty: everybody's), limit, spent."""
@@ -165,4 +183,5 @@ class Budgets:
             self._day = day
             self._spent = Decimal(0)
             self._spent_by.clear()
+            self._elsewhere.clear()
             self._warned.clear()

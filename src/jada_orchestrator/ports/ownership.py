@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal, Protocol, TypeAlias
 
 from jada_orchestrator.domain.ids import WorkflowId
@@ -85,7 +86,7 @@ class Ownership(Protocol):
 
     @property
     def number(self) -> int:
-        """This instance among all that the store ever had, from 1 on."""
+        """Which instance it is, of all that the store ever had, from 1 on."""
 
     @property
     def lease_ms(self) -> int:
@@ -116,6 +117,12 @@ class Ownership(Protocol):
 
         Ends instances whose lease has run out for long enough. An empty answer means that nothing is left to claim now.
         After a call that failed, the answer may name workflows that are ours already.
+        """
+
+    async def share_spending(self, day: int, spent: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+        """Tell what this instance has spent on a day, in US dollars by tenant, and return what all others have.
+
+        Guarantees: what an instance told counts for its day also after it has ended.
         """
 
     async def woken(self) -> None:

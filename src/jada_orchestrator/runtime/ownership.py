@@ -13,13 +13,13 @@ from typing import Any, Final
 from jada_orchestrator.domain.events import Event, RequestArrived, RequestRefused
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.ports.journal import (
-    Journal,
     JournalAmbiguousError,
     JournalLeaseLostError,
     JournalUnavailableError,
     Stored,
 )
 from jada_orchestrator.ports.ownership import Ownership, Taken, Wanted
+from jada_orchestrator.runtime.world import World
 
 CLAIM_WORKFLOWS_MAX: Final = 200
 """Workflows claimed at once: several instances that take over share what there is in pieces of this size."""
@@ -30,12 +30,13 @@ _RETRY_S: Final = 0.2
 class Keeper:
     """Ownership as the runtime sees it. Without a port `Ownership` the whole journal is ours."""
 
-    def __init__(self, journal: Journal, ownership: Ownership | None, wake: Callable[[], None]) -> None:
+    def __init__(self, world: World, wake: Callable[[], None]) -> None:
         """Begin without trust; `begin` earns it. `wake` lets a turn go round, in which what is due is claimed."""
         self.claim_due = False
         """There may be something to claim: the next turn does."""
-        self._journal = journal
-        self._ownership = ownership
+        self._world = world
+        self._journal = world.journal
+        self._ownership = world.ownership
         self._wake = wake
         self._trusted_until_s = 0.0
 
@@ -110,6 +111,10 @@ class Keeper:
         self._trusted_until_s = asked_at_s + ownership.lease_ms / 1_000
         if renewed.unclaimed:
             self._due()
+        budgets = self._world.budgets
+        if budgets is not None and budgets.limits.any:
+            day, spent = budgets.told(self._world.clock.now())
+            budgets.learn(day, await ownership.share_spending(day, spent), self._world.clock.now())
 
     def _due(self) -> None:
         self.claim_due = True

@@ -91,7 +91,7 @@ class Turns:
         """Loaded for the present turn, to be asked; those that have nothing left to do leave with it."""
         self._catalogues: dict[CatalogueVersion, Catalogue] = {tunables.catalogue.version: tunables.catalogue}
         self._turning = False
-        self.keeper = Keeper(world.journal, world.ownership, inbox.wake)
+        self.keeper = Keeper(world, inbox.wake)
         self._lanes = Lanes()
         self._teller = Teller(world.log)
         self._timers = Timers(world.clock, lambda workflow_id: inbox.put(Item(workflow_id, TimerFired())))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from jada_orchestrator.capacity.budgets import Budgets
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import ControlArrived, RequestArrived, RequestRefused
@@ -54,6 +55,8 @@ class World:
     wire: Wire
     ownership: Ownership | None = None
     """What is ours of a store that several instances share; None: the whole journal is."""
+    budgets: Budgets | None = None
+    """The day's budgets, where they hold for all instances of a store together; None: each has its own, or none."""
     planning: PlanningGate = field(default_factory=AlwaysOpen)
     """Whether plans can be made at all; the governed planner itself, in the daemon."""
 

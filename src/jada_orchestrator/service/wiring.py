@@ -113,11 +113,14 @@ async def open_world(
                 prices=prices_of(settings),
             )
         )
+        # Where instances share a store, each tells what it has spent, and what ended ones told counts as well.
+        shared = store.ownership is not None
+        budgets = Budgets(governing_of(settings).limits) if shared else await _budgets(settings, clock.now())
         governed = GovernedPlanner(
             planner,
             planner,
             Governor(GovernorSettings(connections=budget.model)),
-            await _budgets(settings, clock.now()),
+            budgets,
             clock=clock,
             log=log,
             governing=governing_of(settings),
@@ -163,6 +166,7 @@ async def open_world(
                 encode_outcome=partial(outcomes.encode, source=_SOURCE),
             ),
             ownership=store.ownership,
+            budgets=budgets if shared else None,
             planning=governed,
         )
         yield world, planner

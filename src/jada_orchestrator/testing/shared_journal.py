@@ -7,8 +7,9 @@ which leases are measured.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from jada_orchestrator.domain.ids import WorkflowId
@@ -53,6 +54,8 @@ class SharedStore(MemoryStore):
     lanes: dict[str, int] = field(default_factory=dict)
     mail: dict[int, Letter] = field(default_factory=dict)
     letters: int = 0
+    spending: dict[tuple[int, int], dict[str, Decimal]] = field(default_factory=dict)
+    """By day and instance: US dollars by tenant."""
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when something was said to all instances; each look clears it for its own."""
     listeners: list[SharedJournal] = field(default_factory=list)
@@ -149,6 +152,17 @@ class SharedJournal(MemoryJournal):
                 left = any(owner == number and self._is_unfinished(id_) for id_, owner in store.owners.items())
                 member.unclaimed = left or number in store.lanes.values()
         return [found for id_, found in store.workflows.items() if id_ in set(claimed)]
+
+    async def share_spending(self, day: int, spent: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+        """Tell and learn; see `Ownership.share_spending`."""
+        await asyncio.sleep(0)
+        self._check_available()
+        self.shared.spending.setdefault((day, self.number), {}).update(spent)
+        others: dict[str, Decimal] = {}
+        for (other_day, number), told in self.shared.spending.items():
+            for tenant, usd in told.items() if other_day == day and number != self.number else ():
+                others[tenant] = others.get(tenant, Decimal(0)) + usd
+        return others
 
     async def woken(self) -> None:
         """Wait to be told; see `Ownership.woken`."""

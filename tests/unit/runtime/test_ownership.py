@@ -6,10 +6,12 @@ import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from jada_orchestrator.capacity.budgets import BudgetLimits, Budgets, Price, Short
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.ports.journal import JournalLeaseLostError
@@ -207,6 +209,26 @@ def test_a_drained_one_hands_over_at_once() -> None:
                 left_at = asyncio.get_running_loop().time()
                 await house.until(lambda: house.shared.owners and set(house.shared.owners.values()) == {1})
                 assert asyncio.get_running_loop().time() - left_at < 1
+
+    in_house(scenario)
+
+
+def test_a_days_budget_holds_for_all_together() -> None:
+    """What one instance has spent or reserved counts in the others' budgets as soon as both leases were renewed."""
+
+    async def scenario(house: SharedHouse) -> None:
+        both = [Budgets(BudgetLimits(day=Decimal(10), tenant_day=Decimal(6))) for _ in range(2)]
+        price = Price(Decimal(4), Decimal(5))
+        async with house.process(house.world(budgets=both[0])), house.process(house.world(budgets=both[1])):
+            now = house.clock.now
+            held = both[0].reserve("acme", price)
+            await asyncio.sleep(LEASE_S)
+            assert isinstance(both[1].look("acme", Decimal(0), price, now()), Short)
+            assert both[1].look("zeta", Decimal(0), price, now()) is None
+            both[0].settle(held, Decimal(1), now())
+            await asyncio.sleep(LEASE_S)
+            assert both[1].look("acme", Decimal(0), price, now()) is None
+            assert both[1].spent_in_all(now()) == Decimal(1)
 
     in_house(scenario)
 

@@ -11,9 +11,10 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 import asyncpg
@@ -140,6 +141,12 @@ class PostgresOwnership:
             claimed = await self._reading.by_numbers([row[0] for row in rows]) if rows else []
             self._in_doubt = False
             return claimed
+
+    async def share_spending(self, day: int, spent: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+        """Tell what was spent here, and learn what was elsewhere; see `Ownership.share_spending`."""
+        tenants = [statements.storable(tenant) for tenant in spent]
+        rows = await self._ask(statements.SHARE_SPENDING, day, self.number, tenants, list(spent.values()))
+        return dict(rows)
 
     async def woken(self) -> None:
         """Return when another instance has left; see `Ownership.woken`."""

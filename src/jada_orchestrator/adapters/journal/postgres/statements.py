@@ -35,6 +35,15 @@ INSTANCES: Final = """
     ORDER BY number
 """
 
+SHARE_SPENDING: Final = """
+    WITH told AS (
+        INSERT INTO spending (day, instance, tenant, usd)
+        SELECT $1, $2, t.tenant, t.usd FROM unnest($3::text[], $4::numeric[]) AS t (tenant, usd)
+        ON CONFLICT (day, instance, tenant) DO UPDATE SET usd = excluded.usd
+    )
+    SELECT tenant, sum(usd) FROM spending WHERE day = $1 AND instance <> $2 GROUP BY tenant
+"""
+
 PUT_MAIL: Final = """
     WITH put AS (
         INSERT INTO mail (kind, workflow_id, lane, body, attributes, message_id, receive_count)

@@ -75,6 +75,15 @@ CREATE TABLE mail (
     receive_count integer NOT NULL
 );
 
+-- What each instance has spent on models on a day (days since 1970, UTC), by tenant, for budgets that hold for all.
+CREATE TABLE spending (
+    day      integer NOT NULL,
+    instance bigint  NOT NULL,
+    tenant   text    NOT NULL,
+    usd      numeric NOT NULL,
+    PRIMARY KEY (day, instance, tenant)
+);
+
 -- Make workflows the instance's that nobody owns, and reserve the ids of those that may begin. Returns who owns each
 -- that exists then; a lane that is another's makes its newcomers the other's (number 0: there is no row yet).
 CREATE FUNCTION take_1(me bigint, ids text[], may_begin boolean[], keys text[])
