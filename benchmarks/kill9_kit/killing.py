@@ -40,6 +40,8 @@ class Killing:
     """From the start of the process to `daemon.recovered`, of every start that came so far."""
     in_flight_at_recovery: list[int] = field(default_factory=list)
     submitted: int = 0
+    ended: int = 0
+    """Bookings whose end the frontend was told of."""
     doomed: dict[str, int] = field(default_factory=dict)
     dead_letters: int = 0
     seconds: float = 0.0
@@ -49,12 +51,12 @@ class Killing:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was lost, doubled or half-made at any time."""
+        """Whether nothing was lost, doubled or half-made at any time, and nothing ended otherwise than ordered."""
         return self.verdict.clean and not self.on_the_way
 
 
-Progress = Callable[[int, Killing], None]
-"""Told after each kill: how many there were."""
+Progress = Callable[[Killing], None]
+"""Told after each kill."""
 
 
 async def kill_again_and_again(
@@ -65,9 +67,12 @@ async def kill_again_and_again(
     at_once: int = 8,
     only: int | None = None,
     moments: Sequence[str] = tuple(MOMENTS),
-    progress: Progress = lambda _done, _killing: None,
+    progress: Progress = lambda _: None,
+    enough: asyncio.Event | None = None,
 ) -> Killing:
     """Start everything in a folder, kill the daemon so often, and return what came of it.
+
+    Once `enough` is set no more kills follow: what is under way is let end, and judged as it would have been later.
 
     `only` submits so many bookings before the first kill, and none later, for a run that is to be short: a request
     that a killed process had received is out of sight for a minute. `moments` are taken in turn.
@@ -83,7 +88,7 @@ async def kill_again_and_again(
             frontend = Frontend(post, sandbox.queues.requests, outcomes, sandbox.inventory, sandbox.model, seed)
             daemon = Daemon(folder, {**sandbox.environment, "JADA_LOG_LEVEL": "debug"})
             scene = Scene(daemon, frontend, sandbox.model, dice)
-            enough = asyncio.Event()
+            enough = enough or asyncio.Event()
             submitting = asyncio.create_task(frontend.keep_busy(at_once if only is None else 0, enough.is_set))
             try:
                 async with daemon:
@@ -91,10 +96,14 @@ async def kill_again_and_again(
                         await frontend.submit()
                     await daemon.told("workflow.accepted", count=only or 1)
                     for number in range(kills):
+                        if enough.is_set():
+                            break
                         await _kill_once(killing, scene, moments[number % len(moments)])
                         if number % _LOOK_EVERY_KILLS == _LOOK_EVERY_KILLS - 1:
                             await _look(killing, frontend, sandbox.inventory)
-                        progress(number + 1, killing)
+                        killing.submitted, killing.ended = len(frontend.submitted), len(frontend.outcomes)
+                        killing.seconds = time.monotonic() - begun
+                        progress(killing)
                     enough.set()
                     await submitting
                     await _let_end(daemon, frontend)
@@ -144,6 +153,6 @@ async def _let_end(daemon: Daemon, frontend: Frontend) -> None:
 async def _settle(killing: Killing, frontend: Frontend, outcomes: Mailbox, inventory: Path) -> None:
     told: list[Any] = outcomes.bodies
     books = await asyncio.to_thread(audit, inventory)
-    killing.verdict = judge(frontend.submitted, frontend.outcomes, told, books)
-    killing.submitted = len(frontend.submitted)
-    killing.doomed = dict(frontend.doomed)
+    killing.verdict = judge(frontend.submitted, frontend.outcomes, told, books, frontend.doomed)
+    killing.submitted, killing.ended = len(frontend.submitted), len(frontend.outcomes)
+    killing.doomed = dict(Counter(map(str, frontend.doomed.values())))

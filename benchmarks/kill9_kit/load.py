@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,24 +16,49 @@ from benchmarks.kill9_kit.mail import Mailbox, Post
 from jada_orchestrator.sandbox.inventory import Books, faults
 from jada_orchestrator.sandbox.model import Fault, FaultKind, ScriptedModel
 
-_CITIES: Final = ("Lisbon", "Porto", "London", "Paris", "Berlin", "Munich", "Madrid", "Barcelona", "Rome", "Vienna")
+_CITIES: Final = (
+    *("Lisbon", "Porto", "London", "Paris", "Berlin", "Munich", "Madrid", "Barcelona"),
+    *("Rome", "Vienna", "Frankfurt", "Milan", "Amsterdam", "Zurich", "Dublin", "Copenhagen"),
+)
+_WEEKS: Final = 100
+"""Each booking has a city and a week of its own, 1,600 times over: rooms and seats are as few as real ones."""
+_FIRST_WEEK_IN_DAYS: Final = 30
 _WISHES: Final = (
     "Two of us, Boston to {city} {first} to {last}, a hotel, under $9,000 all in.",
     "One person, flights from Boston to {city} on {first}, return on {last}.",
     "A hotel in {city} from {first} to {last} for two people.",
     "Boston to {city} {first} to {last} for two, with a hotel and a car.",
 )
-_AGENT_FAULTS: Final[tuple[tuple[str, str, str], ...]] = (
-    ("flights.ticket", "fail", "AIRLINE_REFUSED"),
-    ("hotels.book", "fail", "NO_ROOM"),
-    ("payments.capture", "fail", "CARD_DECLINED"),
-    ("orders.create", "fail", "ORDERS_CLOSED"),
-    ("payments.capture", "crash", "after"),
-    ("hotels.hold", "crash", "after:exit"),
-    ("flights.hold", "cut", "after:0.5"),
-    ("flights.ticket", "late", "1"),
-    ("flights.search", "fail", "BUSY:retryable"),
-    ("validator.policy", "twice", ""),
+
+
+@dataclass(frozen=True, slots=True)
+class Doom:
+    """A fault that is ordered for one booking: which action meets it, and how (`sandbox.inventory.faults`)."""
+
+    action: str
+    mode: str
+    argument: str
+
+    def __str__(self) -> str:
+        """Return it in a few words."""
+        return f"{self.action} {self.mode} {self.argument}".strip()
+
+    def explains(self, code: str) -> bool:
+        """Tell whether a booking that meets it may end with this code."""
+        return self.mode == "fail" and self.argument == code
+
+
+_AGENT_FAULTS: Final = (
+    Doom("flights.ticket", "fail", "AIRLINE_REFUSED"),
+    Doom("hotels.book", "fail", "NO_ROOM"),
+    Doom("payments.capture", "fail", "CARD_DECLINED"),
+    Doom("orders.create", "fail", "ORDERS_CLOSED"),
+    Doom("payments.capture", "crash", "after"),
+    Doom("hotels.hold", "crash", "after:exit"),
+    Doom("flights.hold", "cut", "after:0.5"),
+    Doom("flights.ticket", "late", "1"),
+    Doom("flights.search", "fail", "BUSY:retryable"),
+    Doom("validator.policy", "twice", ""),
 )
 """What happens to a doomed booking: the first `_UNDOING` have it undone, the others are nobody's to notice."""
 _UNDOING: Final = 4
@@ -59,8 +84,10 @@ class Frontend:
         self._inventory = inventory
         self._model = model
         self._seed = seed
+        self._today = datetime.now(UTC).date()
         self._submitted_at: dict[str, float] = {}
-        self.doomed: Counter[str] = Counter()
+        self.doomed: dict[str, Doom] = {}
+        """What was ordered to happen to which booking."""
 
     @property
     def submitted(self) -> list[str]:
@@ -94,13 +121,14 @@ class Frontend:
         request_id = f"kill-{number:05d}"
         self._submitted_at[request_id] = time.monotonic()
         dice = random.Random(f"{self._seed}/{number}")
-        first = date(2027, 1, 10) + timedelta(days=dice.randrange(300))
+        city, week = _CITIES[number % len(_CITIES)], number // len(_CITIES) % _WEEKS
+        first = self._today + timedelta(days=_FIRST_WEEK_IN_DAYS + 7 * week)
         last = first + timedelta(days=dice.randint(2, 6))
         wish = dice.choice(_WISHES).format(
-            city=dice.choice(_CITIES), first=first.strftime("%-d %B %Y"), last=last.strftime("%-d %B %Y")
+            city=city, first=first.strftime("%-d %B %Y"), last=last.strftime("%-d %B %Y")
         )
         if doom or dice.random() < _DOOMED_SHARE:
-            await self._doom(request_id, *dice.choice(_AGENT_FAULTS[: _UNDOING if doom else None]))
+            await self._order(request_id, dice.choice(_AGENT_FAULTS[: _UNDOING if doom else None]))
         if hold:
             self._model.faults.order(Fault(FaultKind.HOLD, match=request_id))
         elif dice.random() < _ODD_MODEL_SHARE:
@@ -109,7 +137,7 @@ class Frontend:
             "schema": "jada.request/1",
             "request_id": request_id,
             "text": wish,
-            "booking": {"customer_id": f"c-{dice.randrange(50)}"},
+            "booking": {"customer_id": f"c-{number:05d}"},
             "ordering_key": f"lane-{dice.randrange(40)}" if dice.random() < 0.2 else None,
         }
         request = {name: value for name, value in request.items() if value is not None}
@@ -118,10 +146,10 @@ class Frontend:
             await self._post.send(self._queue, request)
         return request_id
 
-    async def _doom(self, request_id: str, action: str, mode: str, argument: str) -> None:
+    async def _order(self, request_id: str, doom: Doom) -> None:
         def order() -> None:
             with contextlib.closing(Books(self._inventory)) as books:
-                faults.order(books, action, mode, argument or None, request=request_id)
+                faults.order(books, doom.action, doom.mode, doom.argument or None, request=request_id)
 
-        self.doomed[f"{action} {mode} {argument}".strip()] += 1
+        self.doomed[request_id] = doom
         await asyncio.to_thread(order)

@@ -41,6 +41,7 @@ from jada_orchestrator.wire import requests
 TEXT: Final = "Two of us, Boston to Lisbon 3-10 May 2027, a hotel near Alfama, under $5,000 all in."
 MODEL: Final = "claude-sonnet-4-6"
 _COMMIT: Final = 500
+_UNBOUNDED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,12 @@ async def book_once(folder: Path) -> Pattern:
 
 
 def catalogue_without_bounds(folder: Path) -> Path:
-    """Copy the reference catalogue without its agents' own limits, which would be what is measured."""
+    """Copy the reference catalogue with agents that bear everything: their own limits would be what is measured."""
     shutil.copytree(reference_catalogue(), folder, dirs_exist_ok=True)
     yaml = YAML()
     for path in sorted(folder.glob("*.yaml")):
         agent = yaml.load(path.read_text("utf-8"))
-        agent.pop("limits", None)
+        agent["limits"] = {"concurrency": _UNBOUNDED}
         with path.open("w", encoding="utf-8") as file:
             yaml.dump(agent, file)
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,34 +21,44 @@ _CONNECTIONS: Final = 1_000
 
 @dataclass(slots=True)
 class Recovery:
-    """The figures of one size, a value for each start."""
+    """The figures of one size, a value for each start.
+
+    A workflow moves again when nothing of the restart holds it back any more: what was lost is durably known to be, and
+    each of its calls is under way or in line for a slot. How soon those in line get one is a matter of what the agents
+    and the connections bear, not of recovery; so both are measured.
+    """
 
     workflows: int
     recovered_s: list[float] = field(default_factory=list)
-    """Until the log said `daemon.recovered`."""
+    """Until the log said `daemon.recovered`: all of them move again."""
     moving_s: list[float] = field(default_factory=list)
     """Until the last workflow's first call had arrived outside."""
     cpu_s: list[float] = field(default_factory=list)
-    """Processor time of the daemon until then: what the figure would be on a machine that does nothing else."""
+    """Processor time of the daemon until it had recovered: steadier than time where a machine is shared."""
     rss_mib: list[float] = field(default_factory=list)
-    """Memory in use when all were moving."""
-    fill_s: float = 0.0
+    """Memory in use when all had been heard of."""
 
 
-async def measure_recovery(folder: Path, workflows: int, repeats: int) -> Recovery:
-    """Fill a journal, and start the daemon on a copy of it so often."""
+async def measure_recovery(recovery: Recovery, folder: Path, repeats: int, tell: Callable[[str], None]) -> None:
+    """Fill a journal, and start the daemon on a copy of it so often; figures are added to `recovery` as they come."""
+    workflows = recovery.workflows
+    tell(f"{workflows:,} in flight: making the journal")
     pattern = await book_once(folder / "pattern")
     agents = catalogue_without_bounds(folder / "agents")
     filled = folder / "filled"
     ids = set(await fill(f"sqlite://{filled / 'journal.db'}", workflows, pattern, read_catalogue(agents), seed=1))
-    recovery = Recovery(workflows)
     async with NullAws(pattern.outputs) as aws:
         for number in range(repeats):
             here = folder / f"start-{number}"
             shutil.copytree(filled, here)
             await _start_once(recovery, here, agents, aws, ids)
             shutil.rmtree(here)
-    return recovery
+            tell(
+                f"{workflows:,} in flight, start {number + 1} of {repeats}: recovered after "
+                f"{recovery.recovered_s[-1]:.2f} s ({recovery.cpu_s[-1]:.2f} s of CPU), all heard of after "
+                f"{recovery.moving_s[-1]:.2f} s"
+            )
+    shutil.rmtree(filled)
 
 
 async def _start_once(recovery: Recovery, folder: Path, agents: Path, aws: NullAws, ids: set[str]) -> None:
@@ -65,6 +76,7 @@ async def _start_once(recovery: Recovery, folder: Path, agents: Path, aws: NullA
     }
     async with Daemon(folder, environment) as daemon:
         await daemon.told("daemon.recovered", within_s=_RECOVERY_S_MAX)
+        recovery.cpu_s.append(_cpu_s(daemon.pid))
         await until(
             lambda: len(aws.first_heard.keys() & ids) == len(ids),
             "every workflow is heard of",
@@ -74,7 +86,6 @@ async def _start_once(recovery: Recovery, folder: Path, agents: Path, aws: NullA
         [recovered] = daemon.events("daemon.recovered")
         recovery.recovered_s.append(daemon.seen_at[daemon.lines.index(recovered)] - daemon.started_at)
         recovery.moving_s.append(max(aws.first_heard[each] for each in ids) - daemon.started_at)
-        recovery.cpu_s.append(_cpu_s(daemon.pid))
         recovery.rss_mib.append(_rss_mib(daemon.pid))
 
 

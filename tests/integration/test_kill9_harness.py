@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kill9_kit.killing import kill_again_and_again
+from benchmarks.kill9_kit.load import Doom
 from benchmarks.kill9_kit.verdict import judge
 from jada_orchestrator.sandbox.inventory import Books
 from jada_orchestrator.sandbox.inventory.audit import Doubled, Findings, Standing, audit
@@ -25,6 +26,7 @@ async def test_five_kills(tmp_path: Path) -> None:
     assert killing.verdict.doubled == []
     assert killing.verdict.half_made == []
     assert killing.on_the_way == []
+    assert killing.verdict.unexplained == []
     assert killing.kills.total() == 5
     assert sum(killing.verdict.outcomes.values()) == killing.submitted == 16
 
@@ -57,6 +59,20 @@ async def test_the_harness_sees_what_is_doubled(tmp_path: Path) -> None:
     assert len(verdict.doubled) == 3
     assert "hb-1, hb-2" in verdict.doubled[0]
     assert judge([], {}, repeated, the_books(tmp_path)).clean
+
+
+async def test_the_harness_sees_what_ended_for_no_reason(tmp_path: Path) -> None:
+    """A booking that did not complete is explained by what was ordered for it, and by nothing else."""
+    outcomes = {"a": "compensated", "b": "compensated", "c": "failed", "d": "completed"}
+    mails = [
+        {"id": f"wf-{name}.1", "subject": name, "data": {"status": status, "error": {"code": code, "message": "no"}}}
+        for (name, status), code in zip(outcomes.items(), ("NO_ROOM", "SOLD_OUT", "INTERRUPTED", ""), strict=True)
+    ]
+    refused = Doom("hotels.book", "fail", "NO_ROOM")
+    verdict = judge(outcomes, outcomes, mails, the_books(tmp_path), {"a": refused, "b": refused})
+    assert [sentence.partition(" ")[0] for sentence in verdict.unexplained] == ["b", "c"]
+    assert "SOLD_OUT: no (what was ordered for it: hotels.book fail NO_ROOM)" in verdict.unexplained[0]
+    assert verdict.outcomes["compensated (NO_ROOM)"] == 1
 
 
 async def test_the_harness_sees_what_is_half_made(tmp_path: Path) -> None:

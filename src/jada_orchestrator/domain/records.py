@@ -346,6 +346,19 @@ class RetryStarted:
 
     by: str
     revision: int
+    catalogue_version: CatalogueVersion = CatalogueVersion("")
+    """Where it never got a plan: the catalogue with which it is planned now. Empty: the one that it had."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAsked:
+    """An operator wants the workflow to go on from its failed tasks once those before it in its lane have ended.
+
+    It stays as it ended until then. `wanted` is false where somebody thought better of it.
+    """
+
+    by: str
+    wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,6 +456,7 @@ Record: TypeAlias = (
     | UndoQuestionAnswered
     | TaskKept
     | RetryStarted
+    | RetryAsked
     | Quarantined
     | Released
     | OutcomeDecided

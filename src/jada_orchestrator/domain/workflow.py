@@ -402,6 +402,8 @@ class Workflow:
     failure: Failure | None = None
     result: Json = None
     terminal: TerminalStatus | None = None
+    retry_asked: str | None = None
+    """Who wants it to go on from its failed tasks, while it waits for its turn in its lane."""
     rejected_faults: tuple[Fault, ...] = ()
     rejected_reply_to: str | None = None
     rejected_tenant: str = "default"
@@ -422,9 +424,22 @@ class Workflow:
         """Whether nothing at all is left to do: it may leave the memory."""
         return (
             self.terminal is not None
+            and self.retry_asked is None
             and self.dead_letter != "wanted"
             and all(outcome.delivered for outcome in self.outcomes)
         )
+
+    @property
+    def lane(self) -> str | None:
+        """The ordering key by which it runs after others, or others after it; None once it has left its lane."""
+        if self.request is None or (self.is_terminal and self.retry_asked is None):
+            return None
+        return self.request.ordering_key
+
+    @property
+    def waits_for_turn(self) -> bool:
+        """Whether it begins when `TurnCame` says so."""
+        return self.status is Status.ACCEPTED or self.retry_asked is not None
 
     @property
     def request_id(self) -> str:

@@ -62,6 +62,7 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.UndoQuestionAnswered: whole.undo_question_answered,
     r.TaskKept: calls.task_kept,
     r.RetryStarted: whole.retry_started,
+    r.RetryAsked: whole.retry_asked,
     r.Quarantined: whole.quarantined,
     r.Released: whole.released,
     r.OutcomeDecided: whole.outcome_decided,

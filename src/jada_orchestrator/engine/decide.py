@@ -18,7 +18,7 @@ from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine.attempts import attempt_ended, reply_arrived, resumed, slot_granted
 from jada_orchestrator.engine.due import timer_fired
 from jada_orchestrator.engine.ending import tell
-from jada_orchestrator.engine.people import control_arrived
+from jada_orchestrator.engine.people import control_arrived, retry_now
 from jada_orchestrator.engine.planning_events import planner_failed, proposal_received
 
 
@@ -34,9 +34,9 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
         return []
     match event:
         case e.ControlArrived():
-            return _controlled(workflow, event, now)
+            return _controlled(workflow, event, now, catalogue)
         case e.TurnCame():
-            return [r.PlanningStarted(1)] if workflow.status is Status.ACCEPTED else []
+            return _turn_came(workflow, catalogue)
         case e.ProposalReceived():
             return proposal_received(workflow, event, now, catalogue)
         case e.PlannerFailed():
@@ -62,11 +62,17 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
             assert_never(event)
 
 
-def _controlled(workflow: Workflow, event: e.ControlArrived, now: UtcMs) -> list[Record]:
+def _turn_came(workflow: Workflow, catalogue: Catalogue) -> list[Record]:
+    if workflow.retry_asked is not None:
+        return [retry_now(workflow, workflow.retry_asked, catalogue)]
+    return [r.PlanningStarted(1)] if workflow.status is Status.ACCEPTED else []
+
+
+def _controlled(workflow: Workflow, event: e.ControlArrived, now: UtcMs, catalogue: Catalogue) -> list[Record]:
     if event.command == "release" and workflow.quarantined is not None:
         # What was in flight when it was set aside is lost by now, as after a restart.
-        return [*control_arrived(workflow, event), *resumed(workflow, now)]
-    return control_arrived(workflow, event)
+        return [*control_arrived(workflow, event, catalogue), *resumed(workflow, now)]
+    return control_arrived(workflow, event, catalogue)
 
 
 def _is_heard_in_quarantine(event: e.Event) -> bool:

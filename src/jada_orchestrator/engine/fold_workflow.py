@@ -244,6 +244,12 @@ def undo_question_answered(workflow: Workflow, record: r.UndoQuestionAnswered, a
     workflow.status = Status.RUNNING
 
 
+def retry_asked(workflow: Workflow, record: r.RetryAsked, at: UtcMs) -> None:
+    """Fold `RetryAsked`."""
+    del at
+    workflow.retry_asked = record.by if record.wanted else None
+
+
 def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None:
     """Fold `RetryStarted`."""
     workflow.terminal = None
@@ -253,6 +259,9 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
     workflow.revisions = 0
     workflow.leave_standing = None
     workflow.cancelled = False
+    workflow.retry_asked = None
+    if record.catalogue_version:
+        workflow.catalogue_version = record.catalogue_version
     if workflow.plan is None:
         call = workflow.planning.call + 1
         workflow.planning = Planning(call=call, asking=True, since=at, clarifications=workflow.planning.clarifications)

@@ -22,6 +22,10 @@ class Lanes:
         lane.setdefault(workflow_id)
         return next(iter(lane)) == workflow_id
 
+    def lead(self, ordering_key: str, workflow_id: WorkflowId) -> None:
+        """Put a workflow that is under way at the head of its lane: an older one that waits again waits behind it."""
+        self._queues[ordering_key] = {workflow_id: None, **self._queues.get(ordering_key, {})}
+
     def leave(self, ordering_key: str, workflow_id: WorkflowId) -> WorkflowId | None:
         """Take a workflow out; return the one whose turn has come by that, if any."""
         lane = self._queues.get(ordering_key)

@@ -6,13 +6,15 @@ from typing import assert_never
 
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import CatalogueVersion
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Phase, Status, Workflow
 from jada_orchestrator.engine.ending import abandon
 
 
-def control_arrived(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
+def control_arrived(workflow: Workflow, event: e.ControlArrived, catalogue: Catalogue) -> list[Record]:
     """Return what a person's command leads to."""
     match event.command:
         case "cancel":
@@ -26,14 +28,30 @@ def control_arrived(workflow: Workflow, event: e.ControlArrived) -> list[Record]
                 return []
             return [r.ClarificationAnswered(event.text, event.by, workflow.planning.call + 1)]
         case "retry":
-            return [r.RetryStarted(event.by, workflow.revision + 1)] if may_retry(workflow) is None else []
+            return _retry(workflow, event, catalogue)
         case "release":
             return [r.Released(event.by)] if workflow.quarantined is not None else []
         case _:
             assert_never(event.command)
 
 
+def _retry(workflow: Workflow, event: e.ControlArrived, catalogue: Catalogue) -> list[Record]:
+    if may_retry(workflow) is not None or workflow.retry_asked is not None:
+        return []
+    if workflow.request is not None and workflow.request.ordering_key is not None:
+        return [r.RetryAsked(event.by)]  # others share its key: `TurnCame` begins it
+    return [retry_now(workflow, event.by, catalogue)]
+
+
+def retry_now(workflow: Workflow, by: str, catalogue: Catalogue) -> Record:
+    """Return what has a workflow go on; one that never got a plan is planned with the present catalogue."""
+    version = catalogue.version if workflow.plan is None else CatalogueVersion("")
+    return r.RetryStarted(by, workflow.revision + 1, version)
+
+
 def _cancel(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
+    if workflow.retry_asked is not None:
+        return [r.RetryAsked(event.by, wanted=False)]
     if workflow.is_terminal or workflow.cancelled:
         return []
     why = f": {event.text}" if event.text else ""

@@ -200,6 +200,15 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
     ),
     r.TaskKept: ("info", "task.kept", lambda x: f"{x.task_id} stays: it is optional, and the request allows that"),
     r.RetryStarted: ("info", "retry.started", lambda x: f"{x.by} has it go on from its failed tasks"),
+    r.RetryAsked: (
+        "info",
+        "retry.asked",
+        lambda x: (
+            f"{x.by} wants it to go on from its failed tasks when its turn has come"
+            if x.wanted
+            else f"{x.by} does not want it to go on any more"
+        ),
+    ),
     r.Quarantined: (
         "critical",
         "workflow.quarantined",

@@ -272,8 +272,11 @@ class Turns:
                 self._catalogues[version] = catalogue
 
     def _catalogue_of(self, workflow: Workflow) -> Catalogue:
-        """Return the catalogue that a workflow was accepted with; never another one in its place."""
-        if not workflow.catalogue_version:
+        """Return the catalogue that a workflow was accepted with; never another one in its place.
+
+        One that ended without a plan has no use for it: if it is tried again, it is planned with the present one.
+        """
+        if not workflow.catalogue_version or (workflow.is_terminal and workflow.plan is None):
             return self._tunables.catalogue
         catalogue = self._catalogues.get(workflow.catalogue_version)
         if catalogue is None:
@@ -284,9 +287,12 @@ class Turns:
 
     def _admit(self, workflow: Workflow) -> None:
         self._workflows[workflow.workflow_id] = workflow
-        key = workflow.request.ordering_key if workflow.request is not None else None
-        if key is not None and not workflow.is_terminal:
-            self._lanes.join(key, workflow.workflow_id)
+        if workflow.lane is None:
+            return
+        if workflow.waits_for_turn:
+            self._lanes.join(workflow.lane, workflow.workflow_id)
+        else:
+            self._lanes.lead(workflow.lane, workflow.workflow_id)
 
     # --- Deciding -------------------------------------------------------------------------------------------------
 
@@ -382,12 +388,12 @@ class Turns:
             key = workflow.request.ordering_key if workflow.request is not None else None
             if key is None:
                 continue
-            if workflow.is_terminal:
+            if workflow.lane is None:
                 turn_of = self._lanes.leave(key, workflow.workflow_id)
             else:
                 turn_of = workflow.workflow_id if self._lanes.join(key, workflow.workflow_id) else None
             following = self._workflows.get(turn_of) if turn_of is not None else None
-            if following is not None and following.status is Status.ACCEPTED:
+            if following is not None and following.waits_for_turn:
                 await self._decide(turn, following, TurnCame())
 
     async def _grant_slots(self, turn: _Turn) -> None:

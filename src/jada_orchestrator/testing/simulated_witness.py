@@ -21,7 +21,7 @@ from jada_orchestrator.domain.records import (
     TaskBackedOff,
     WorkflowAccepted,
 )
-from jada_orchestrator.domain.workflow import Phase, Task, Workflow
+from jada_orchestrator.domain.workflow import Phase, Status, Task, Workflow
 from jada_orchestrator.engine import apply
 from jada_orchestrator.engine.audit import breaches
 from jada_orchestrator.engine.branches import delivers, lets_others_go
@@ -59,7 +59,6 @@ class Witness:
         self._folded: dict[WorkflowId, Workflow] = {}
         self._keys: dict[tuple[WorkflowId, TaskId, Side], tuple[IdempotencyKey, int]] = {}
         self._lanes: dict[str, list[WorkflowId]] = {}
-        self._retried: set[WorkflowId] = set()
 
     def object(self, sentence: str, workflow_id: WorkflowId | None = None) -> None:
         """Note a broken law."""
@@ -93,7 +92,7 @@ class Witness:
                         if append.workflow_id not in lane:
                             lane.append(append.workflow_id)
                     case RetryStarted():
-                        self._retried.add(append.workflow_id)
+                        self._check_alone(append.workflow_id)
                     case TaskBackedOff(purpose="call", failure=failure) as backed_off if failure.code == "BUSY":
                         self._check_answer(append.workflow_id, backed_off)
                     case _:
@@ -116,15 +115,20 @@ class Witness:
             self.object(sentence, workflow_id)
 
     def _check_turn(self, workflow_id: WorkflowId) -> None:
-        """Requests that share an ordering key run one after another, in order of acceptance.
-
-        One that an operator took up again after its end does not wait for the others any more.
-        """
+        """Requests that share an ordering key run one after another, in order of acceptance."""
         for key, lane in self._lanes.items():
             for earlier in lane[: lane.index(workflow_id)] if workflow_id in lane else ():
                 workflow = self.durable(earlier)
-                if workflow is not None and not workflow.is_terminal and earlier not in self._retried:
+                if workflow is not None and not workflow.is_terminal:
                     self.object(f"it began while {earlier}, before it in the lane {key}, was under way", workflow_id)
+
+    def _check_alone(self, workflow_id: WorkflowId) -> None:
+        """One that is taken up again after its end waits until no other of its lane is under way."""
+        for key, lane in self._lanes.items():
+            for other in lane if workflow_id in lane else ():
+                workflow = self.durable(other) if other != workflow_id else None
+                if workflow is not None and not workflow.is_terminal and workflow.status is not Status.ACCEPTED:
+                    self.object(f"it was tried again while {other}, in the same lane {key}, was under way", workflow_id)
 
     # --- Calls --------------------------------------------------------------------------------------------------------
 

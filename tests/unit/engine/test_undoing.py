@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.engine.keys import call_key
 from jada_orchestrator.engine.people import may_retry
-from jada_orchestrator.testing.catalogues import Ref, proposal, task
+from jada_orchestrator.testing.catalogues import Ref, proposal, request, task
 from tests.unit.engine.driver import (
     BUSY,
     DONE_BUT_LOST,
@@ -341,6 +344,25 @@ def test_retry_of_a_request_without_a_plan_plans_again() -> None:
     driver.propose(one())
     driver.run()
     assert driver.told() == ["failed", "completed"]
+
+
+def test_a_retry_in_a_lane_can_be_withdrawn() -> None:
+    """In a lane a retry waits for its turn, stays as it ended meanwhile, and a cancel is the end of it."""
+    driver = Driver(booking=replace(request(), ordering_key="k"))
+    driver.arrive()
+    driver.feed(e.TurnCame())
+    driver.fail_planning("permanent")
+    driver.deliver()
+    assert driver.control("retry") == [r.RetryAsked("ann")]
+    assert driver.control("retry") == []
+    assert driver.workflow.terminal == "failed"
+    assert not driver.workflow.is_done
+    assert driver.control("cancel") == [r.RetryAsked("ann", wanted=False)]
+    assert driver.workflow.is_done
+    driver.control("retry")
+    (started,) = driver.feed(e.TurnCame())
+    assert isinstance(started, r.RetryStarted)
+    assert started.catalogue_version == driver.catalogue.version
 
 
 def test_an_input_that_cannot_be_made_fails_its_task() -> None:

@@ -12,12 +12,12 @@ import pytest
 
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import RequestId, WorkflowId, workflow_id_of
+from jada_orchestrator.domain.ids import CatalogueVersion, RequestId, WorkflowId, workflow_id_of
 from jada_orchestrator.domain.records import CallDue, Entry
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.journal import JournalSupersededError, Stored
-from jada_orchestrator.ports.planner import PlannerQuestion
+from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion
 from jada_orchestrator.ports.queues import OutcomeMessage
 from jada_orchestrator.runtime.orchestrator import Ended
 from jada_orchestrator.runtime.timers import Timers
@@ -33,6 +33,7 @@ ROOM = proposal(
     task("hold", "rooms.hold", offer_id=Ref("rooms.offers[0].offer_id")),
 )
 CHECK = proposal(task("check", "checks.request", day="Monday"))
+UNPLANNABLE = PlannerError("permanent", Failure("UNPLANNABLE", "it cannot be planned"))
 
 
 def plan_of(question: PlannerQuestion) -> JsonObject:
@@ -438,6 +439,50 @@ def test_lanes_survive_a_kill() -> None:
             await house.until(lambda: len(house.outcomes()) == 3)
         order = [request_id for request_id, _ in house.outcomes()]
         assert order.index("first") < order.index("second")
+
+    in_house(scenario)
+
+
+def test_a_retry_waits_for_its_lane() -> None:
+    """Who is tried again stands behind whoever is under way in its lane, before and after a restart."""
+
+    async def scenario(house: House) -> None:
+        house.planner.fail(UNPLANNABLE)
+        async with house.process():
+            house.send("first", key="k")
+            await house.until(lambda: house.outcomes() == [("first", "failed")])
+            house.planner.hold()
+            house.send("second", key="k")
+            await house.until(lambda: len(house.planner.questions) == 2)
+            house.send("first", say="retry")
+            await asyncio.sleep(1)
+        async with house.process():
+            await asyncio.sleep(1)
+            assert {q.request.request_id for q in house.planner.questions[1:]} == {"second"}
+            house.planner.release()
+            await house.until(lambda: len(house.outcomes()) == 3)
+        assert house.outcomes() == [("first", "failed"), ("second", "completed"), ("first", "completed")]
+
+    in_house(scenario)
+
+
+def test_what_never_got_a_plan_is_planned_anew_with_the_present_catalogue() -> None:
+    """An operator who mended the catalogue and tries again is not answered by the one that was wrong."""
+
+    async def scenario(house: House) -> None:
+        house.planner.fail(UNPLANNABLE)
+        mended = replace(house.catalogue, version=CatalogueVersion("mended"))
+        async with house.process() as orchestrator:
+            house.send("web-1")
+            await house.until(lambda: house.outcomes() == [("web-1", "failed")])
+            await orchestrator.reload(replace(house.tunables(), catalogue=mended))
+            house.send("web-1", say="retry")
+            await house.until(lambda: len(house.outcomes()) == 2)
+        durable = house.durable()
+        assert durable is not None
+        assert durable.plan is not None
+        assert durable.plan.catalogue_version == durable.catalogue_version == "mended"
+        assert house.planner.questions[-1].catalogue.version == "mended"
 
     in_house(scenario)
 

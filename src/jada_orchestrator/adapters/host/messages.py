@@ -247,6 +247,9 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "what was done, or have the booking go on: jada retry @JADA_REQUEST_ID@",
     ),
     "task.compensated": Meaning("A task was undone", "Nothing to do."),
+    "task.taken": Meaning("A conditional task is to be called", "Nothing to do."),
+    "task.expanded": Meaning("A task is called once for each item of a list", "Nothing to do."),
+    "task.joined": Meaning("All calls of a task's list are over", "Nothing to do."),
     "task.kept": Meaning("A task's effect stays although the booking is undone", _STORY),
     "task.stands": Meaning(
         "A task could not be undone and stands",
@@ -259,6 +262,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "undo.decided": Meaning("It was decided whether something is undone", _STORY),
     "cancel.requested": Meaning("Somebody wants a booking cancelled", "What was done is undone. " + _STORY),
     "retry.started": Meaning("Somebody has a booking go on", _STORY),
+    "retry.asked": Meaning("Somebody wants a booking to go on when its turn has come", _STORY),
     "outcome.decided": Meaning("The frontend is to be told", "Nothing to do."),
     "outcome.published": Meaning("The frontend was told", "Nothing to do."),
     "outcome.reopened": Meaning(

@@ -62,6 +62,7 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "undo_question_answered": r.UndoQuestionAnswered,
     "task_kept": r.TaskKept,
     "retry_started": r.RetryStarted,
+    "retry_asked": r.RetryAsked,
     "quarantined": r.Quarantined,
     "released": r.Released,
     "outcome_decided": r.OutcomeDecided,
