@@ -356,7 +356,7 @@ def test_a_retry_in_a_lane_can_be_withdrawn() -> None:
     assert driver.control("retry") == [r.RetryAsked("ann")]
     assert driver.control("retry") == []
     assert driver.workflow.terminal == "failed"
-    assert not driver.workflow.is_done
+    assert driver.workflow.retry_asked == "ann"
     assert driver.control("cancel") == [r.RetryAsked("ann", wanted=False)]
     assert driver.workflow.is_done
     driver.control("retry")
