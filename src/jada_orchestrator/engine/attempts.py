@@ -234,7 +234,10 @@ def resumed(workflow: Workflow, now: UtcMs) -> list[Record]:
         task = workflow.tasks[task_id]
         call = task.call(side)
         terms = terms_of_call(workflow, task, side, call.purpose)
-        if terms.via == "sqs" and terms.idempotent and now < call.deadline and call.phase is not Phase.LOOKING_UP:
+        # What has little time left was kept from being answered by our own absence: that must not count as a silence.
+        enough_ms = terms.timeout_ms // 2 if terms.effect is Effect.READ else 1
+        kept = terms.via == "sqs" and terms.idempotent and call.phase is not Phase.LOOKING_UP
+        if kept and now + enough_ms <= call.deadline:
             continue
         records.append(_interrupted(workflow, task, side, now))
     return records

@@ -9,6 +9,7 @@ from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import RetryPolicy
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import IdempotencyKey, TaskId
+from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS, LOOKUP_SAFETY_MS, LOOKUPS_MAX, REFUSALS_MAX
 from jada_orchestrator.domain.workflow import Phase
 from jada_orchestrator.engine.keys import attempt_key, call_key
@@ -429,6 +430,16 @@ def test_a_worker_whose_time_is_over_is_lost() -> None:
     driver.now = driver.call_of("hold").deadline
     driver.resume()
     assert driver.call("hold").maybe
+
+
+def test_a_worker_that_our_absence_left_little_time_is_asked_again() -> None:
+    """A read in a worker's queue is made again, for nothing, when less than half of its time is left."""
+    driver = begun(one("checks.request", day="Monday"))
+    driver.grant("hold")
+    driver.now = UtcMs(driver.call_of("hold").deadline - 2_000)
+    driver.resume()
+    assert list(driver.workflow.grantable) == [("hold", "do")]
+    assert driver.call("hold").reached == 0
 
 
 def test_a_lookup_in_flight_is_put_again() -> None:
