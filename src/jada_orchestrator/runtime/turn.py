@@ -17,7 +17,6 @@ from jada_orchestrator.capacity.health import AgentView
 from jada_orchestrator.capacity.slots import Slots
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.commands import Command, PublishOutcome, SendToDeadLetter, WaitUntil
-from jada_orchestrator.domain.documents import digest_of_text
 from jada_orchestrator.domain.events import (
     Event,
     LawBroken,
@@ -28,8 +27,7 @@ from jada_orchestrator.domain.events import (
     TimerFired,
     TurnCame,
 )
-from jada_orchestrator.domain.faults import Fault
-from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId, refused_workflow_id_of
+from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import TURN_EVENTS_MAX, WAITING_FOR_PEOPLE_MAX
 from jada_orchestrator.domain.records import AttemptStarted, Entry
@@ -50,6 +48,7 @@ from jada_orchestrator.runtime.health import CatalogueLostError, Health, note_tr
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.ownership import Keeper, missing_of, wanted_for
 from jada_orchestrator.runtime.perform import Performer
+from jada_orchestrator.runtime.routing import route
 from jada_orchestrator.runtime.telling import Teller
 from jada_orchestrator.runtime.timers import Timers
 from jada_orchestrator.runtime.world import Tunables, World
@@ -297,7 +296,7 @@ class Turns:
     # --- Deciding -------------------------------------------------------------------------------------------------
 
     async def _decide_item(self, turn: _Turn, item: Item) -> None:
-        workflow_id, event = self._route(item)
+        workflow_id, event = route(item, self._workflows.get(item.workflow_id))
         if workflow_id in self._unreadable:
             turn.receipts.append((item, Receipt.QUARANTINED))
             return
@@ -315,28 +314,6 @@ class Turns:
         learn_ending(self._slots, workflow, event, turn.now)
         ok = await self._decide(turn, workflow, event)
         turn.receipts.append((item, Receipt.DURABLE if ok else Receipt.QUARANTINED))
-
-    def _route(self, item: Item) -> tuple[WorkflowId, Event]:
-        """Return whose event this is: other content under a known request id is a rejected workflow of its own."""
-        event = item.event
-        if not isinstance(event, RequestArrived):
-            return item.workflow_id, event
-        known = self._workflows.get(item.workflow_id)
-        if known is None or not known.exists or known.digest == event.digest:
-            return item.workflow_id, event
-        request = event.request
-        message = (
-            f"the request {request.request_id!r} came before with other content, which stands; choose a new request_id"
-        )
-        refused = RequestRefused(
-            request_id=request.request_id,
-            tenant=request.tenant,
-            reply_to=request.reply_to,
-            code="IDEMPOTENCY_CONFLICT",
-            faults=(Fault("IDEMPOTENCY_CONFLICT", "request_id", message),),
-            message=event.message,
-        )
-        return refused_workflow_id_of(digest_of_text(f"{request.request_id}\x00{event.digest}")), refused
 
     async def _decide(self, turn: _Turn, workflow: Workflow, event: Event) -> bool:
         """Decide one event; a workflow that makes us fail is put back to what is durable and set aside."""
