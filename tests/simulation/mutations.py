@@ -26,7 +26,7 @@ from jada_orchestrator.engine import attempts, keys, lookups, money
 from jada_orchestrator.engine.lanes import Lanes
 from jada_orchestrator.ports.journal import JournalAmbiguousError, JournalSupersededError, JournalUnavailableError
 from jada_orchestrator.ports.queues import QueueError
-from jada_orchestrator.runtime import perform
+from jada_orchestrator.runtime import perform, turn
 from jada_orchestrator.runtime.inbox import Inbox
 from jada_orchestrator.runtime.intake import Intake
 from jada_orchestrator.runtime.perform import Performer
@@ -160,7 +160,6 @@ def _undo_all_at_once(workflow: Any, why: Failure) -> Any:
 # --- The rest ---------------------------------------------------------------------------------------------------------
 
 _inbox_put = Inbox.put
-_route = Turns._route  # noqa: SLF001
 
 
 def _forget_the_recovered(self: Inbox, item: Any) -> None:
@@ -196,7 +195,7 @@ async def _know_only_the_newest(self: Turns, workflow: Any) -> None:
     self._catalogues.setdefault(workflow.catalogue_version, self._tunables.catalogue)
 
 
-def _first_content_only(self: Turns, item: Any) -> Any:
+def _first_content_only(item: Any, known: Any) -> Any:
     return item.workflow_id, item.event
 
 
@@ -226,5 +225,5 @@ MUTATIONS: Final = (
     Mutation("drop dead letters", ((Performer, "_send_to_dead_letter", _say_it_is_dead),)),
     Mutation("let everyone in a lane go", ((Lanes, "join", lambda self, ordering_key, workflow_id: True),)),
     Mutation("use the newest catalogue", ((Turns, "_know_catalogue", _know_only_the_newest),)),
-    Mutation("overlook conflicts", ((Turns, "_route", _first_content_only),)),
+    Mutation("overlook conflicts", ((turn, "route", _first_content_only),)),
 )
