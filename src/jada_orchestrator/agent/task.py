@@ -69,7 +69,7 @@ def parse_task(body: object, *, traceparent: str | None = None) -> Task | TaskFa
         deadline=reader.deadline(),
         model=reader.optional_text("model"),
         reply_to=reader.optional_text("reply_to"),
-        traceparent=traceparent,
+        traceparent=traceparent or reader.optional_text("traceparent"),
     )
     return TaskFaults(tuple(reader.faults)) if reader.faults else task
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import assert_never
 
 from jada_orchestrator.domain.catalogue import Catalogue, LambdaTransport, SqsTransport
@@ -123,7 +124,9 @@ class Performer:
             case AskPlanner():
                 work = self._ask(command, _question(workflow, catalogue, self._world.clock.now()))
             case Dispatch():
-                work = self._dispatch(command, *_attempt(workflow, command, catalogue, self._world.clock.now()))
+                target, call = _attempt(workflow, command, catalogue, self._world.clock.now())
+                context = self._world.tracing.context_of(workflow.workflow_id, command.task_id)
+                work = self._dispatch(command, target, call if context is None else replace(call, traceparent=context))
             case PublishOutcome():
                 pending = next(o for o in workflow.outcomes if o.outcome_id == command.outcome_id)
                 work = self._publish(command, workflow, pending)

@@ -82,4 +82,5 @@ class Teller:
                 task_id=line.task_id,
                 attempt=line.attempt,
                 agent=task.terms.agent if task is not None else None,
+                traceparent=workflow.request.traceparent if workflow.request is not None else None,
             )

@@ -21,6 +21,7 @@ from jada_orchestrator.ports.log import Log
 from jada_orchestrator.ports.ownership import Ownership
 from jada_orchestrator.ports.planner import AlwaysOpen, Planner, PlanningGate
 from jada_orchestrator.ports.queues import AgentReply, MessageSource, OutcomeSink, UnreadableReply
+from jada_orchestrator.ports.tracing import NoTracing, Tracing
 from jada_orchestrator.runtime.governed import Governing
 
 Control: TypeAlias = tuple[RequestId, ControlArrived]
@@ -59,6 +60,7 @@ class World:
     """The day's budgets, where they hold for all instances of a store together; None: each has its own, or none."""
     planning: PlanningGate = field(default_factory=AlwaysOpen)
     """Whether plans can be made at all; the governed planner itself, in the daemon."""
+    tracing: Tracing = field(default_factory=NoTracing)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import resource
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from jada_orchestrator.adapters.aws.errors import AwsSetupError
 from jada_orchestrator.adapters.claude.client import ModelConfigurationError
@@ -35,6 +36,7 @@ from jada_orchestrator.ports.journal import (
 from jada_orchestrator.ports.log import Log
 from jada_orchestrator.ports.operations import Reloaded
 from jada_orchestrator.ports.queues import QueueError
+from jada_orchestrator.ports.tracing import NoTracing, Tracing
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.world import World
 from jada_orchestrator.service.catalogues import read_catalogue
@@ -71,7 +73,8 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
     try:
         for notice in loaded.notices:
             log.emit("warning", "settings.notice", notice)
-        return await _start(loaded, CountingLog(tracing or log), log, open_watcher(), load_settings)
+        host = _Host(CountingLog(tracing or log), log, open_watcher(), tracing or NoTracing())
+        return await _start(loaded, host, load_settings)
     finally:
         if tracing is not None:
             tracing.close()
@@ -79,17 +82,25 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
         log.close()
 
 
-async def _start(
-    loaded: LoadedSettings, log: CountingLog, host_log: HostLog, watcher: Watcher, load_settings: LoadSettings
-) -> int:
-    settings = loaded.settings
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """Whoever watches this process: they stay when it begins anew."""
+
+    log: CountingLog
+    host_log: HostLog
+    watcher: Watcher
+    tracing: Tracing
+
+
+async def _start(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings) -> int:
+    settings, log = loaded.settings, host.log
     try:
         check_store_url(settings.store)
     except ValueError as error:
         log.emit("critical", "daemon.misconfigured", str(error))
         return misconfigured_status()
     try:
-        return await _live_again_and_again(loaded, log, host_log, watcher, load_settings)
+        return await _live_again_and_again(loaded, host, load_settings)
     except (CatalogueError, PriceListError, TooFewDescriptorsError, ModelConfigurationError, AwsSetupError) as error:
         log.emit("critical", "daemon.misconfigured", str(error))
         return misconfigured_status()
@@ -107,9 +118,7 @@ async def _start(
         return UNREACHABLE
 
 
-async def _live_again_and_again(
-    loaded: LoadedSettings, log: CountingLog, host_log: HostLog, watcher: Watcher, load_settings: LoadSettings
-) -> int:
+async def _live_again_and_again(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings) -> int:
     """Run; when the lease on a shared store was lost, begin anew as another instance, as soon as the store is there.
 
     Raises: whatever ends the first life otherwise, or makes another one impossible.
@@ -117,27 +126,25 @@ async def _live_again_and_again(
     rejoining = False
     while True:
         try:
-            return await _live(loaded, log, host_log, watcher, load_settings)
+            return await _live(loaded, host, load_settings)
         except JournalLeaseLostError as error:
             rejoining = True
-            log.emit("error", "daemon.rejoins", f"Everything in flight was stopped; beginning anew: {error}")
-            watcher.status("NOT ACCEPTING: the lease on the store was lost; beginning anew")
+            host.log.emit("error", "daemon.rejoins", f"Everything in flight was stopped; beginning anew: {error}")
+            host.watcher.status("NOT ACCEPTING: the lease on the store was lost; beginning anew")
         except JournalUnavailableError:
             if not rejoining:
                 raise
-            watcher.alive()  # waiting for the store is no hang
+            host.watcher.alive()  # waiting for the store is no hang
             await asyncio.sleep(_REJOIN_EVERY_S)
 
 
-async def _live(
-    loaded: LoadedSettings, log: CountingLog, host_log: HostLog, watcher: Watcher, load_settings: LoadSettings
-) -> int:
+async def _live(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings) -> int:
     """Open everything, run until stopped, and close everything; return the exit status."""
-    settings = loaded.settings
+    settings, log = loaded.settings, host.log
     catalogue = read_catalogue(settings.catalogue)
     budget, limits = take_descriptors(settings)
     log_ledger(log, budget, limits)
-    async with open_world(settings, budget, log, watcher) as (world, planner):
+    async with open_world(settings, budget, log, host.watcher, host.tracing) as (world, planner):
         orchestrator = Orchestrator(world, tunables_of(settings, catalogue, budget), _descriptors_line)
         operations = RunningOperations(
             orchestrator,
@@ -145,7 +152,7 @@ async def _live(
             load_settings=load_settings,
             budget=budget,
             log=log,
-            host_log=host_log,
+            host_log=host.host_log,
             learn_model=lambda model, known: planner.learn(model, world.clock.now(), known),
         )
         # After recovery: neither the SDK nor an endpoint that swallows packets keeps planned bookings waiting.

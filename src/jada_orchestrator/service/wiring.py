@@ -36,6 +36,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.ports.host import Watcher
 from jada_orchestrator.ports.log import Log
 from jada_orchestrator.ports.queues import QueueError
+from jada_orchestrator.ports.tracing import Tracing
 from jada_orchestrator.runtime.governed import GovernedPlanner, Governing
 from jada_orchestrator.runtime.world import Tunables, Wire, World
 from jada_orchestrator.service.ladder import models_of
@@ -88,7 +89,7 @@ async def _find_queues(sqs: SqsService, settings: Settings) -> None:
 
 @asynccontextmanager
 async def open_world(
-    settings: Settings, budget: DescriptorBudget, log: Log, watcher: Watcher
+    settings: Settings, budget: DescriptorBudget, log: Log, watcher: Watcher, tracing: Tracing
 ) -> AsyncIterator[tuple[World, ClaudePlanner]]:
     """Open every adapter inside the running loop, and close all of them in every case, the journal last.
 
@@ -168,6 +169,7 @@ async def open_world(
             ownership=store.ownership,
             budgets=budgets if shared else None,
             planning=governed,
+            tracing=tracing,
         )
         yield world, planner
 

@@ -133,6 +133,11 @@ class TaskModel(MessageModel):
     deadline: Instant = Field(description="After this nobody waits for the answer any more.")
     model: str | None = Field(None, description="The model that the catalogue gives to the agent.")
     reply_to: str | None = Field(None, description="SQS workers only: the queue that the answer goes to.")
+    traceparent: str | None = Field(
+        None,
+        description="Functions only, where the booking is traced: the W3C trace context of this attempt. An SQS worker "
+        "finds it in the message attribute of this name.",
+    )
 
 
 class ErrorModel(MessageModel):

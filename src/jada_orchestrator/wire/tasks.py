@@ -27,6 +27,7 @@ class _Task(msgspec.Struct, omit_defaults=True, frozen=True):
     deadline: str
     model: str | None = None
     reply_to: str | None = None
+    traceparent: str | None = None
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -34,6 +35,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 def encode(call: AgentCall, *, reply_to: str | None) -> str:
     """Return the message of one attempt. `reply_to` names the reply queue for SQS workers; functions get none.
+
+    A worker finds the trace context in its message's attributes; a function's call has none, so it stands in the task.
 
     Raises:
         TypeError: the input holds what is no JSON.
@@ -52,5 +55,6 @@ def encode(call: AgentCall, *, reply_to: str | None) -> str:
         deadline=format_instant(call.deadline),
         model=call.model,
         reply_to=reply_to,
+        traceparent=call.traceparent if reply_to is None else None,
     )
     return _ENCODER.encode(task).decode()

@@ -48,6 +48,17 @@ def test_a_task_for_a_worker() -> None:
     TaskModel.model_validate(body)
 
 
+def test_the_trace_context_stands_where_the_agent_finds_it() -> None:
+    """A function finds it in the task; a worker, in its message's attributes and not in the task again."""
+    traced = replace(CALL, traceparent="00-1")
+    function, worker = (json.loads(tasks.encode(traced, reply_to=to)) for to in (None, "jada-replies-h1"))
+    read = parse_task(function)
+    assert isinstance(read, Task)
+    assert read.traceparent == "00-1"
+    assert "traceparent" not in worker
+    TaskModel.model_validate(function)
+
+
 @pytest.mark.parametrize("broken", [{"x": object()}, {"x": "\ud800"}])
 def test_a_task_that_json_cannot_say(broken: dict[str, Any]) -> None:
     """The caller is told before anything is sent."""

@@ -1,7 +1,8 @@
 """A log that also traces: one trace for each booking, made of the events that the log gets in any case.
 
 The root span is the booking; below it are the questions to the model (GenAI semantic conventions) and each attempt of a
-task, doing or undoing. Whatever else happens to a booking is an event of its root span.
+task, doing or undoing. Whatever else happens to a booking is an event of its root span. Where the frontend sent a trace
+context, the root is a part of that trace; what goes to an agent is the context of the attempt.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from jada_orchestrator.domain.ids import TaskId, WorkflowId
 from jada_orchestrator.domain.limits import WORKFLOWS_IN_FLIGHT_MAX
 from jada_orchestrator.ports.log import Level, Log
 
@@ -44,8 +48,11 @@ class _Trace:
     below: dict[str, Span] = field(default_factory=dict)
 
 
+_CONTEXT: Final = "traceparent"
+
+
 class TracingLog:
-    """The port `Log`, handed on to another one. Wants every level, since attempts begin at debug."""
+    """The ports `Log`, handed on to another one, and `Tracing`. Wants every level, since attempts begin at debug."""
 
     def __init__(self, log: Log, tracer: Tracer, shut_down: Callable[[], None]) -> None:
         """Take the log that writes, and where spans go."""
@@ -53,6 +60,7 @@ class TracingLog:
         self._tracer = tracer
         self._shut_down = shut_down
         self._traces: OrderedDict[str, _Trace] = OrderedDict()
+        self._propagator = TraceContextTextMapPropagator()
 
     def wants(self, level: Level) -> bool:  # noqa: ARG002 - the port's signature
         """Want everything: what the log does not write still opens and closes spans."""
@@ -65,6 +73,15 @@ class TracingLog:
             self._trace(workflow_id, event, message, fields)
         if self._log.wants(level):
             self._log.emit(level, event, message, **fields)
+
+    def context_of(self, workflow_id: WorkflowId, task_id: TaskId) -> str | None:
+        """Return the context of the task's attempt under way, else that of the booking; None before either is told."""
+        trace = self._traces.get(workflow_id)
+        if trace is None:
+            return None
+        carrier: dict[str, str] = {}
+        self._propagator.inject(carrier, set_span_in_context(trace.below.get(_key_of(task_id), trace.root)))
+        return carrier.get(_CONTEXT)
 
     def close(self) -> None:
         """End what is open and send what waits, for at most the exporter's own timeout."""
@@ -83,11 +100,12 @@ class TracingLog:
             self._open(trace, _QUESTION, "chat", SpanKind.CLIENT, attributes)
         elif event == _BEGIN_ATTEMPT:
             named = {f"jada.{name}": str(fields[name]) for name in ("task_id", "agent", "attempt") if fields.get(name)}
-            self._open(trace, f"task {fields.get('task_id')}", f"task {fields.get('task_id')}", SpanKind.CLIENT, named)
+            key = _key_of(fields.get("task_id"))
+            self._open(trace, key, key, SpanKind.CLIENT, named)
         elif event in _END_QUESTION:
             self._close(trace, _QUESTION, event)
         elif event in _END_ATTEMPT:
-            self._close(trace, f"task {fields.get('task_id')}", event)
+            self._close(trace, _key_of(fields.get("task_id")), event)
         if event in _END:
             failed = not message.startswith("Ended as completed")
             trace.root.set_status(Status(StatusCode.ERROR, message) if failed else Status(StatusCode.OK))
@@ -102,9 +120,15 @@ class TracingLog:
             f"jada.{name}": str(fields[name]) for name in ("workflow_id", "request_id", "tenant") if fields.get(name)
         }
         attributes["jada.recovered"] = event != "workflow.accepted"
-        trace = _Trace(self._tracer.start_span("booking", kind=SpanKind.CONSUMER, attributes=attributes))
+        context = self._context_from(fields.get(_CONTEXT))
+        root = self._tracer.start_span("booking", context=context, kind=SpanKind.CONSUMER, attributes=attributes)
+        trace = _Trace(root)
         self._traces[workflow_id] = trace
         return trace
+
+    def _context_from(self, traceparent: object) -> Context | None:
+        """Return the frontend's context, or None: then the booking begins a trace of its own."""
+        return self._propagator.extract({_CONTEXT: traceparent}) if isinstance(traceparent, str) else None
 
     def _open(self, trace: _Trace, key: str, name: str, kind: SpanKind, attributes: dict[str, str]) -> None:
         self._close(trace, key, "superseded")
@@ -123,3 +147,7 @@ class TracingLog:
         for key in list(trace.below):
             self._close(trace, key, "cut off")
         trace.root.end()
+
+
+def _key_of(task_id: object) -> str:
+    return f"task {task_id}"

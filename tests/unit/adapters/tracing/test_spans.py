@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from jada_orchestrator.adapters.tracing.opening import open_tracing
 from jada_orchestrator.adapters.tracing.spans import TracingLog
+from jada_orchestrator.domain.ids import TaskId, WorkflowId
 from jada_orchestrator.testing.quiet import QuietLog
 
 Traced = tuple[TracingLog, QuietLog, Callable[[], list[ReadableSpan]]]
@@ -67,3 +68,37 @@ def test_without_exporter_nothing_is_loaded() -> None:
     assert open_tracing(QuietLog(), {}) is None
     code = "import sys, jada_orchestrator.service.daemon; sys.exit('opentelemetry.sdk' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+SPAN = "b7ad6b7169203331"
+
+
+def test_an_agent_gets_the_context_of_the_attempt_that_calls_it(traced: Traced) -> None:
+    """What an agent traces stands below its attempt, and all of it below what the frontend had begun."""
+    log, _, spans = traced
+    who = {"workflow_id": "wf-1", "traceparent": f"00-{TRACE}-{SPAN}-01"}
+    task = TaskId("hold")
+    log.emit("info", "workflow.accepted", "Accepted", **who)
+    before = log.context_of(WorkflowId("wf-1"), task)
+    log.emit("debug", "attempt.started", "Started", **who, task_id="hold", attempt=1)
+    during = log.context_of(WorkflowId("wf-1"), task)
+    log.emit("info", "task.succeeded", "hold succeeded", **who, task_id="hold")
+    log.emit("info", "workflow.ended", "Ended as completed", **who)
+    attempt, root = spans()
+    assert attempt.context is not None
+    assert root.context is not None
+    assert root.parent is not None
+    assert (f"{root.parent.trace_id:032x}", f"{root.parent.span_id:016x}") == (TRACE, SPAN)
+    assert during == f"00-{TRACE}-{attempt.context.span_id:016x}-01"
+    assert before == f"00-{TRACE}-{root.context.span_id:016x}-01"
+    assert log.context_of(WorkflowId("wf-1"), task) is None
+
+
+def test_a_context_that_is_none_begins_a_trace_of_its_own(traced: Traced) -> None:
+    """Without a context, or with one that nobody can read, the booking's span has no parent."""
+    log, _, spans = traced
+    for number, sent in enumerate([None, "nonsense", f"00-{'0' * 32}-{SPAN}-01"]):
+        log.emit("info", "workflow.accepted", "Accepted", workflow_id=f"wf-{number}", traceparent=sent)
+    log.close()
+    assert [span.parent for span in spans()] == [None, None, None]
