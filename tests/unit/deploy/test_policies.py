@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from tests.unit.deploy.aws_calls import SERVICES, permissions, services_named
+
 DEPLOY = Path(__file__).parents[3] / "deploy"
 ROLES = {
     "OrchestratorRole": "orchestrator",
@@ -60,8 +62,31 @@ def test_no_policy_is_for_everything() -> None:
             assert not any("*" in action for action in listed(statement["Action"]))
             for resource in listed(statement["Resource"]):
                 last = resource.rpartition("${Account}:")[2]
-                if "*" in last:
+                if last == "*":
+                    assert f"`*`, for `{statement['Action']}` alone" in readme
+                elif "*" in last:
                     assert re.sub(r":\*$", "", last) in readme or last in readme, resource
+
+
+def granted(*names: str) -> set[str]:
+    """What policies allow."""
+    return {action for name in names for each in statements(name) for action in listed(each["Action"])}
+
+
+def test_every_operation_is_of_a_known_service() -> None:
+    """No client is made of a service whose operations nobody collects."""
+    assert services_named() <= set(SERVICES)
+
+
+def test_the_orchestrator_may_do_what_it_does_and_nothing_else() -> None:
+    """What adapters and commands ask AWS for is what the host's policy and the operator's allow, to the operation."""
+    assert permissions("adapters", "service", "runtime", "cli") == granted("orchestrator", "operator")
+    assert granted("orchestrator").isdisjoint(granted("operator"))
+
+
+def test_an_agent_on_a_queue_may_do_what_the_kit_does() -> None:
+    """The kit's worker needs just what its policy allows."""
+    assert permissions("agent") == granted("queue-agent")
 
 
 def test_queues_survive_the_stack_and_have_dead_letter_queues() -> None:
