@@ -15,6 +15,7 @@ from jada_orchestrator.adapters.claude.client import ModelConfigurationError
 from jada_orchestrator.adapters.claude.planner import ClaudePlanner
 from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
 from jada_orchestrator.adapters.host.logs import HostLog, open_log, take_library_logs
+from jada_orchestrator.adapters.host.loop_watch import LagMeter, watch_loop
 from jada_orchestrator.adapters.host.notify import open_watcher
 from jada_orchestrator.adapters.journal.opening import check_store_url
 from jada_orchestrator.adapters.tracing.opening import open_tracing
@@ -146,6 +147,7 @@ async def _live(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings
     log_ledger(log, budget, limits)
     async with open_world(settings, budget, log, host.watcher, host.tracing) as (world, planner):
         orchestrator = Orchestrator(world, tunables_of(settings, catalogue, budget), _descriptors_line)
+        meter = LagMeter(log)
         operations = RunningOperations(
             orchestrator,
             loaded=loaded,
@@ -154,12 +156,14 @@ async def _live(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings
             log=log,
             host_log=host.host_log,
             learn_model=lambda model, known: planner.learn(model, world.clock.now(), known),
+            lag=meter.lag,
         )
         # After recovery: neither the SDK nor an endpoint that swallows packets keeps planned bookings waiting.
         check = _check_and_warn(settings, catalogue, world, planner, orchestrator)
         learning = asyncio.get_running_loop().create_task(check)
         try:
-            return await _run(settings, orchestrator, operations, log)
+            with watch_loop(meter):
+                return await _run(settings, orchestrator, operations, log)
         finally:
             learning.cancel()
             await asyncio.gather(learning, return_exceptions=True)

@@ -14,6 +14,7 @@ from jada_orchestrator import __version__
 from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
 from jada_orchestrator.adapters.host.descriptors import count_by_kind, count_open
 from jada_orchestrator.adapters.host.logs import HostLog
+from jada_orchestrator.adapters.host.loop_watch import Lag
 from jada_orchestrator.capacity.descriptors import DescriptorBudget
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.documents import JsonObject
@@ -80,9 +81,11 @@ class RunningOperations:
         log: CountingLog,
         host_log: HostLog,
         learn_model: LearnModel,
+        lag: Callable[[], Lag],
     ) -> None:
-        """Take what is operated, how settings are read afresh, and how a model is asked about."""
+        """Take what is operated, how settings are read afresh, how a model is asked about, and the loop's lag."""
         self._learn_model = learn_model
+        self._lag = lag
         self._orchestrator = orchestrator
         self._at_start = values_of(loaded)
         self._loaded = loaded
@@ -116,6 +119,7 @@ class RunningOperations:
         """Return everything that `jada status` shows."""
         now = self._orchestrator.snapshot()
         settings = self._loaded.settings
+        lag = self._lag()
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -132,6 +136,11 @@ class RunningOperations:
             "commits": now.commits,
             "records": now.records,
             "turned_ms_ago": now.turned_ms_ago,
+            "loop": {
+                "lag_p99_ms": round(lag.p99_s * 1e3, 1),
+                "lag_max_ms": round(lag.max_s * 1e3, 1),
+                "blocked": lag.blocked,
+            },
             "agents": [
                 {
                     "agent": view.agent,
@@ -160,6 +169,7 @@ class RunningOperations:
     def samples(self) -> list[Sample]:
         """Return every number that is measured."""
         now = self._orchestrator.snapshot()
+        lag = self._lag()
         plain: list[tuple[str, str, str, float]] = [
             ("jada_up_seconds", "gauge", "Seconds since the process began.", time.time() - self._began),
             ("jada_ready", "gauge", "1 while requests are accepted.", float(self.unready() is None)),
@@ -167,6 +177,9 @@ class RunningOperations:
             ("jada_calls_in_flight", "gauge", "Calls to agents that hold a slot.", now.calls_in_flight),
             ("jada_inbox_events", "gauge", "Events that wait for the next turn.", now.inbox),
             ("jada_turn_age_seconds", "gauge", "Since the turn loop last went round.", now.turned_ms_ago / 1_000),
+            ("jada_loop_lag_p99_seconds", "gauge", "How late the loop came round, of the last minute.", lag.p99_s),
+            ("jada_loop_lag_max_seconds", "gauge", "The latest of the last minute.", lag.max_s),
+            ("jada_loop_blocked", "counter", "Times that the loop was held for over 50 ms.", lag.blocked),
             ("jada_turns", "counter", "Turns of the loop.", now.turns),
             ("jada_commits", "counter", "Durable commits.", now.commits),
             ("jada_records", "counter", "Records made durable.", now.records),
