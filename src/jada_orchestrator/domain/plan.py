@@ -6,8 +6,7 @@ without any catalogue (schemas excepted: they are looked up by version).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from sys import intern
+from dataclasses import dataclass
 from typing import Final
 
 from jada_orchestrator.domain.catalogue import Binding, Compensation, Effect, RetryPolicy, TransportKind
@@ -114,7 +113,7 @@ def shared(task: PlannedTask) -> PlannedTask:
     references. What holds a constant is kept nowhere: it is some traveller's own. Nobody changes a planned task.
     """
     if not all(binding.expression for binding in task.bindings.values()):
-        return replace(task, id=TaskId(intern(task.id)), action=ActionName(intern(task.action)))
+        return task
     references = tuple((name, binding.expression) for name, binding in task.bindings.items())
     key = (task.id, task.action, references, task.after, task.needs, task.revision, task.when, task.for_each)
     known = _SHARED.get(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from sys import intern
 from typing import Final, TypeAlias, assert_never
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
@@ -373,7 +374,7 @@ def _planned(
     findings: Findings,
 ) -> tuple[PlannedTask, ...]:
     """Return the tasks in topological order, without the order-only edges that others imply; kept ones as they are."""
-    ids = [TaskId(step.task.id) for step in steps]
+    ids = [TaskId(intern(step.task.id)) for step in steps]  # ids repeat from booking to booking
     rank = {place: position for position, place in enumerate(graph.order)}
     tasks = list(kept)
     dropped: list[str] = []
@@ -386,7 +387,7 @@ def _planned(
         before = sorted(node.reads | (node.after - implied), key=rank.__getitem__)
         planned = PlannedTask(
             id=ids[place],
-            action=ActionName(steps[place].task.action),
+            action=ActionName(intern(steps[place].task.action)),
             bindings=bound[place].bindings,
             after=tuple(ids[first] for first in before),
             needs=tuple(ids[first] for first in before if first in node.needs),

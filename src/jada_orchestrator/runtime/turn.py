@@ -16,7 +16,7 @@ from typing import TypeVar
 from jada_orchestrator.capacity.health import AgentView
 from jada_orchestrator.capacity.slots import Slots
 from jada_orchestrator.domain.catalogue import Catalogue
-from jada_orchestrator.domain.commands import Command, PublishOutcome, SendToDeadLetter, WaitUntil
+from jada_orchestrator.domain.commands import PublishOutcome, SendToDeadLetter, WaitUntil
 from jada_orchestrator.domain.events import (
     Event,
     LawBroken,
@@ -43,7 +43,7 @@ from jada_orchestrator.ports.journal import (
 )
 from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
-from jada_orchestrator.runtime.heads import head_of
+from jada_orchestrator.runtime.heads import Heads
 from jada_orchestrator.runtime.health import CatalogueLostError, Health, note_trouble
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.ownership import Keeper, missing_of, wanted_for
@@ -85,6 +85,7 @@ class Turns:
         self._tunables = tunables
         self._inbox = inbox
         self._workflows: dict[WorkflowId, Workflow] = {}
+        self._heads = Heads()
         self._unreadable: set[WorkflowId] = set()
         self._brought_in: list[Workflow] = []
         """Loaded for the present turn, to be asked; those that have nothing left to do leave with it."""
@@ -411,7 +412,7 @@ class Turns:
 
     async def _commit(self, turn: _Turn) -> None:
         batch = [
-            Append(workflow_id, tuple(entries), head_of(turn.touched[workflow_id]))
+            Append(workflow_id, tuple(entries), self._heads.of(turn.touched[workflow_id]))
             for workflow_id, entries in turn.entries.items()
             if entries
         ]
@@ -420,6 +421,7 @@ class Turns:
         # An empty batch is appended, too, where messages wait to be settled: a process that was superseded may find
         # nothing to do in what it remembers, and must not delete what is the other one's business.
         await self._through_trouble(lambda: self._world.journal.append(batch))
+        self._heads.committed(batch)
         self.health.commits += 1
         self.health.records += sum(len(append.entries) for append in batch)
 
@@ -457,13 +459,9 @@ class Turns:
                 item.receipt(receipt)
 
     def _reconcile(self, workflow: Workflow) -> None:
-        instant: UtcMs | None = None
-        wanted: list[Command] = []
-        for command in outstanding(workflow):
-            if isinstance(command, WaitUntil):
-                instant = command.instant
-            else:
-                wanted.append(command)
+        commands = list(outstanding(workflow))
+        instant = next((command.instant for command in commands if isinstance(command, WaitUntil)), None)
+        wanted = [command for command in commands if not isinstance(command, WaitUntil)]
         if self.draining:
             wanted = [
                 c for c in wanted if isinstance(c, _TELLING) or self._performer.is_in_flight(workflow.workflow_id, c)

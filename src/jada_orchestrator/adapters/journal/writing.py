@@ -237,7 +237,7 @@ class StoreWriter:
             last = self._add_entries(connection, prepared, append, position)
             if last < position.seq:
                 continue  # the whole append is an older one that is there already; the head in the store is newer
-            if append.head != position.head:
+            if append.head is not position.head and append.head != position.head:
                 prepared.heads[position.number] = head_row(position.number, workflow_id, append.head)
             prepared.positions[workflow_id] = _Position(position.number, last, append.head)
         return prepared
