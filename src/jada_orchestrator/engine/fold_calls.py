@@ -356,13 +356,18 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
     for task in workflow.tasks.values():
         if task.undo.phase is not Phase.WAITING:
             move(workflow, task, "undo", task.undo.phase)
-        task.waits_for = sum(not lets_others_go(workflow, workflow.tasks[before]) for before in task.planned.after)
+        task.waits_for = sum(_holds_back(workflow, workflow.tasks[before]) for before in task.planned.after)
         if task.do.phase not in FINAL_PHASES:
             workflow.unfinished += 1
             if task.do.phase is not Phase.WAITING:
                 move(workflow, task, "do", task.do.phase)
             elif task.waits_for == 0:
                 become_due(workflow, task)
+
+
+def _holds_back(workflow: Workflow, task: Task) -> bool:
+    """Tell whether those after a task wait for it: what is being reserved anew lets them go once it is there again."""
+    return task.refreshing or not lets_others_go(workflow, task)
 
 
 def _dependents(plan: Plan) -> Mapping[TaskId, tuple[TaskId, ...]]:
