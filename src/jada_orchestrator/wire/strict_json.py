@@ -90,6 +90,8 @@ def read_json(text: str | bytes, *, mend_texts: bool = False) -> ReadJson:
         return ReadJson(None, (Fault("NOT_JSON", "", f"the message is not JSON ({error}); send one JSON object"),))
     if _is_deeper(value, DEPTH_MAX):
         return ReadJson(None, (*notes.faults, _too_deep()))
+    if not _may_be_broken(text):
+        return ReadJson(value, tuple(notes.faults))
     if mend_texts:
         return ReadJson(mended(value), tuple(notes.faults))
     for path in _broken_texts(value, ""):
@@ -133,18 +135,26 @@ def _too_deep() -> Fault:
     return Fault("TOO_DEEP", "", f"the message is nested more than {DEPTH_MAX} levels deep; flatten it")
 
 
+def _may_be_broken(text: str | bytes) -> bool:
+    """Tell whether a text may hold half of a surrogate pair: as it is or escaped; nearly none does."""
+    if isinstance(text, bytes):
+        return True
+    return "\\u" in text or (not text.isascii() and _SURROGATE.search(text) is not None)
+
+
 def _is_deeper(value: Json, levels: int) -> bool:
-    level: list[Any] = [value]
+    """Go down from container to container, which are few beside what they hold."""
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
     for _ in range(levels):
+        if not level:
+            return False
         level = [
             inner
             for outer in level
-            if isinstance(outer, dict | list)
             for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
         ]
-        if not level:
-            return False
-    return any(isinstance(each, dict | list) for each in level)
+    return bool(level)
 
 
 def _broken_texts(value: Json, path: str) -> Iterator[str]:

@@ -41,8 +41,11 @@ class FastInvoker:
         Raises: what botocore's client raises, botocore's exceptions and aiohttp's about a broken body.
         """
         template = self._templates.get((function, qualifier)) or await self._prepare(function, qualifier)
-        async with self._way.post(template, payload) as response:
+
+        async def read(response: aiohttp.ClientResponse) -> Answer:
             return Answer(await _read_bounded(response, bytes_max), response.headers.get("X-Amz-Function-Error"))
+
+        return await self._way.post(template, payload, read)
 
     async def close(self) -> None:
         """Close every connection. May be called twice."""

@@ -12,6 +12,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import aiohttp
 import msgspec
 from aiobotocore.session import AioSession
 from botocore.parsers import ResponseParserError
@@ -84,9 +85,7 @@ class FastQueues:
             placeholder = {"QueueUrl": parameters["QueueUrl"], **_PLACEHOLDER[operation]}
             send = partial(self._methods[operation], **placeholder)
             template = self._templates[place] = await self._way.prepare(operation, send)
-        async with self._way.post(template, _encoded(parameters)) as response:
-            body = await response.read()
-        return _decoded(body)
+        return _decoded(await self._way.post(template, _encoded(parameters), aiohttp.ClientResponse.read))
 
 
 def _encoded(parameters: dict[str, Any]) -> bytes:

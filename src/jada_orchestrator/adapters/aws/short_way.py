@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from aiobotocore.awsrequest import AioAWSResponse
@@ -35,6 +34,8 @@ _KEEPALIVE_S: Final = 12.0
 _SIGNED_ANEW: Final = frozenset({"authorization", "x-amz-date", "x-amz-security-token", "content-length"})
 """What belongs to one request and not to all to a place."""
 _SUCCESS: Final = range(200, 300)
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,10 @@ class ShortWay:
         url = URL(request.url, encoded=True)
         return Template(operation, url, request.url, found, Scope(scope[-3], scope[-2]), _proxy_of(request.url))
 
-    @asynccontextmanager
-    async def post(self, template: Template, payload: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one request once, and yield its answer, which is a success; its body is not read yet.
+    async def post(
+        self, template: Template, payload: bytes, read: Callable[[aiohttp.ClientResponse], Awaitable[_Read]]
+    ) -> _Read:
+        """Send one request once, and return what `read` makes of its answer, which is a success.
 
         Raises: what botocore's client raises, botocore's exceptions and aiohttp's about a broken body.
         """
@@ -111,7 +113,7 @@ class ShortWay:
             ) as response:
                 if response.status not in _SUCCESS:
                     raise self._refused(template.operation, response.status, response.headers, await response.read())
-                yield response
+                return await read(response)
         except aiohttp.ClientPayloadError:
             raise  # botocore's client lets it through, too
         except aiohttp.ClientError as error:
