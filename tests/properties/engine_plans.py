@@ -16,7 +16,20 @@ _COMMITS: Final = ("rooms.book", "seats.book", "cards.capture", "tickets.print",
 
 def plans() -> st.SearchStrategy[JsonObject]:
     """A whole booking, a room with optional extras and what cannot be undone, and graphs drawn at random."""
-    return st.sampled_from([travel_proposal(), room_proposal()]) | graphs()
+    return st.sampled_from([travel_proposal(), room_proposal(), asked_proposal()]) | graphs()
+
+
+def asked_proposal() -> JsonObject:
+    """Return the plan of a room that waits, and asks a person twice: once for all, once for a seat with it."""
+    return proposal(
+        task("agree", "jada.approve", question="This one?", expires_in=600),
+        task("seat_too", "jada.approve", question="A seat, too?", optional=True),
+        task("rest", "jada.wait", after=["agree"], seconds=30),
+        task("hold", "rooms.hold", after=["rest"], offer_id="offer-1"),
+        task("seat", "seats.hold", optional=True, when="seat_too.approved", offer_id="offer-2"),
+        task("book", "rooms.book", after=["seat"], hold_id=Ref("hold.hold_id"), authorization_id="a-1"),
+        result={"booking": "book.booking_id"},
+    )
 
 
 def room_proposal() -> JsonObject:

@@ -19,6 +19,7 @@ from jada_orchestrator.domain.request import Constraints, Message
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.engine.claims import claimable
+from jada_orchestrator.engine.house import open_approvals
 from jada_orchestrator.engine.keys import attempt_key, call_key, terms_of_call
 from jada_orchestrator.engine.outstanding import next_instant
 from jada_orchestrator.engine.revising import past_of
@@ -319,7 +320,8 @@ class WorkflowMachine(RuleBasedStateMachine):
         elif workflow.status is Status.NEEDS_CLARIFICATION:
             self.feed(e.ControlArrived("answer", "ann", "In May."))
         elif workflow.status is Status.AWAITING_APPROVAL:
-            self.feed(e.ControlArrived("approve", "ann"))
+            asking = open_approvals(workflow)
+            self.feed(e.ControlArrived("approve", "ann", "", asking[0] if asking else None))
         elif any(claimable(workflow)):
             self.grant_all()
         elif workflow.active:

@@ -14,8 +14,9 @@ from jada_orchestrator.cli import options
 from jada_orchestrator.cli.failing import FAILED, CommandError
 from jada_orchestrator.cli.screen import print_json, screen
 from jada_orchestrator.domain.ids import WorkflowId
-from jada_orchestrator.domain.workflow import TERMINAL, Status
+from jada_orchestrator.domain.workflow import TERMINAL, Status, Workflow
 from jada_orchestrator.engine import fold
+from jada_orchestrator.engine.house import open_approvals
 from jada_orchestrator.engine.people import may_retry
 from jada_orchestrator.ports.journal import Head
 from jada_orchestrator.service import submitting
@@ -23,6 +24,9 @@ from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.service.store_access import resolve, store_reader
 
 _By = Annotated[str | None, typer.Option("--by", help="Who decides; you, without it.", metavar="NAME")]
+_About = Annotated[
+    str | None, typer.Option("--task", help="Which of several questions is answered (jada show).", metavar="TASK")
+]
 
 
 def cancel(
@@ -42,19 +46,19 @@ def retry(
 
 
 def approve(
-    context: typer.Context, ref: options.WorkflowRef, by: _By = None, store: options.Store = None,
-    as_json: options.AsJson = False,
+    context: typer.Context, ref: options.WorkflowRef, by: _By = None, task: _About = None,
+    store: options.Store = None, as_json: options.AsJson = False,
 ) -> None:  # fmt: skip
-    """Let a booking spend the sum that it waits with."""
-    _ask(context, ref, "approve", by, store, as_json=as_json)
+    """Let a booking spend the sum that it waits with, or answer yes to a question of its plan."""
+    _ask(context, ref, "approve", by, store, task=task, as_json=as_json)
 
 
 def deny(
-    context: typer.Context, ref: options.WorkflowRef, by: _By = None, store: options.Store = None,
-    as_json: options.AsJson = False,
+    context: typer.Context, ref: options.WorkflowRef, by: _By = None, task: _About = None,
+    store: options.Store = None, as_json: options.AsJson = False,
 ) -> None:  # fmt: skip
-    """Do not let a booking spend the sum that it waits with; what it did is undone."""
-    _ask(context, ref, "deny", by, store, as_json=as_json)
+    """Do not let a booking spend the sum that it waits with (what it did is undone), or answer a question with no."""
+    _ask(context, ref, "deny", by, store, task=task, as_json=as_json)
 
 
 def release(
@@ -78,10 +82,19 @@ def answer(
 
 
 def _ask(
-    context: typer.Context, ref: str, command: str, by: str | None, store: str | None, text: str = "", *, as_json: bool
+    context: typer.Context,
+    ref: str,
+    command: str,
+    by: str | None,
+    store: str | None,
+    text: str = "",
+    *,
+    task: str | None = None,
+    as_json: bool,
 ) -> None:
     settings = options.loaded(context, store=store).settings
-    head = asyncio.run(_send(settings, ref, command, by or whoami(), text))
+    more = {name: value for name, value in (("text", text), ("task_id", task)) if value}
+    head = asyncio.run(_send(settings, ref, command, by or whoami(), more))
     if as_json:
         print_json({"request_id": head.request_id, "command": command, "queue": settings.request_queue})
         return
@@ -90,7 +103,7 @@ def _ask(
     console.print(Text(f"See what comes of it with: jada watch {head.request_id}", "dim"))
 
 
-async def _send(settings: Settings, ref: str, command: str, by: str, text: str) -> Head:
+async def _send(settings: Settings, ref: str, command: str, by: str, more: dict[str, str]) -> Head:
     async with store_reader(settings) as reader:
         workflow_id, head = await resolve(reader, ref)
         stored = await reader.history(workflow_id)
@@ -104,11 +117,24 @@ async def _send(settings: Settings, ref: str, command: str, by: str, text: str) 
         "request_id": head.request_id,
         "command": command,
         "by": by,
-        **({"text": text} if text else {}),
+        **more,
     }
+    if command in {"approve", "deny"} and stored is not None:
+        _demand_the_task(fold(workflow_id, stored.entries), more.get("task_id"), head)
     submitting.check(body, settings)
     await submitting.send(settings, [body])
     return head
+
+
+def _demand_the_task(workflow: Workflow, task: str | None, head: Head) -> None:
+    """Refuse an answer that the daemon could not tell whom it is for."""
+    asking = [str(task_id) for task_id in open_approvals(workflow)]
+    if task is not None and workflow.approval is not None:
+        asking.append(str(workflow.approval.task_id))
+    is_alone = len(asking) <= 1 or workflow.approval is not None or workflow.undo_question is not None
+    if (task is None and not is_alone) or (task is not None and task not in asking):
+        hint = f"Name one with --task: {', '.join(asking)}" if asking else ""
+        raise CommandError(f"{head.request_id} asks {len(asking)} questions", hint=hint, status=FAILED)
 
 
 def _refuse_in_vain(workflow_id: WorkflowId, head: Head, command: str) -> None:

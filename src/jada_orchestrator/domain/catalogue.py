@@ -56,7 +56,8 @@ class SqsTransport:
 
 
 Transport: TypeAlias = LambdaTransport | SqsTransport
-TransportKind: TypeAlias = Literal["lambda", "sqs"]
+TransportKind: TypeAlias = Literal["lambda", "sqs", "house"]
+"""`house`: nobody is called; the house does it itself (`domain.house`)."""
 ModelSourceKind: TypeAlias = Literal["id", "ssm", "file", "inherit"]
 
 

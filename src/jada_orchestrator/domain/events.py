@@ -50,6 +50,8 @@ class ControlArrived:
     command: Literal["cancel", "approve", "deny", "answer", "retry", "release"]
     by: str
     text: str = ""
+    task_id: TaskId | None = None
+    """Which of several questions an `approve` or a `deny` answers."""
 
 
 @dataclass(frozen=True, slots=True)

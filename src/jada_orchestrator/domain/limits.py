@@ -71,6 +71,11 @@ CLARIFICATION_WAIT_MAX_MS: Final = 7 * 86_400_000
 APPROVAL_WAIT_MAX_MS: Final = 24 * 3_600_000
 """Prices do not stand for longer than a day."""
 
+APPROVAL_QUESTION_CHARS_MAX: Final = 500
+"""A question of a plan to a person, which may quote an agent: enough to decide by, too little to drown in."""
+WAIT_MAX_MS: Final = 7 * 86_400_000
+"""The longest wait of a plan: a booking that waits is held in memory, and prices do not stand for a week."""
+
 # --- Running ------------------------------------------------------------------------------------------------------
 ATTEMPTS_MAX: Final = 20
 """The most attempts that a catalogue may ask for; a task that failed twenty times needs a person, not a twenty-

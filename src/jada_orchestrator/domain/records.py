@@ -36,6 +36,7 @@ __all__ = [
     "ApprovalRequested",
     "AttemptLost",
     "AttemptStarted",
+    "AwaitStarted",
     "BranchTaken",
     "CallDue",
     "CancelRequested",
@@ -294,6 +295,15 @@ class TaskStands:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitStarted:
+    """A task that the house does itself begins to wait for time, or for a person, until an instant at most."""
+
+    task_id: TaskId
+    input: JsonObject
+    until: UtcMs
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """Somebody wants the booking undone."""
 
@@ -381,6 +391,8 @@ class OutcomeDecided:
 
     outcome_id: OutcomeId
     type: OutcomeType
+    task_id: TaskId | None = None
+    """The task whose question it tells of, where there may be several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,6 +461,7 @@ Record: TypeAlias = (
     | RefreshStarted
     | TaskCompensated
     | TaskStands
+    | AwaitStarted
     | CancelRequested
     | ApprovalRequested
     | ApprovalDecided

@@ -61,6 +61,8 @@ class Phase(Enum):
     """Waits until `Call.until`, then is called (again)."""
     LOST = "lost"
     """Its fate is unknown; waits until `Call.until`, then is looked up."""
+    AWAITING = "awaiting"
+    """The house does it itself, and waits for time or a person, until `Call.until` at most."""
     LOOKUP_READY = "lookup_ready"
     LOOKING_UP = "looking_up"
     SUCCEEDED = "succeeded"
@@ -237,6 +239,7 @@ _STATUS_OF_PHASE: dict[Phase, TaskStatus] = {
     Phase.READY: TaskStatus.READY,
     Phase.CALLING: TaskStatus.RUNNING,
     Phase.BACKING_OFF: TaskStatus.BACKING_OFF,
+    Phase.AWAITING: TaskStatus.RUNNING,
     Phase.LOST: TaskStatus.UNKNOWN,
     Phase.LOOKUP_READY: TaskStatus.UNKNOWN,
     Phase.LOOKING_UP: TaskStatus.UNKNOWN,

@@ -55,6 +55,7 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.RefreshStarted: calls.refresh_started,
     r.TaskCompensated: calls.task_compensated,
     r.TaskStands: calls.task_stands,
+    r.AwaitStarted: calls.await_started,
     r.CancelRequested: whole.cancel_requested,
     r.ApprovalRequested: whole.approval_requested,
     r.ApprovalDecided: whole.approval_decided,

@@ -27,6 +27,7 @@ from jada_orchestrator.domain.workflow import IN_FLIGHT_PHASES, Phase, Task, Wor
 from jada_orchestrator.engine.branches import outputs_for
 from jada_orchestrator.engine.ending import tell
 from jada_orchestrator.engine.holds import outgrown, refresh_expired
+from jada_orchestrator.engine.house import is_house
 from jada_orchestrator.engine.keys import attempt_key, call_key, compensation_of, terms_of_call, terms_of_side
 from jada_orchestrator.engine.lookups import look_up_or_give_up, lookup_ended
 from jada_orchestrator.engine.money import NeedsApproval, check_commit
@@ -46,7 +47,7 @@ def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs, catalogue
     task = workflow.tasks.get(event.task_id)
     if task is None or (event.task_id, event.side) not in workflow.grantable:
         return []
-    if is_held_back(workflow, task, event.side):
+    if is_house(task) or is_held_back(workflow, task, event.side):
         return []
     call = task.call(event.side)
     if call.phase is Phase.LOOKUP_READY:

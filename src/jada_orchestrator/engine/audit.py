@@ -28,6 +28,7 @@ from jada_orchestrator.domain.workflow import (
     Workflow,
 )
 from jada_orchestrator.engine.branches import delivers, lets_others_go
+from jada_orchestrator.engine.house import open_approvals
 from jada_orchestrator.engine.money import committed_total
 
 
@@ -83,7 +84,8 @@ def _life(workflow: Workflow) -> Iterator[str]:
     if (workflow.status is Status.COMPENSATING) and workflow.winding_up is None:
         yield "it is compensating without a reason"
     asked = workflow.approval is not None or workflow.undo_question is not None
-    if (workflow.status is Status.AWAITING_APPROVAL) is not asked:
+    waits = workflow.status is Status.AWAITING_APPROVAL
+    if (waits is not asked) if not open_approvals(workflow) else (asked and not waits):
         yield f"the status is {workflow.status.value}, but the approval is {workflow.approval}"
     if workflow.seq > WORKFLOW_RECORDS_MAX:
         yield f"it has {workflow.seq} records; the limit is {WORKFLOW_RECORDS_MAX}: it goes round in circles"
@@ -112,7 +114,7 @@ _INDEX_NAMES = ("grantable", "active", "waiting")
 _INDEX_OF = {
     **dict.fromkeys(GRANTABLE_PHASES, 0),
     **dict.fromkeys(IN_FLIGHT_PHASES, 1),
-    **dict.fromkeys((Phase.BACKING_OFF, Phase.LOST), 2),
+    **dict.fromkeys((Phase.BACKING_OFF, Phase.LOST, Phase.AWAITING), 2),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.ids import AgentName
 from jada_orchestrator.domain.workflow import CallRef, Workflow
+from jada_orchestrator.engine.house import is_house
 from jada_orchestrator.engine.keys import terms_of_call
 from jada_orchestrator.engine.revising import is_held_back
 
@@ -15,7 +16,8 @@ def claimable(workflow: Workflow) -> Iterator[tuple[CallRef, AgentName]]:
     """Yield the calls that only wait for a slot, with the agent whose slot it is.
 
     While a person is asked to approve a sum, no commit is among them; while one is asked whether to undo a failed
-    booking, nothing is; while a revision of the plan is awaited, only what finds out about calls.
+    booking, nothing is; while a revision of the plan is awaited, only what finds out about calls. What the house does
+    itself takes no slot.
     """
     if workflow.quarantined is not None or workflow.is_terminal:
         return
@@ -25,6 +27,8 @@ def claimable(workflow: Workflow) -> Iterator[tuple[CallRef, AgentName]]:
         if workflow.undo_question is not None and side == "do":
             continue
         if workflow.approval is not None and side == "do" and task.terms.effect is Effect.COMMIT:
+            continue
+        if is_house(task):
             continue
         if is_held_back(workflow, task, side):
             continue

@@ -7,10 +7,11 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS
 from jada_orchestrator.domain.records import Record
-from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.domain.workflow import Phase, Status, Workflow
 from jada_orchestrator.engine.asking import planning_until
 from jada_orchestrator.engine.attempts import overdue
 from jada_orchestrator.engine.ending import abandon, end_unplanned
+from jada_orchestrator.engine.house import await_over
 
 
 def timer_fired(workflow: Workflow, now: UtcMs) -> list[Record]:
@@ -25,8 +26,9 @@ def timer_fired(workflow: Workflow, now: UtcMs) -> list[Record]:
     if workflow.status is Status.PLANNING and not planning.asking and planning.until <= now:
         records.append(r.PlanningStarted(planning.call))
     for task_id, side in workflow.waiting:
-        if workflow.tasks[task_id].call(side).until <= now:
-            records.append(r.CallDue(task_id, side))
+        task = workflow.tasks[task_id]
+        if task.call(side).until <= now:
+            records.append(await_over(task) if task.do.phase is Phase.AWAITING else r.CallDue(task_id, side))
     for task_id, side in workflow.active:
         task = workflow.tasks[task_id]
         if task.call(side).deadline + ATTEMPT_GRACE_MS <= now:

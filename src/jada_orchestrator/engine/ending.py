@@ -5,14 +5,18 @@ from __future__ import annotations
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.documents import Json
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import outcome_id_of
+from jada_orchestrator.domain.ids import TaskId, outcome_id_of
 from jada_orchestrator.domain.records import OutcomeType, Record, TerminalStatus
 from jada_orchestrator.domain.workflow import Workflow
 
 
-def tell(workflow: Workflow, outcome_type: OutcomeType, *, after: int = 0) -> Record:
-    """Return the record that tells the frontend; `after` counts outcomes decided in the same breath."""
-    return r.OutcomeDecided(outcome_id_of(workflow.workflow_id, len(workflow.outcomes) + 1 + after), outcome_type)
+def tell(workflow: Workflow, outcome_type: OutcomeType, *, after: int = 0, about: TaskId | None = None) -> Record:
+    """Return the record that tells the frontend; `after` counts outcomes decided in the same breath.
+
+    `about` is the task whose question is told, where there may be several.
+    """
+    outcome_id = outcome_id_of(workflow.workflow_id, len(workflow.outcomes) + 1 + after)
+    return r.OutcomeDecided(outcome_id, outcome_type, about)
 
 
 def end(workflow: Workflow, status: TerminalStatus, failure: Failure | None, result: Json = None) -> list[Record]:

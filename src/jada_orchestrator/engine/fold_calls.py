@@ -30,6 +30,7 @@ from jada_orchestrator.domain.workflow import (
 )
 from jada_orchestrator.engine.branches import delivers, lets_others_go, stand_in_for
 from jada_orchestrator.engine.holds import expiry_of
+from jada_orchestrator.engine.house import is_house, open_approvals
 from jada_orchestrator.engine.money import committed_amount
 from jada_orchestrator.engine.retry import learns_by_repeating
 from jada_orchestrator.engine.revising import is_dear
@@ -61,7 +62,7 @@ _Index: TypeAlias = Callable[[Workflow], dict[CallRef, None]]
 _INDEX_OF: Final[dict[Phase, _Index]] = {
     **dict.fromkeys(GRANTABLE_PHASES, attrgetter("grantable")),
     **dict.fromkeys(IN_FLIGHT_PHASES, attrgetter("active")),
-    **dict.fromkeys((Phase.BACKING_OFF, Phase.LOST), attrgetter("waiting")),
+    **dict.fromkeys((Phase.BACKING_OFF, Phase.LOST, Phase.AWAITING), attrgetter("waiting")),
 }
 """In which index a call is in a phase; in the other phases it is in none."""
 
@@ -108,6 +109,23 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
         if record.side == "do":
             task.amount = committed_amount(task, record.input)
     move(workflow, task, record.side, Phase.CALLING)
+
+
+def await_started(workflow: Workflow, record: r.AwaitStarted, at: UtcMs) -> None:
+    """Fold `AwaitStarted`."""
+    del at
+    task = workflow.tasks[record.task_id]
+    call = task.own_call("do")
+    call.input, call.until, call.attempts = record.input, record.until, call.attempts + 1
+    move(workflow, task, "do", Phase.AWAITING)
+    look_for_askers(workflow)
+
+
+def look_for_askers(workflow: Workflow) -> None:
+    """Let the status say whether a person is waited for, while the plan runs."""
+    if workflow.status in {Status.RUNNING, Status.AWAITING_APPROVAL}:
+        asked = workflow.approval is not None or workflow.undo_question is not None or bool(open_approvals(workflow))
+        workflow.status = Status.AWAITING_APPROVAL if asked else Status.RUNNING
 
 
 def task_backed_off(workflow: Workflow, record: r.TaskBackedOff, at: UtcMs) -> None:
@@ -173,6 +191,8 @@ def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> No
     if record.usage is not None:
         workflow.usage = workflow.usage + record.usage
     move(workflow, task, "do", Phase.SUCCEEDED)
+    if is_house(task):
+        look_for_askers(workflow)
 
 
 def task_failed(workflow: Workflow, record: r.TaskFailed, at: UtcMs) -> None:
@@ -204,6 +224,8 @@ def _fail(workflow: Workflow, task: Task, phase: Phase, failure: Failure) -> Non
         if workflow.broken is None:
             workflow.broken = Failure(failure.code, f"{task.planned.id} ({task.planned.action}): {failure.message}")
     move(workflow, task, "do", phase)
+    if is_house(task):
+        look_for_askers(workflow)
 
 
 def task_skipped(workflow: Workflow, record: r.TaskSkipped, at: UtcMs) -> None:
@@ -242,6 +264,8 @@ def compensation_started(workflow: Workflow, record: r.CompensationStarted, at: 
 def _phase_when_winding_up(task: Task) -> Phase:
     """Return where a forward call goes when nothing new is started: what may have an effect is seen to its end."""
     phase = task.do.phase
+    if phase is Phase.AWAITING:
+        return Phase.SKIPPED
     if phase in {Phase.WAITING, Phase.READY, Phase.BACKING_OFF}:
         if task.do.maybe:
             return Phase.UNRESOLVED

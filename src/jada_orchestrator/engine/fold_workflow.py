@@ -26,7 +26,7 @@ from jada_orchestrator.domain.workflow import (
     Workflow,
 )
 from jada_orchestrator.engine.fold_branches import calls_to_forget, stays, without_calls
-from jada_orchestrator.engine.fold_calls import lay_out
+from jada_orchestrator.engine.fold_calls import lay_out, look_for_askers
 from jada_orchestrator.engine.outcomes import outcome_content
 
 # --- The life of a workflow ----------------------------------------------------------------------------------------
@@ -198,6 +198,7 @@ def revision_asked(workflow: Workflow, record: r.RevisionAsked, at: UtcMs) -> No
     workflow.planning = Planning(call=workflow.planning.call, clarifications=workflow.planning.clarifications)
     workflow.approval = None
     workflow.status = Status.RUNNING
+    look_for_askers(workflow)
 
 
 def revision_given_up(workflow: Workflow, record: r.RevisionGivenUp, at: UtcMs) -> None:
@@ -205,6 +206,7 @@ def revision_given_up(workflow: Workflow, record: r.RevisionGivenUp, at: UtcMs) 
     del at
     workflow.planning.asking = False
     workflow.status = Status.RUNNING
+    look_for_askers(workflow)
     if workflow.revising is not None:
         workflow.revising.given_up = record.failure
 
@@ -226,6 +228,7 @@ def approval_decided(workflow: Workflow, record: r.ApprovalDecided, at: UtcMs) -
         workflow.approved_up_to = workflow.approval.amount
     workflow.approval = None
     workflow.status = Status.RUNNING
+    look_for_askers(workflow)
 
 
 def undo_question_asked(workflow: Workflow, record: r.UndoQuestionAsked, at: UtcMs) -> None:
@@ -242,6 +245,7 @@ def undo_question_answered(workflow: Workflow, record: r.UndoQuestionAnswered, a
     workflow.undo_question = None
     workflow.leave_standing = None if record.undo else record.by
     workflow.status = Status.RUNNING
+    look_for_askers(workflow)
 
 
 def retry_asked(workflow: Workflow, record: r.RetryAsked, at: UtcMs) -> None:
@@ -316,7 +320,7 @@ def _waiting_again(call: Call) -> Call:
 
 def outcome_decided(workflow: Workflow, record: r.OutcomeDecided, at: UtcMs) -> None:
     """Fold `OutcomeDecided`."""
-    content = outcome_content(workflow, record.type)
+    content = outcome_content(workflow, record.type, record.task_id)
     workflow.outcomes.append(PendingOutcome(record.outcome_id, record.type, at, content))
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.records import OutcomeType
 from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.engine.house import approval_of
 
 
-def outcome_content(workflow: Workflow, outcome_type: OutcomeType) -> JsonObject:
-    """Return the content of an outcome decided now, from the state as it is now."""
+def outcome_content(workflow: Workflow, outcome_type: OutcomeType, about: TaskId | None = None) -> JsonObject:
+    """Return the content of an outcome decided now, from the state as it is now; `about` is the task that asks."""
     failure = workflow.failure
     content: JsonObject = {
         "request_id": workflow.request_id,
@@ -32,7 +34,9 @@ def outcome_content(workflow: Workflow, outcome_type: OutcomeType) -> JsonObject
         "plan_revision": workflow.revision,
         "model": workflow.model,
     }
-    if outcome_type == "awaiting_approval" and workflow.approval is not None:
+    if about is not None:
+        content["approval"] = approval_of(workflow, about)
+    elif outcome_type == "awaiting_approval" and workflow.approval is not None:
         content["approval"] = {
             "amount": workflow.approval.amount.to_json(),
             "task_id": workflow.approval.task_id,

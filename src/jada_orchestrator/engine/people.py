@@ -8,10 +8,11 @@ from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import CatalogueVersion
+from jada_orchestrator.domain.ids import CatalogueVersion, TaskId
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Phase, Status, Workflow
 from jada_orchestrator.engine.ending import abandon
+from jada_orchestrator.engine.house import answered, open_approvals
 
 
 def control_arrived(workflow: Workflow, event: e.ControlArrived, catalogue: Catalogue) -> list[Record]:
@@ -60,12 +61,37 @@ def _cancel(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
 
 
 def _approve(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
+    asked = _asked_by_plan(workflow, event)
+    if asked is not None:
+        return [answered(workflow, asked, granted=True, by=event.by)]
+    if _names_another(workflow, event):
+        return []
     if workflow.undo_question is not None:
         return [r.UndoQuestionAnswered(undo=True, by=event.by), *abandon(workflow, workflow.undo_question.failure)]
     return [r.ApprovalDecided(granted=True, by=event.by)] if workflow.approval is not None else []
 
 
+def _asked_by_plan(workflow: Workflow, event: e.ControlArrived) -> TaskId | None:
+    """Return the approval of the plan that an answer is for: the one that it names, or the only question there is."""
+    asking = open_approvals(workflow)
+    if event.task_id is not None:
+        return event.task_id if event.task_id in asking else None
+    is_alone = len(asking) == 1 and workflow.undo_question is None and workflow.approval is None
+    return asking[0] if is_alone else None
+
+
+def _names_another(workflow: Workflow, event: e.ControlArrived) -> bool:
+    """Tell whether an answer names a task that does not ask."""
+    money = workflow.approval.task_id if workflow.approval is not None else None
+    return event.task_id is not None and event.task_id != money
+
+
 def _deny(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
+    asked = _asked_by_plan(workflow, event)
+    if asked is not None:
+        return [answered(workflow, asked, granted=False, by=event.by)]
+    if _names_another(workflow, event):
+        return []
     if workflow.undo_question is not None:
         return [r.UndoQuestionAnswered(undo=False, by=event.by), *abandon(workflow, workflow.undo_question.failure)]
     if workflow.approval is None:

@@ -16,6 +16,7 @@ from jada_orchestrator.domain.catalogue import REPLAN_CODES, Action, Catalogue, 
 from jada_orchestrator.domain.documents import Json
 from jada_orchestrator.domain.events import Side
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.house import action_named
 from jada_orchestrator.domain.limits import REVISIONS_MAX
 from jada_orchestrator.domain.plan import Terms
 from jada_orchestrator.domain.records import Record
@@ -122,7 +123,7 @@ def past_of(workflow: Workflow, catalogue: Catalogue) -> Past | None:
 
 
 def _past(workflow: Workflow, task: Task, catalogue: Catalogue, told: Told) -> PastTask:
-    action = catalogue.actions.get(task.terms.action)
+    action = action_named(catalogue, task.terms.action)
     state = _state_of(task)
     stands = state == "succeeded" and task.has_effect
     return PastTask(

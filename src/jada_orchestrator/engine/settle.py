@@ -16,6 +16,7 @@ from jada_orchestrator.domain.records import Record, TerminalStatus
 from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Status, Task, Workflow
 from jada_orchestrator.engine.branches import decide_branch, output_of
 from jada_orchestrator.engine.ending import end, tell
+from jada_orchestrator.engine.house import begin_house_tasks
 from jada_orchestrator.engine.keys import adopted_plan
 from jada_orchestrator.engine.revising import failure_of, settle_revision, undo_retired
 from jada_orchestrator.engine.undoing import is_settled, undo, undo_in_order, wants_undo
@@ -32,9 +33,9 @@ def settle(workflow: Workflow) -> list[Record]:
         return _settle_broken(workflow, workflow.broken) or undo_retired(workflow)
     if workflow.to_skip:
         return [r.TaskSkipped(task_id, reason) for task_id, reason in workflow.to_skip.items()]
-    retired = undo_retired(workflow)
-    if retired:
-        return retired
+    begun = begin_house_tasks(workflow) or undo_retired(workflow)
+    if begun:
+        return begun
     if workflow.to_decide:  # one by one: together they may be more than a plan can hold
         return [decide_branch(workflow, workflow.tasks[next(iter(workflow.to_decide))])]
     if workflow.unfinished == 0 and workflow.status in {Status.RUNNING, Status.AWAITING_APPROVAL}:

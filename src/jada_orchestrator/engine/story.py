@@ -97,6 +97,13 @@ def _expanded(record: r.TaskExpanded) -> str:
     return f"{record.task_id} is called {count} time{'s' if count > 1 else ''}, once for each item of its list"
 
 
+def _awaiting(record: r.AwaitStarted) -> str:
+    until = format_instant(record.until)
+    if "question" in record.input:
+        return f"{record.task_id} asks a person, until {until}: {record.input['question']}"
+    return f"{record.task_id} waits until {until}"
+
+
 def _ended(record: r.WorkflowEnded) -> str:
     because = f": {record.failure.message} [{record.failure.code}]" if record.failure is not None else ""
     return f"Ended as {record.status}{because}"
@@ -181,6 +188,7 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
         "task.stands",
         lambda x: f"{x.task_id} could not be undone and stands: {x.failure.message} [{x.failure.code}]",
     ),
+    r.AwaitStarted: ("info", "task.awaiting", _awaiting),
     r.CancelRequested: ("info", "cancel.requested", lambda x: f"{x.by} wants the booking cancelled"),
     r.ApprovalRequested: ("info", "approval.requested", _approval),
     r.ApprovalDecided: (

@@ -64,6 +64,7 @@ from jada_orchestrator.planning.inputs import (
     resolve_result,
 )
 from jada_orchestrator.planning.provenance import Told
+from jada_orchestrator.planning.references import roots_of
 from jada_orchestrator.planning.revising import told_arguments, told_in
 from jada_orchestrator.planning.schemas import SchemaError, check_schema, faults_in, is_valid
 from jada_orchestrator.planning.soundness import faults_in_catalogue
@@ -90,6 +91,7 @@ __all__ = [
     "resolve_input",
     "resolve_list",
     "resolve_result",
+    "roots_of",
     "told_arguments",
     "told_in",
 ]

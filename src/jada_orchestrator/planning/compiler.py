@@ -10,6 +10,7 @@ from typing import Final, TypeAlias, assert_never
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
 from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.house import HOUSE, HOUSE_ACTIONS, action_named
 from jada_orchestrator.domain.ids import TASK_ID_PATTERN, ActionName, TaskId
 from jada_orchestrator.domain.limits import PLAN_DEPTH_MAX, PLAN_TASKS_MAX
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
@@ -221,9 +222,11 @@ def _action(
     lookups: frozenset[ActionName],
     findings: Findings,
 ) -> Action | None:
-    action = catalogue.actions.get(ActionName(task.action))
+    action = action_named(catalogue, ActionName(task.action))
     if action is None:
-        near = "" if findings.is_full else suggestion(task.action, list(catalogue.actions), all_of_them=True)
+        near = (
+            "" if findings.is_full else suggestion(task.action, [*catalogue.actions, *HOUSE_ACTIONS], all_of_them=True)
+        )
         findings.add(
             "UNKNOWN_ACTION", f"{where}.action", f"the catalogue has no {shown(task.action)}.{near}", task=place
         )
@@ -446,16 +449,14 @@ def _terms(steps: Sequence[Step], catalogue: Catalogue) -> dict[ActionName, Term
 
 def _terms_of_all(wanted: Sequence[ActionName], catalogue: Catalogue) -> dict[ActionName, Terms]:
     terms: dict[ActionName, Terms] = {}
+    actions = {**HOUSE_ACTIONS, **catalogue.actions}
     undoing = [
-        action.compensate.action
-        for action in (catalogue.actions[name] for name in wanted)
-        if action.compensate is not None
+        action.compensate.action for action in (actions[name] for name in wanted) if action.compensate is not None
     ]
     for name in dict.fromkeys([*wanted, *undoing]):
-        lookup = catalogue.actions[name].lookup
-        for called in (name, lookup):
-            if called is not None and called in catalogue.actions:
-                terms[called] = _terms_of(catalogue.actions[called], catalogue)
+        for called in (name, actions[name].lookup):
+            if called is not None and called in actions:
+                terms[called] = _terms_of(actions[called], catalogue)
     return terms
 
 
@@ -463,7 +464,7 @@ def _terms_of(action: Action, catalogue: Catalogue) -> Terms:
     return Terms(
         action=action.name,
         agent=action.agent,
-        via=catalogue.transport_of(action.name).kind,
+        via="house" if action.agent == HOUSE else catalogue.transport_of(action.name).kind,
         effect=action.effect,
         timeout_ms=action.timeout_ms,
         retry=action.retry,

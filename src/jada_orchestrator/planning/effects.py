@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jada_orchestrator.domain.catalogue import Action, Catalogue, Effect
+from jada_orchestrator.domain.house import WAIT
 from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.planning.findings import Findings
 from jada_orchestrator.planning.graph import Graph
@@ -110,8 +111,8 @@ def check_order(
 def _comes_first(steps: Sequence[Step], graph: Graph, place: int, commits: Sequence[int]) -> bool:
     """Tell whether a task is a required read or reservation that could be done before anything is committed."""
     step = steps[place]
-    if step.action is None or step.is_commit or step.task.optional or step.done:
-        return False
+    if step.action is None or step.is_commit or step.task.optional or step.done or step.action.name == WAIT:
+        return False  # a wait cannot fail in a way that matters: it may well come after what it lets rest
     return not any(graph.needs_output(place, commit) for commit in commits)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from jada_orchestrator.domain.catalogue import Catalogue, Effect
 from jada_orchestrator.domain.documents import canonical_json
+from jada_orchestrator.domain.house import HOUSE
 from jada_orchestrator.domain.ids import AgentName
 from jada_orchestrator.planning.arguments import Bound
 from jada_orchestrator.planning.effects import Step
@@ -144,4 +145,5 @@ def _means_something(first: int, second: int, steps: Sequence[Step], bound: Sequ
 
 
 def _is_read(step: Step) -> bool:
-    return step.action is not None and step.action.effect is Effect.READ
+    """Tell whether a task only looks something up: to wait, or to ask a person, before or after it means something."""
+    return step.action is not None and step.action.effect is Effect.READ and step.action.agent != HOUSE

@@ -95,6 +95,11 @@ def roots(expression: str) -> frozenset[str]:
     return parse(expression).roots
 
 
+def roots_of(expression: str) -> frozenset[str]:
+    """Return the names that a reference of an adopted plan reads; none for an empty one."""
+    return parse(expression).roots if expression else frozenset()
+
+
 def evaluate(expression: str, environment: Mapping[str, Json]) -> Json:
     """Return the value of a reference; null where something on the way is not there.
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jada_orchestrator.domain.catalogue import Binding, Catalogue
+from jada_orchestrator.domain.house import action_named
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.money import CurrencyMismatchError, Money
 from jada_orchestrator.domain.plan import PlannedTask
@@ -173,7 +174,7 @@ def steps_of(revised: Revised, catalogue: Catalogue) -> list[Step]:
                 arguments=(),
                 for_each=past.planned.for_each,
             ),
-            catalogue.actions.get(past.planned.action),
+            action_named(catalogue, past.planned.action),
             f"tasks.{past.planned.id}",
             done=True,
         )

@@ -15,6 +15,7 @@ from jada_orchestrator.domain.ids import TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.domain.workflow import Phase, Status, Task, Workflow
 from jada_orchestrator.engine import fold
+from jada_orchestrator.engine.house import approval_of, open_approvals
 from jada_orchestrator.engine.outcomes import standing_effects
 from jada_orchestrator.engine.story import tell_entry
 from jada_orchestrator.ports.journal import Head, Stored
@@ -105,6 +106,9 @@ def show(seen: Seen) -> JsonObject:
     }
     if questions_of(workflow):
         shown["questions"] = list(questions_of(workflow))
+    asking = [] if workflow.is_terminal else open_approvals(workflow)
+    if asking:
+        shown["approvals"] = [approval_of(workflow, task_id) for task_id in asking]
     if workflow.status is Status.AWAITING_APPROVAL and workflow.approval is not None:
         shown["approval"] = {"amount": workflow.approval.amount.to_json(), "task_id": workflow.approval.task_id}
     return shown

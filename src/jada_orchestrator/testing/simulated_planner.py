@@ -18,7 +18,7 @@ from jada_orchestrator.testing.planner import AnswerOf, ScriptedPlanner
 from jada_orchestrator.testing.revisions import revision_of
 from jada_orchestrator.testing.simulated_fate import Fate
 
-KINDS: Final = ("whole", "whole", "room", "optional", "irreversible", "twice", "look")
+KINDS: Final = ("whole", "whole", "room", "optional", "irreversible", "twice", "look", "asked")
 _PASSING: Final[tuple[PlannerFailureKind, ...]] = ("wait", "wait", "stopped", "bad_answer")
 
 
@@ -118,6 +118,8 @@ def plan_for(kind: str) -> JsonObject:
             return base
         case "twice":
             return _two_payments()
+        case "asked":
+            return _asked()
         case _:
             return travel_proposal()
 
@@ -130,6 +132,20 @@ def _room() -> JsonObject:
         task("book", "rooms.book", hold_id=Ref("hold.hold_id"), authorization_id=Ref("authorize.authorization_id")),
         result={"booking": "book.booking_id"},
     )
+
+
+def _asked() -> JsonObject:
+    """A room that a person approves of, and a seat that another one may deny; both are booked a little later."""
+    base = _room()
+    base["tasks"] += [
+        task("agree", "jada.approve", question="Shall it be this room?", expires_in=900),
+        task("seat_too", "jada.approve", question="And a seat?", expires_in=60, optional=True),
+        task("rest", "jada.wait", after=["agree"], seconds=30),
+        task("seats", "trips.search", optional=True, when="seat_too.approved", city="Porto"),
+        task("seat", "seats.hold", optional=True, offer_id=Ref("seats.offers[0].offer_id")),
+    ]
+    base["tasks"][3]["after"] = ["rest", "seat"]
+    return base
 
 
 def _two_payments() -> JsonObject:

@@ -114,6 +114,9 @@ class ControlModel(MessageModel):
     command: Literal["cancel", "approve", "deny", "answer", "retry", "release"]
     by: LabelText | None = Field(None, description="Who wants it; it stands in the booking's story.")
     text: LongText | None = Field(None, description="The answer, for `answer`; otherwise a remark.")
+    task_id: LabelText | None = Field(
+        None, description="Which question an `approve` or `deny` answers, where a plan asks several at once."
+    )
 
 
 class TaskModel(MessageModel):

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from jada_orchestrator.domain.documents import Json, JsonObject, digest_of
 from jada_orchestrator.domain.events import ControlArrived, RequestArrived, RequestRefused
 from jada_orchestrator.domain.faults import Fault
-from jada_orchestrator.domain.ids import REQUEST_ID_PATTERN, RequestId, Tenant
+from jada_orchestrator.domain.ids import REQUEST_ID_PATTERN, RequestId, TaskId, Tenant
 from jada_orchestrator.domain.instants import parse_instant
 from jada_orchestrator.domain.limits import REQUEST_BODY_BYTES_MAX
 from jada_orchestrator.domain.money import Money
@@ -138,7 +138,9 @@ def _control(message: Message, body: JsonObject, faults: list[Fault]) -> Parsed:
     if checked is None:
         nameless = {name: value for name, value in body.items() if name != "request_id"}
         return _refused(message, nameless, faults, "INVALID_CONTROL")
-    return RequestId(checked.request_id), ControlArrived(checked.command, checked.by or UNNAMED, checked.text or "")
+    about = TaskId(checked.task_id) if checked.task_id is not None else None
+    wanted = ControlArrived(checked.command, checked.by or UNNAMED, checked.text or "", about)
+    return RequestId(checked.request_id), wanted
 
 
 def _constraints(model: ConstraintsModel) -> Constraints:

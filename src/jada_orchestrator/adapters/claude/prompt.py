@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.house import HOUSE_ACTIONS
 from jada_orchestrator.domain.ids import ActionName
 from jada_orchestrator.domain.instants import format_date, format_instant
 from jada_orchestrator.domain.plan import PlannedTask
@@ -31,6 +32,7 @@ CHARS_PER_TOKEN: Final = 4
 CORRECTION: Final = "Mend all of these faults and answer with the whole proposal again."
 REVISION: Final = "The plan failed there. Answer with a plan that gets round it, or refuse."
 _PLACE: Final = "{{actions}}"
+_HOUSE_PLACE: Final = "{{house}}"
 _UNSAFE: Final = re.compile("[<>\u2028\u2029\ud800-\udfff]")
 
 
@@ -47,7 +49,8 @@ def safe_json(value: Json) -> str:
 def system_text(catalogue: Catalogue) -> str:
     """Return the system prompt: the same text for the same catalogue, whatever the order in which it was loaded."""
     template = resources.files(__package__).joinpath("system_prompt.md").read_text(encoding="utf-8")
-    return template.rstrip("\n").replace(_PLACE, "\n".join(_line(action) for action in plannable(catalogue)))
+    text = template.rstrip("\n").replace(_HOUSE_PLACE, "\n".join(map(_line, HOUSE_ACTIONS.values())))
+    return text.replace(_PLACE, "\n".join(map(_line, plannable(catalogue))))
 
 
 def plannable(catalogue: Catalogue) -> list[Action]:

@@ -25,6 +25,7 @@ from jada_orchestrator.domain.catalogue import (
 )
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.house import HOUSE
 from jada_orchestrator.domain.ids import ACTION_NAME_PATTERN, ActionName, AgentName
 from jada_orchestrator.domain.instants import parse_duration_ms
 from jada_orchestrator.domain.limits import ACTION_TIMEOUT_MAX_MS, ATTEMPTS_MAX
@@ -169,6 +170,8 @@ def agent_of(place: Place, content: JsonObject, mistakes: Mistakes) -> tuple[Age
     name = AgentName(file.text("agent"))
     if name and not ACTION_NAME_PATTERN.match(f"{name}.x"):
         file.fault("BAD_VALUE", f"{name!r} is no agent's name: lower-case letters, digits, - and _", "agent")
+    if name == HOUSE:
+        file.fault("RESERVED_NAME", f"{HOUSE} is the house itself; choose another name", "agent")
     agent = Agent(
         name=name,
         description=file.text("description"),

@@ -241,6 +241,13 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "A task failed for good", "What was done so far is undone, where the plan needs the task. " + _STORY
     ),
     "task.skipped": Meaning("A task is not needed any more", "Nothing to do."),
+    "task.taken": Meaning("A task is called after all, by its condition or in another one's stead", "Nothing to do."),
+    "task.expanded": Meaning("A task is called once for each item of a list", "Nothing to do."),
+    "task.joined": Meaning("All calls of a task for a list are done", "Nothing to do."),
+    "task.awaiting": Meaning(
+        "A plan waits for time, or asks a person",
+        "jada show @JADA_REQUEST_ID@ says what is asked: jada approve @JADA_REQUEST_ID@ or jada deny @JADA_REQUEST_ID@.",
+    ),
     "task.unresolved": Meaning(
         "A task was given up, and nobody knows whether it was done",
         "Ask the agent's operators by the idempotency key (jada show @JADA_REQUEST_ID@ --json). Then undo by hand\n"
@@ -256,6 +263,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "Somebody has to undo it by hand, at the agent's side: the booking costs money as it is. " + _STORY,
     ),
     "hold.expired": Meaning("A reservation ran out and is made anew", "Nothing to do unless it is often."),
+    "revision.asked": Meaning("The model is asked for another plan, because a task failed", _STORY),
+    "revision.given_up": Meaning("No other plan was found, and what was done is undone", _STORY),
     "compensation.started": Meaning("What was done for a booking is being undone", _STORY),
     "undo.started": Meaning("A task is being undone", "Nothing to do."),
     "undo.question": Meaning("A person must say whether something is undone", _STORY),

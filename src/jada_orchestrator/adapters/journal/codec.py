@@ -55,6 +55,7 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "refresh_started": r.RefreshStarted,
     "task_compensated": r.TaskCompensated,
     "task_stands": r.TaskStands,
+    "await_started": r.AwaitStarted,
     "cancel_requested": r.CancelRequested,
     "approval_requested": r.ApprovalRequested,
     "approval_decided": r.ApprovalDecided,

@@ -23,6 +23,7 @@ from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine import fold, step
 from jada_orchestrator.engine.claims import claimable
+from jada_orchestrator.engine.house import open_approvals
 from jada_orchestrator.engine.outstanding import next_instant
 from jada_orchestrator.testing.explorer.acting import ImaginedWorld
 
@@ -80,7 +81,8 @@ def run_on(run: Run, watch: Watch = lambda _: None, *, until: int | None = None)
 def _next_event(run: Run) -> Event | None:
     workflow = run.workflow
     if workflow.status is Status.AWAITING_APPROVAL:
-        return ControlArrived("approve", "a person")
+        asking = open_approvals(workflow)
+        return ControlArrived("approve", "a person", "", asking[0] if asking else None)
     for (task_id, side), _ in claimable(workflow):
         return SlotGranted(task_id, side)
     for task_id, side in workflow.active:

@@ -85,7 +85,7 @@ def test_the_rules_are_known_bytes() -> None:
     After reading the new text with care, and rehearsing it, put the digest that the failure shows here.
     """
     rules = system_text(CATALOGUE).split("<catalogue>")[0]
-    assert hashlib.sha256(rules.encode()).hexdigest()[:16] == "1ef47726999b8ac3"
+    assert hashlib.sha256(rules.encode()).hexdigest()[:16] == "ee168a636e9c4d16"
 
 
 def test_the_rules_alone_are_long_enough_for_the_cache() -> None:

@@ -210,6 +210,12 @@ def test_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_the_houses_name_is_taken(tmp_path: Path) -> None:
+    """No file describes the agent `jada`, which every catalogue has."""
+    found = mistakes(tmp_path, jada="agent: jada\ndescription: Mine.\ntransport: {kind: sqs, queue: q}\nactions: {}\n")
+    assert ("RESERVED_NAME", "jada.yaml:1") in found
+
+
 def test_an_agent_is_described_once(tmp_path: Path) -> None:
     """The second file of the same agent is told where the first one is."""
     assert mistakes(tmp_path, a=GOOD, b=GOOD) == [("DUPLICATE_AGENT", "b.yaml:1")]
