@@ -16,6 +16,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import OutcomeType
 from jada_orchestrator.domain.request import BookingRequest, Constraints, Message
 from jada_orchestrator.domain.workflow import TERMINAL, Status, Workflow
+from jada_orchestrator.engine.house import open_approvals
 from jada_orchestrator.ports.host import Clock
 from jada_orchestrator.ports.queues import Delivery
 from jada_orchestrator.runtime.world import ParsedRequest
@@ -128,8 +129,10 @@ class Frontends:
         self.owed.texts.setdefault(request.request_id, set()).add(text)
         self.queues.put(REQUESTS, json.dumps({"request": request.request_id, "text": text}))
 
-    def _control(self, request_id: str, command: Command, after_s: float, about: str = "") -> None:
-        body = json.dumps({"control": command, "request": request_id, "about": about})
+    def _control(
+        self, request_id: str, command: Command, after_s: float, about: str = "", task: str | None = None
+    ) -> None:
+        body = json.dumps({"control": command, "request": request_id, "about": about, "task": task})
         self.queues.put(REQUESTS, body, delay_ms=round(after_s * 1_000))
 
     # --- Being told ---------------------------------------------------------------------------------------------------
@@ -146,7 +149,7 @@ class Frontends:
                 self._control(request_id, "answer", after_s, outcome["id"])
             else:
                 command: Command = "deny" if fate.strikes("denied") else "approve"
-                self._control(request_id, command, after_s, outcome["id"])
+                self._control(request_id, command, after_s, outcome["id"], outcome["task"])
         elif outcome["type"] in _TERMINAL - {"rejected"}:
             if outcome["type"] != "completed" and self._may_retry(request_id):
                 self._control(request_id, "retry", fate.between(0.5, 30))
@@ -169,7 +172,8 @@ class Frontends:
             fault = Fault("BAD_REQUEST", "", "this is no request")
             return RequestRefused(None, Tenant("default"), None, "BAD_REQUEST", (fault,), message)
         if "control" in body:
-            return RequestId(body["request"]), ControlArrived(body["control"], "a person", "an answer")
+            wanted = ControlArrived(body["control"], "a person", "an answer", body.get("task"))
+            return RequestId(body["request"]), wanted
         request = replace(self.requests[body["request"]], text=body["text"])
         return RequestArrived(request, digest_of(body), message, model)
 
@@ -180,7 +184,7 @@ class Frontends:
             if "request" not in body or body["request"] not in self.owed.texts:
                 continue
             workflow = self.witness.durable(workflow_id_of(RequestId(body["request"])))
-            if workflow is not None and body.get("about") and _still_asks(workflow, body["about"]):
+            if workflow is not None and body.get("about") and _still_asks(workflow, body["about"], body.get("task")):
                 sentence = f"the answer {delivery.message.body} was deleted, and the question is still open"
                 self.witness.object(sentence, workflow.workflow_id)
             if workflow is None and not ("control" in body and self._is_dead(delivery.message.body)):
@@ -228,15 +232,18 @@ class Frontends:
             yield f"it ended as {workflow.terminal}, and its frontend was told of {final[-1].type}"
 
 
-def _still_asks(workflow: Workflow, outcome_id: str) -> bool:
+def _still_asks(workflow: Workflow, outcome_id: str, task: str | None) -> bool:
     """Tell whether a workflow durably waits for an answer to the very question that this outcome put."""
-    waits = workflow.status in {Status.AWAITING_APPROVAL, Status.NEEDS_CLARIFICATION}
+    if task is not None:
+        return task in open_approvals(workflow)
+    asked = workflow.approval is not None or workflow.undo_question is not None
+    waits = asked or workflow.status is Status.NEEDS_CLARIFICATION
     return waits and workflow.outcomes[-1].outcome_id == outcome_id
 
 
 def encode_outcome(outcome_id: str, outcome_type: OutcomeType, at: UtcMs, content: Mapping[str, object]) -> str:
     """Return an outcome's text, in the simulation's own format."""
-    error = content["error"]
+    error, asked = content["error"], content.get("approval")
     return json.dumps(
         {
             "id": outcome_id,
@@ -245,5 +252,6 @@ def encode_outcome(outcome_id: str, outcome_type: OutcomeType, at: UtcMs, conten
             "request_id": content["request_id"],
             "workflow_id": content["workflow_id"],
             "code": error["code"] if isinstance(error, dict) else None,
+            "task": asked["task_id"] if isinstance(asked, dict) and "question" in asked else None,
         }
     )

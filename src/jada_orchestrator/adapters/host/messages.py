@@ -246,7 +246,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "task.joined": Meaning("All calls of a task for a list are done", "Nothing to do."),
     "task.awaiting": Meaning(
         "A plan waits for time, or asks a person",
-        "jada show @JADA_REQUEST_ID@ says what is asked: jada approve @JADA_REQUEST_ID@ or jada deny @JADA_REQUEST_ID@.",
+        "jada show @JADA_REQUEST_ID@ says what is asked; jada approve or jada deny @JADA_REQUEST_ID@ answers it.",
     ),
     "task.unresolved": Meaning(
         "A task was given up, and nobody knows whether it was done",
