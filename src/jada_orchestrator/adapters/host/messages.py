@@ -241,9 +241,6 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "A task failed for good", "What was done so far is undone, where the plan needs the task. " + _STORY
     ),
     "task.skipped": Meaning("A task is not needed any more", "Nothing to do."),
-    "task.taken": Meaning("A task is called after all, by its condition or in another one's stead", "Nothing to do."),
-    "task.expanded": Meaning("A task is called once for each item of a list", "Nothing to do."),
-    "task.joined": Meaning("All calls of a task for a list are done", "Nothing to do."),
     "task.awaiting": Meaning(
         "A plan waits for time, or asks a person",
         "jada show @JADA_REQUEST_ID@ says what is asked; jada approve or jada deny @JADA_REQUEST_ID@ answers it.",
