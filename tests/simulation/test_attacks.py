@@ -18,7 +18,7 @@ def ended(attack: Attack) -> Agency:
 
     async def book() -> Agency:
         agency = Agency(
-            lambda _: attack.proposal,
+            lambda question: attack.proposal if question.past is None or attack.revision is None else attack.revision,
             bribes=attack.bribes,
             worker_bribes=attack.worker_bribes,
             request=attack.request,

@@ -25,6 +25,8 @@ class Attack:
     """The statuses that the booking may have afterwards."""
     proposal: str | JsonObject = field(default_factory=travel_proposal)
     """What the planner says, to whatever it is asked."""
+    revision: str | JsonObject | None = None
+    """What it says when it is asked for another plan; None: the same."""
     request: JsonObject = field(default_factory=lambda: REQUEST)
     bribes: Mapping[str, Bribe] = field(default_factory=dict)
     worker_bribes: Mapping[str, WorkerBribe] = field(default_factory=dict)
