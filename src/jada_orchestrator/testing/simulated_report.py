@@ -27,6 +27,8 @@ class Report:
     revisions: Counter[str] = field(default_factory=Counter)
     """Plans anew after a failure: asked for, adopted, given up."""
     mishaps: Counter[str] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
+    """What was decided, by the class of the record: which features of the engine these worlds made use of."""
     kills: int = 0
     rounds: int = 0
     """Rounds of the event loop."""
@@ -45,6 +47,7 @@ class Report:
             "outcomes": dict(sorted(self.outcomes.items())),
             "revisions": dict(sorted(self.revisions.items())),
             "mishaps": dict(sorted(self.mishaps.items())),
+            "records": dict(sorted(self.records.items())),
             "kills": self.kills,
             "rounds": self.rounds,
             "virtual_s": self.virtual_s,

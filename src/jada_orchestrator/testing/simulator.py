@@ -135,6 +135,8 @@ class _Simulation:
             stored = self._store.workflows.get(workflow_id) if workflow_id is not None else None
             if stored is not None:
                 report.stories[stored.workflow_id] = story_of(stored.entries)
+        everything = [entry.record for stored in self._store.workflows.values() for entry in stored.entries]
+        report.records.update(type(record).__name__ for record in everything)
         report.fingerprint = fingerprint_of((s.workflow_id, s.entries) for s in self._store.workflows.values())
 
     # --- The process, again and again ---------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ class Storm:
     outcomes: Counter[str] = field(default_factory=Counter)
     revisions: Counter[str] = field(default_factory=Counter)
     mishaps: Counter[str] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
+    """What was decided: a feature of the engine that does not occur here was not tried."""
     failing: list[int] = field(default_factory=list)
 
     def add(self, other: Storm) -> None:
@@ -61,6 +63,7 @@ class Storm:
         self.outcomes.update(other.outcomes)
         self.revisions.update(other.revisions)
         self.mishaps.update(other.mishaps)
+        self.records.update(other.records)
         self.failing += other.failing
 
     def to_json(self) -> JsonObject:
@@ -76,6 +79,7 @@ class Storm:
             "revisions": dict(sorted(self.revisions.items())),
             "mishaps": dict(sorted(self.mishaps.items())),
             "mishaps_total": self.mishaps.total(),
+            "records": dict(sorted(self.records.items())),
             "failing_seeds": sorted(self.failing),
         }
 
@@ -103,6 +107,7 @@ def _add(storm: Storm, report: Report) -> None:
     storm.outcomes.update(report.outcomes)
     storm.revisions.update(report.revisions)
     storm.mishaps.update(report.mishaps)
+    storm.records.update(report.records)
     if report.broken:
         storm.failing.append(report.seed)
 
@@ -197,6 +202,7 @@ def _show(total: Storm, stories: list[Report], jobs: int) -> None:
         ("outcome", total.outcomes),
         ("revision", total.revisions),
         ("mishap", total.mishaps),
+        ("record", total.records),
     ):
         table = Table(title, "count", box=None)
         for name, count in counts.most_common():
