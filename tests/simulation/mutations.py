@@ -140,7 +140,7 @@ def _any_amount(workflow: Any, task: Any, call_input: Any) -> Any:
 
 # --- Undoing ----------------------------------------------------------------------------------------------------------
 
-_undo = settle._undo  # noqa: SLF001
+_undo = settle.undo
 
 
 def _skip_authorizations(task: Any) -> Any:
@@ -153,7 +153,7 @@ _settle_undoing = settle._settle_undoing  # noqa: SLF001
 
 
 def _undo_all_at_once(workflow: Any, why: Failure) -> Any:
-    wanting = [task for task in workflow.tasks.values() if settle._wants_undo(task)]  # noqa: SLF001
+    wanting = [task for task in workflow.tasks.values() if settle.wants_undo(task)]
     return [_undo(task) for task in wanting] or _settle_undoing(workflow, why)
 
 
@@ -216,7 +216,7 @@ MUTATIONS: Final = (
     Mutation("ignore max_total", ((attempts, "check_commit", _any_amount),)),
     Mutation("ask nobody for approval", ((attempts, "check_commit", _no_approval),)),
     Mutation("commit on what ran out", ((attempts, "refresh_expired", lambda workflow, task, now: None),)),
-    Mutation("skip one compensation", ((settle, "_undo", _skip_authorizations),)),
+    Mutation("skip one compensation", ((settle, "undo", _skip_authorizations),)),
     Mutation("undo in any order", ((settle, "_settle_undoing", _undo_all_at_once),)),
     Mutation("forget what was recovered", ((Inbox, "put", _forget_the_recovered),)),
     Mutation("never give a slot back", ((Slots, "_free", _keep_slots),)),
