@@ -19,12 +19,13 @@ from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.journal import JournalSupersededError, Stored
 from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion
 from jada_orchestrator.ports.queues import OutcomeMessage
-from jada_orchestrator.runtime.orchestrator import Ended
+from jada_orchestrator.runtime.orchestrator import Ended, Orchestrator
 from jada_orchestrator.runtime.timers import Timers
 from jada_orchestrator.runtime.world import ParsedRequest
 from jada_orchestrator.testing.aws import FakeFunctions, QueueFault
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
 from jada_orchestrator.testing.journal import MemoryJournal
+from jada_orchestrator.testing.quiet import QuietWatcher
 from jada_orchestrator.testing.virtual_time import VirtualClock, run_virtually
 from tests.unit.runtime.house import DEAD, OUTCOMES, OWN, REPLIES, REQUESTS, House, parse_request
 
@@ -270,6 +271,34 @@ def test_a_superseded_process_ends() -> None:
             with pytest.raises(JournalSupersededError):
                 await running
             del orchestrator
+
+    in_house(scenario)
+
+
+class _Broken(QuietWatcher):
+    """A watcher that fails once the daemon is up: an error of ours, in a part that should never end."""
+
+    def status(self, line: str) -> None:
+        """Fail."""
+        if self.is_ready:
+            raise RuntimeError("the status cannot be told")
+
+
+def test_nothing_goes_on_lame() -> None:
+    """When a part of the daemon ends by an error, the whole of it ends with that, and a next start goes on."""
+
+    async def scenario(house: House) -> None:
+        house.planner.hold()
+        world = replace(house.world(), watcher=_Broken())
+        await world.journal.open()
+        house.send()
+        running = asyncio.create_task(Orchestrator(world, house.tunables()).run())
+        with pytest.raises(RuntimeError, match="the status cannot be told"):
+            await running
+        house.store.kill_holder()
+        house.planner.release()
+        async with house.process():
+            await house.until(lambda: house.outcomes() == [("web-1", "completed")])
 
     in_house(scenario)
 
