@@ -139,11 +139,18 @@ async def _befall(kind: str, fleet: Fleet, server: PostgresServer, dice: random.
         case "crash":
             await asyncio.to_thread(server.restart)
         case "stop":
-            await ship.daemon.stop()
+            await _stopped(ship)
             await ship.daemon.start()
         case _:
             raise ValueError(f"there is no trouble {kind!r}")
     await _whole_again(fleet)
+
+
+async def _stopped(ship: Ship) -> None:
+    try:
+        await ship.daemon.stop(within_s=90)
+    except TimeoutError:
+        raise AssertionError(f"asked to stop, it did not: {ship.daemon.story()}") from None
 
 
 async def _note_takeover(fleet: Fleet, ship: Ship, since: float, found: Troubles) -> None:

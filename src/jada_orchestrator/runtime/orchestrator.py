@@ -64,6 +64,11 @@ class Orchestrator:
         """Wait until requests are accepted: everything unfinished is in memory and goes on."""
         await self._ready.wait()
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Ask for a drain: nothing more is received, what is in flight is seen to its end or parked."""
         self._stop.set()

@@ -164,6 +164,11 @@ async def _live(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings
         try:
             with watch_loop(meter):
                 return await _run(settings, orchestrator, operations, log)
+        except JournalLeaseLostError as error:
+            if not orchestrator.is_stopping:
+                raise
+            log.emit("warning", "daemon.parked", f"What was in flight is taken up by the other instances: {error}")
+            return DONE
         finally:
             learning.cancel()
             await asyncio.gather(learning, return_exceptions=True)

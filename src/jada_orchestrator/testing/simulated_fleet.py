@@ -1,0 +1,469 @@
+"""Several simulated instances over one store, on virtual time: killed, cut off, drained, late in what they send.
+
+One seed is one run: so many requests, and troubles at instants and of kinds that follow from the seed. Calls of agents
+are on their way for a while and arrive also when their caller has gone, as packets do. What is checked at the end is
+what people and agents saw: every request ends once, nothing was made twice or left half-made, lanes kept their order.
+``python -m jada_orchestrator.testing.simulated_fleet --seeds 50000 --jobs 2``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import multiprocessing
+import random
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from jada_orchestrator.domain.catalogue import LambdaTransport
+from jada_orchestrator.domain.documents import digest_of_text
+from jada_orchestrator.domain.events import Failed, Lost, RequestArrived, Succeeded
+from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import RequestId, workflow_id_of
+from jada_orchestrator.domain.records import PlanningStarted
+from jada_orchestrator.domain.request import Message
+from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.engine import fold
+from jada_orchestrator.engine.audit import breaches
+from jada_orchestrator.ports.agents import AgentCall, CallEnded
+from jada_orchestrator.ports.journal import Append, JournalAmbiguousError, JournalError, JournalUnavailableError
+from jada_orchestrator.ports.ownership import Renewed, Taken, Wanted
+from jada_orchestrator.ports.queues import AgentReply, UnreadableReply
+from jada_orchestrator.runtime.orchestrator import Orchestrator
+from jada_orchestrator.runtime.world import ParsedRequest, Tunables, Wire, World
+from jada_orchestrator.testing.aws import FakeQueues
+from jada_orchestrator.testing.catalogues import Ref, proposal, request, task, travel_catalogue
+from jada_orchestrator.testing.planner import ScriptedPlanner
+from jada_orchestrator.testing.quiet import NoLog, QuietWatcher
+from jada_orchestrator.testing.shared_journal import SharedJournal, SharedStore
+from jada_orchestrator.testing.simulated_agents import AgentRefusal, SimulatedAgents
+from jada_orchestrator.testing.virtual_time import VirtualClock, run_virtually
+
+INSTANCES: Final = 3
+REQUESTS_MOST: Final = 10
+TROUBLES_MOST: Final = 8
+_END_S: Final = 7_200.0
+REQUESTS, REPLIES, OUTCOMES, DEAD = "requests", "replies", "outcomes", "dead-letters"
+_WORK: Final = ("jada-checks", "jada-mail")
+_FINAL: Final = frozenset({"completed", "failed", "compensated", "cancelled", "rejected", "needs_attention"})
+
+
+def _plan() -> dict[str, Any]:
+    return proposal(
+        task("check", "checks.request"),
+        task("rooms", "trips.search", city="Lisbon"),
+        task("hold", "rooms.hold", after=["check"], offer_id=Ref("rooms.offers[0].offer_id")),
+        task("authorize", "cards.authorize", amount=Ref("hold.total")),
+        task("book", "rooms.book", hold_id=Ref("hold.hold_id"), authorization_id=Ref("authorize.authorization_id")),
+        task(
+            "capture",
+            "cards.capture",
+            after=["book"],
+            authorization_id=Ref("authorize.authorization_id"),
+            amount=Ref("authorize.amount"),
+        ),
+        result={"booking": "book.booking_id"},
+    )
+
+
+class FleetJournal(SharedJournal):
+    """One instance's way to the store: it can be cut, and answers can be lost on it."""
+
+    def __init__(self, store: SharedStore, dice: random.Random) -> None:
+        """Begin with a sound way."""
+        super().__init__(store)
+        self.is_cut = False
+        self._dice = dice
+
+    async def append(self, batch: Sequence[Append]) -> None:
+        """Make the batch durable; now and then its answer is lost."""
+        await asyncio.sleep(self._dice.uniform(0.001, 0.02))
+        await super().append(batch)
+        if self.is_cut or self._dice.random() < 0.01:
+            raise JournalAmbiguousError("the answer to a commit was lost (a planted fault)")
+
+    async def renew(self) -> Renewed:
+        """Renew; the answer takes its time."""
+        renewed = await super().renew()
+        await asyncio.sleep(self._dice.uniform(0.001, 0.2))
+        self._check_available()
+        return renewed
+
+    async def take(self, wanted: Sequence[Wanted]) -> Taken:
+        """Take; now and then the answer is lost."""
+        taken = await super().take(wanted)
+        if self._dice.random() < 0.01:
+            raise JournalUnavailableError("the answer to a take was lost (a planted fault)")
+        return taken
+
+    def _check_available(self) -> None:
+        if self.is_cut:
+            raise JournalUnavailableError("the way to the store is cut (a planted fault)")
+        super()._check_available()
+
+
+class FleetAgents:
+    """The ports `FunctionCaller` and the workers behind the queues, over one set of books.
+
+    A call is on its way for a while, and is executed when it arrives, whatever has become of its caller by then; one
+    that arrives after its deadline is not executed.
+    """
+
+    def __init__(self, clock: VirtualClock, dice: random.Random) -> None:
+        """Begin with empty books."""
+        self.agents = SimulatedAgents(clock.now, self._refuse)
+        self._clock = clock
+        self._dice = dice
+        self._on_their_way: set[asyncio.Task[CallEnded]] = set()
+
+    async def call(self, target: LambdaTransport, call: AgentCall) -> CallEnded:
+        """Make one attempt; see the port."""
+        task = asyncio.get_running_loop().create_task(self._arrive(call))
+        self._on_their_way.add(task)
+        task.add_done_callback(self._on_their_way.discard)
+        try:
+            async with asyncio.timeout(max(0, call.timeout_ms) / 1_000):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            return CallEnded(Lost(Failure("CALL_TIMEOUT", "no answer came in time")))
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    async def _arrive(self, call: AgentCall) -> CallEnded:
+        slow = self._dice.random() < 0.1
+        await asyncio.sleep(self._dice.uniform(3, 25) if slow else self._dice.uniform(0.01, 2))
+        if self._clock.now() > call.deadline:
+            return CallEnded(Lost(Failure("CALL_TIMEOUT", "it arrived too late")))
+        answer = self.answer(call)
+        await asyncio.sleep(self._dice.uniform(0.01, 1))
+        lost = self._dice.random() < 0.03
+        return CallEnded(Lost(Failure("CUT", "the answer was lost"))) if lost else CallEnded(answer)
+
+    def answer(self, call: AgentCall) -> Succeeded | Failed:
+        """Do what is asked, and say how it ended."""
+        try:
+            return Succeeded(self.agents.do(call))
+        except AgentRefusal as refusal:
+            return Failed(Failure(refusal.code, "no"), retryable=refusal.retryable, answered=True)
+
+    def _refuse(self, call: AgentCall) -> None:
+        verb = call.action.partition(".")[2]
+        if verb in {"hold", "book", "capture"} and self._dice.random() < 0.06:
+            raise AgentRefusal("SOLD_OUT")
+        if self._dice.random() < 0.03:
+            raise AgentRefusal("BUSY", retryable=True)
+
+
+@dataclass(slots=True)
+class Ship:
+    """One life of one instance."""
+
+    journal: FleetJournal
+    watcher: QuietWatcher
+    orchestrator: Orchestrator | None = None
+    main: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of one seed."""
+
+    seed: int
+    broken: list[str] = field(default_factory=list)
+    troubles: dict[str, int] = field(default_factory=dict)
+    outcomes: dict[str, int] = field(default_factory=dict)
+    handed_over: int = 0
+
+
+class Fleet:
+    """The world of one run."""
+
+    def __init__(self, seed: int) -> None:
+        """Begin with nothing running."""
+        self.found = Run(seed)
+        self._dice = random.Random(seed)
+        self._clock = VirtualClock(asyncio.get_running_loop())
+        self._store = SharedStore()
+        self._queues = FakeQueues(self._clock)
+        self._queues.create(REQUESTS, REPLIES, OUTCOMES, DEAD, *_WORK)
+        self._agents = FleetAgents(self._clock, self._dice)
+        self._calls: list[AgentCall] = []
+        self._ships: list[Ship] = []
+        self._requests: dict[str, str | None] = {}
+        """By request id its ordering key."""
+
+    async def sail(self) -> Run:
+        """Run it to its end and look at what is left."""
+        loop = asyncio.get_running_loop()
+        workers = [loop.create_task(self._work(queue)) for queue in _WORK]
+        for _ in range(self._dice.randint(2, INSTANCES)):
+            self._launch()
+        sending = loop.create_task(self._send())
+        for _ in range(self._dice.randint(1, TROUBLES_MOST)):
+            await asyncio.sleep(self._dice.uniform(0.1, 12))
+            await self._befall()
+        await sending
+        self._store.unavailable = None
+        if not self._alive():
+            self._launch()
+        await self._wait_for_the_end()
+        for ship in self._alive():
+            await self._drain(ship)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        self._check()
+        return self.found
+
+    # --- What happens ---------------------------------------------------------------------------------------------
+
+    def _launch(self) -> Ship:
+        ship = Ship(FleetJournal(self._store, self._dice), QuietWatcher())
+        ship.main = asyncio.get_running_loop().create_task(self._live(ship))
+        self._ships.append(ship)
+        return ship
+
+    async def _live(self, ship: Ship) -> None:
+        """One life; when its lease was lost, or the store was away at its start, another one begins."""
+        try:
+            await ship.journal.open()
+            ship.orchestrator = Orchestrator(self._world(ship), _tunables())
+            await ship.orchestrator.run()
+        except JournalError:
+            with suppress(JournalError):
+                await ship.journal.close()
+            asyncio.get_running_loop().call_later(1, self._launch)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not have ended the process
+            self._object(f"an instance ended by itself: {type(error).__name__}: {error}")
+
+    async def _befall(self) -> None:
+        alive = self._alive()
+        kind = self._dice.choice(("kill", "cut", "cut", "drain", "outage", "launch"))
+        self.found.troubles[kind] = self.found.troubles.get(kind, 0) + 1
+        loop = asyncio.get_running_loop()
+        ship = self._dice.choice(alive) if alive else None
+        if kind == "launch" or ship is None:
+            if len(alive) < INSTANCES + 1:
+                self._launch()
+        elif kind == "kill":
+            await _end(ship)
+            loop.call_later(self._dice.uniform(0.5, 20), self._launch)
+        elif kind == "cut":
+            ship.journal.is_cut = True
+            loop.call_later(self._dice.uniform(0.5, 30), _mend, ship.journal)
+        elif kind == "drain":
+            await self._drain(ship)
+            loop.call_later(self._dice.uniform(0.1, 5), self._launch)
+        else:
+            self._store.unavailable = "the store is down (a planted fault)"
+            loop.call_later(self._dice.uniform(0.1, 25), self._recover)
+
+    def _recover(self) -> None:
+        self._store.unavailable = None
+
+    async def _drain(self, ship: Ship) -> None:
+        if ship.orchestrator is not None:
+            ship.orchestrator.stop()
+        if ship.main is not None:
+            _, late = await asyncio.wait([ship.main], timeout=120)
+            if late:
+                await _end(ship)
+        with suppress(JournalError):
+            await ship.journal.close()
+
+    async def _send(self) -> None:
+        for number in range(self._dice.randint(2, REQUESTS_MOST)):
+            key = self._dice.choice([None, None, "customer:1", "customer:2"])
+            self._requests[f"web-{number}"] = key
+            body = json.dumps({"id": f"web-{number}", "key": key})
+            for _ in range(2 if self._dice.random() < 0.3 else 1):
+                self._queues.put(REQUESTS, body)
+            await asyncio.sleep(self._dice.uniform(0, 5))
+
+    async def _work(self, queue: str) -> None:
+        """A queue worker: does what it is sent, and answers on the reply queue."""
+        source = self._queues.source(queue)
+        while True:
+            for delivery in await source.receive(10):
+                await asyncio.sleep(self._dice.uniform(0.01, 3))
+                call = self._calls[int(delivery.message.body)]
+                if self._clock.now() <= call.deadline and isinstance(self._agents.answer(call), Succeeded):
+                    self._queues.put(REPLIES, delivery.message.body)
+                await source.delete([delivery])
+
+    async def _wait_for_the_end(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_S):
+                while set(self._told()) < set(self._requests) or self._store.mail:  # noqa: ASYNC110 - virtual time
+                    await asyncio.sleep(1)
+
+    def _alive(self) -> list[Ship]:
+        return [ship for ship in self._ships if ship.main is not None and not ship.main.done()]
+
+    # --- What is seen ---------------------------------------------------------------------------------------------
+
+    def _told(self) -> dict[str, set[tuple[str, str]]]:
+        """Return by request id the ids and types of the final outcomes that were told."""
+        told: dict[str, set[tuple[str, str]]] = {}
+        for message in self._queues.messages(OUTCOMES):
+            body = json.loads(message.body)
+            if body["type"] in _FINAL:
+                told.setdefault(body["request_id"], set()).add((body["id"], body["type"]))
+        return told
+
+    def _object(self, sentence: str) -> None:
+        self.found.broken.append(sentence)
+
+    def _check(self) -> None:
+        told, books = self._told(), self._agents.agents.books
+        for name in self._requests:
+            ends = told.get(name, set())
+            workflow_id = workflow_id_of(RequestId(name))
+            standing = [effect.action for effect in books.standing(workflow_id)]
+            if len(ends) != 1:
+                self._object(f"{name} has {len(ends)} outcomes: {sorted(ends)}")
+                continue
+            [(_, kind)] = ends
+            self.found.outcomes[kind] = self.found.outcomes.get(kind, 0) + 1
+            whole = sorted(standing) == ["cards.authorize", "cards.capture", "rooms.book", "rooms.hold"]
+            if kind == "completed" and not whole:
+                self._object(f"{name} completed, and this stands: {standing}")
+            if kind in {"failed", "compensated"} and standing:
+                self._object(f"{name} {kind}, and this stands: {standing}")
+            if kind not in {"completed", "failed", "compensated"}:
+                self._object(f"{name} ended as {kind}")
+        self.found.broken += [*books.doubled, *books.changed_inputs]
+        self.found.handed_over = self._store.letters
+        if self._store.mail:
+            self._object(f"{len(self._store.mail)} messages were handed over and never taken")
+        self._check_journal()
+
+    def _check_journal(self) -> None:
+        lanes: dict[str, list[Workflow]] = {}
+        began: dict[str, int] = {}
+        ended: dict[str, int] = {}
+        for workflow_id, stored in self._store.workflows.items():
+            workflow = fold(workflow_id, stored.entries)
+            self.found.broken += [f"{workflow_id}: {sentence}" for sentence in breaches(workflow)]
+            if workflow.quarantined is not None or not workflow.is_terminal:
+                self._object(f"{workflow_id} is {Status(workflow.status).value}")
+            began[workflow_id] = next((e.at for e in stored.entries if isinstance(e.record, PlanningStarted)), 0)
+            ended[workflow_id] = stored.head.finished_at or 0
+            if workflow.request is not None and workflow.request.ordering_key is not None:
+                lanes.setdefault(workflow.request.ordering_key, []).append(workflow)
+        for key, lane in lanes.items():
+            in_order = sorted(lane, key=lambda each: began[each.workflow_id])
+            for before, after in itertools.pairwise(in_order):
+                if began[after.workflow_id] < ended[before.workflow_id]:
+                    self._object(f"in the lane {key} {after.workflow_id} began before {before.workflow_id} had ended")
+
+    # --- Wiring ---------------------------------------------------------------------------------------------------
+
+    def _world(self, ship: Ship) -> World:
+        return World(
+            journal=ship.journal,
+            ownership=ship.journal,
+            planner=ScriptedPlanner(lambda _: _plan()),
+            functions=self._agents,
+            workers=self._queues.workers(self._encode),
+            requests=self._queues.source(REQUESTS),
+            replies=self._queues.source(REPLIES),
+            outcomes=self._queues.outcomes(DEAD),
+            clock=self._clock,
+            log=NoLog(),
+            watcher=ship.watcher,
+            wire=Wire(_parse_request, self._parse_reply, _encode_outcome),
+        )
+
+    def _encode(self, call: AgentCall) -> str:
+        self._calls.append(call)
+        return str(len(self._calls) - 1)
+
+    def _parse_reply(self, text: str) -> AgentReply | UnreadableReply:
+        call = self._calls[int(text)]
+        return AgentReply(
+            call.workflow_id, call.task_id, call.attempt, call.idempotency_key, Succeeded(self._agents.agents.do(call))
+        )
+
+
+async def _end(ship: Ship) -> None:
+    """Kill an instance: what it had in memory is gone, its lease goes on until somebody ends it."""
+    if ship.main is not None:
+        ship.main.cancel()
+        await asyncio.gather(ship.main, return_exceptions=True)
+
+
+def _mend(journal: FleetJournal) -> None:
+    journal.is_cut = False
+
+
+def _tunables() -> Tunables:
+    return Tunables(
+        catalogue=_CATALOGUE,
+        model="simulated-model",
+        outcome_queue=OUTCOMES,
+        reply_to_allowed=frozenset({OUTCOMES}),
+        calls_in_flight_max=20,
+        workflows_in_flight_max=100,
+        receivers=1,
+        drain_ms=3_000,
+    )
+
+
+def _parse_request(message: Message, model: str) -> ParsedRequest:
+    body = json.loads(message.body)
+    wish = replace(request("room", request_id=body["id"]), ordering_key=body["key"])
+    return RequestArrived(wish, digest_of_text(message.body), message, model)
+
+
+def _encode_outcome(outcome_id: str, outcome_type: str, at: int, content: Mapping[str, Any]) -> str:
+    return json.dumps({"id": outcome_id, "type": outcome_type, "request_id": content["request_id"]})
+
+
+_CATALOGUE: Final = travel_catalogue()
+
+
+def simulate_fleet(seed: int) -> Run:
+    """Run one seed."""
+
+    async def main() -> Run:
+        return await Fleet(seed).sail()
+
+    return run_virtually(main())
+
+
+def main() -> int:
+    """Run many seeds over several processes; return 1 when a law was broken in one of them."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seeds", type=int, default=1_000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    arguments = parser.parse_args()
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    failing = handed_over = 0
+    troubles: dict[str, int] = {}
+    outcomes: dict[str, int] = {}
+    with multiprocessing.Pool(arguments.jobs) as pool:
+        for found in pool.imap_unordered(simulate_fleet, seeds, chunksize=20):
+            failing += bool(found.broken)
+            handed_over += found.handed_over
+            for sums, counts in ((troubles, found.troubles), (outcomes, found.outcomes)):
+                for name, count in counts.items():
+                    sums[name] = sums.get(name, 0) + count
+            for sentence in found.broken[:3]:
+                sys.stdout.write(f"seed {found.seed}: {sentence}\n")
+                sys.stdout.flush()
+    sys.stdout.write(
+        f"{len(seeds)} seeds, {failing} failing; outcomes {outcomes}; troubles {troubles}; {handed_over} handed over\n"
+    )
+    return 1 if failing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
