@@ -47,7 +47,7 @@ from jada_orchestrator.testing.virtual_time import VirtualClock, run_virtually
 INSTANCES: Final = 3
 REQUESTS_MOST: Final = 10
 TROUBLES_MOST: Final = 8
-_END_S: Final = 7_200.0
+_END_S: Final = 3_600.0
 REQUESTS, REPLIES, OUTCOMES, DEAD = "requests", "replies", "outcomes", "dead-letters"
 _WORK: Final = ("jada-checks", "jada-mail")
 _FINAL: Final = frozenset({"completed", "failed", "compensated", "cancelled", "rejected", "needs_attention"})

@@ -30,6 +30,9 @@ from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.ports.journal import JournalLeaseLostError, JournalUnavailableError, Stored
 from jada_orchestrator.ports.ownership import Renewed, Taken, Wanted
 
+_LEAVE_S: Final = 3.0
+"""A store that is silent is not waited for by a process that ends."""
+
 _INSTANCE_ENDED: Final = "JA001"
 """The SQLSTATE that the schema's functions raise for it."""
 
@@ -90,10 +93,10 @@ class PostgresOwnership:
         """End the instance: what it owns may be claimed at once. May be called twice; a lost store is left alone."""
         if self.number:
             try:
-                async with self._link.use() as connection:
+                async with asyncio.timeout(_LEAVE_S), self._link.use() as connection:
                     await connection.execute(statements.LEAVE, self.number)
                     await connection.execute(statements.NOTIFY, self.channel, "claims")
-            except JournalUnavailableError:
+            except (JournalUnavailableError, TimeoutError):
                 pass  # the lease runs out by itself
         await self._link.close()
 
