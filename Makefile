@@ -19,6 +19,7 @@ SEEDS ?= 1000
 IMAGE ?= jada-orchestrator
 LOCK ?= run
 BUILD_FLAGS ?=
+BUILDER ?=
 
 # Folders that exist in this checkout, for tools that refuse names of missing ones.
 CODE := $(wildcard src tests tools benchmarks)
@@ -114,9 +115,9 @@ docs: $(STAMP) ## Generate again what is generated under docs/ (schemas, diagram
 # The image is built from the checkout alone, so what is tested is what is shipped.
 .PHONY: image
 image: ## Build the container image with docker, podman or buildah
-	@builder=; for candidate in docker podman buildah; do \
+	@builder=; for candidate in $(or $(BUILDER),docker podman buildah); do \
 	  if command -v "$$candidate" >/dev/null; then builder=$$candidate; break; fi; done; \
-	if [ -z "$$builder" ]; then echo 'image: needs docker, podman or buildah; none is installed' >&2; exit 1; fi; \
+	if [ -z "$$builder" ]; then echo 'image: needs docker, podman or buildah; none is installed (BUILDER=... chooses)' >&2; exit 1; fi; \
 	format=; [ "$$builder" = docker ] || format='--format docker'; `# which keeps the HEALTHCHECK` \
 	"$$builder" build $$format $(BUILD_FLAGS) -t $(IMAGE) --build-arg LOCK=$(LOCK) .
 

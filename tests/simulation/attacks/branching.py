@@ -150,4 +150,17 @@ REVISED: Final = [
            revision=travel_proposal(), bribes={"cards.capture": once(refusing("PRICE_CHANGED"))}),
 ]  # fmt: skip
 
-BRANCH_ATTACKS: Final = [*CONDITIONAL, *LISTED, *ALTERNATIVE, *REVISED]
+ASK: Final = task("ask", "jada.approve", after=["check", "hold", "pay"], question="Shall it be paid?")
+
+HOUSE: Final = [
+    Attack("a denied question that nobody heeds", "planner", "it is paid although a person said no",
+           "engine: a denial ends it", UNDONE,
+           proposal=proposal(SEARCH, CHECK, HOLD, PAY, ASK, raw(BOOK, after=["ask"]), TAKE),
+           says={"command": "deny"}, never_sent=NO_PAYMENT, undoes_all=True),
+    refused("a question that is asked beside the payment", "it is paid before a person has said so", "UNSAFE_ORDER",
+            proposal(SEARCH, CHECK, HOLD, PAY, ASK, BOOK, TAKE)),
+    refused("a wait beyond all bounds", "a booking hangs for ever", "BAD_INPUT",
+            proposal(SEARCH, CHECK, task("wait", "jada.wait", seconds=10**9), raw(HOLD, after=["wait"]))),
+]  # fmt: skip
+
+BRANCH_ATTACKS: Final = [*CONDITIONAL, *LISTED, *ALTERNATIVE, *REVISED, *HOUSE]
