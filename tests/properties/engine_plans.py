@@ -7,7 +7,17 @@ from typing import Final
 from hypothesis import strategies as st
 
 from jada_orchestrator.domain.documents import JsonObject
-from jada_orchestrator.testing.catalogues import Ref, proposal, task, travel_proposal
+from jada_orchestrator.planning import Adopted, compile_proposal
+from jada_orchestrator.testing.catalogues import (
+    Ref,
+    as_text,
+    proposal,
+    request,
+    task,
+    travel_catalogue,
+    travel_proposal,
+)
+from jada_orchestrator.testing.simulated_planner import plan_for
 
 _PRICE: Final = {"amount": "100.00", "currency": "USD"}
 _FIRST: Final = ("trips.search", "checks.request", "rooms.hold", "seats.hold", "cards.authorize")
@@ -15,8 +25,9 @@ _COMMITS: Final = ("rooms.book", "seats.book", "cards.capture", "tickets.print",
 
 
 def plans() -> st.SearchStrategy[JsonObject]:
-    """A whole booking, a room with optional extras and what cannot be undone, and graphs drawn at random."""
-    return st.sampled_from([travel_proposal(), room_proposal(), asked_proposal()]) | graphs()
+    """A whole booking, a room with extras, one plan for each way to decide on a task, and graphs drawn at random."""
+    deciding = [plan_for(kind) for kind in ("branches", "list", "stand_in", "mixed")]
+    return st.sampled_from([travel_proposal(), room_proposal(), asked_proposal(), *deciding]) | graphs() | branching(graphs())
 
 
 def asked_proposal() -> JsonObject:
@@ -72,6 +83,61 @@ def graphs(draw: st.DrawFn) -> JsonObject:
         after = [*required, *(each["id"] for each in commits)]
         last.append(task("mail", "mail.send", after=after, text="Booked."))
     return proposal(*first, *commits, *last)
+
+
+@st.composite
+def branching(draw: st.DrawFn, of: st.SearchStrategy[JsonObject]) -> JsonObject:
+    """Draw a graph in which some tasks are decided upon: by a condition, a list, or another task's failure.
+
+    A drawn change that makes the plan a wrong one is not made.
+    """
+    plan = draw(of)
+    for number in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, len(plan["tasks"]) - 1))
+        changed = draw(_decided(plan, place, number))
+        if isinstance(compile_proposal(as_text(changed), _CATALOGUE, request()), Adopted):
+            plan = changed
+    return plan
+
+
+_CATALOGUE: Final = travel_catalogue()
+_CODES: Final = ("DRAWN", "NO", "BAD_OUTPUT")
+"""Codes with which the machine has calls fail."""
+
+
+@st.composite
+def _decided(draw: st.DrawFn, plan: JsonObject, place: int, number: int) -> JsonObject:
+    """Draw one change: a gate before one of the tasks, or a stand-in behind it."""
+    tasks = [dict(each) for each in plan["tasks"]]
+    chosen, others = tasks[place], [each for each in tasks[:place] if each["action"] == "trips.search"]
+    search = f"found_{number}"
+    match draw(st.sampled_from(["when", "for_each", "both", "instead"])):
+        case "instead":
+            stand_in = {**chosen, "id": f"stand_in_{number}", "after": list(chosen["after"])}
+            codes = draw(st.lists(st.sampled_from(_CODES), min_size=1, unique=True))
+            named = [{"kind": "on_code", "value": code} for code in codes]
+            stand_in["control"] = [{"kind": "instead_of", "value": chosen["id"]}, *named]
+            stand_in["args"] = [_varied(each) for each in chosen["args"]]
+            tasks.insert(place + 1, stand_in)
+        case kind:
+            if not others:
+                others = [task(search, "trips.search", city=f"city-of-{number}", optional=draw(st.booleans()))]
+                tasks.insert(0, others[0])
+            source = draw(st.sampled_from(others))["id"]
+            holds = draw(st.sampled_from([f"{source} != `null`", f"{source} == `null`", f"!(not_null({source}))"]))
+            if kind != "for_each":
+                chosen["control"] = [{"kind": "when", "value": holds}]
+            if kind != "when":
+                listed = draw(st.sampled_from([f"[{source}.offers, {source}.offers][]", f"{source}.offers[1:]"]))
+                chosen["control"] = [*chosen["control"], {"kind": "for_each", "value": listed}]
+    return {**plan, "tasks": tasks}
+
+
+def _varied(argument: JsonObject) -> JsonObject:
+    """Return an argument with another value, so that a stand-in does not do the very same."""
+    if argument["kind"] != "const" or argument["value"].startswith("{"):
+        return argument
+    return {**argument, "value": f"{argument['value']}-too"}
 
 
 def _some_of(names: list[str]) -> st.SearchStrategy[list[str]]:

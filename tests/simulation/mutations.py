@@ -22,7 +22,7 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import IdempotencyKey, OutcomeId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.workflow import Phase
-from jada_orchestrator.engine import attempts, keys, lookups, money
+from jada_orchestrator.engine import attempts, branches, fold_branches, keys, lookups, money
 from jada_orchestrator.engine.lanes import Lanes
 from jada_orchestrator.ports.journal import JournalAmbiguousError, JournalSupersededError, JournalUnavailableError
 from jada_orchestrator.ports.queues import QueueError
@@ -203,6 +203,18 @@ _ECHOES: Final = Odds(worker_twice=0.5, worker_late=0.1, refused=0.3, cancel=0.6
 _DELAYS: Final = Odds(runs_later=0.25, slow=0.15)
 _KILLS: Final = Odds(kills_per_run=20, slow=0.4, planner=0, bad_plan=0)
 
+# --- Branches ---------------------------------------------------------------------------------------------------------
+
+
+def _stand_on_the_list_alone(planned: Any, whole: Any, calls: Any) -> Any:
+    del whole, calls
+    return planned
+
+
+def _stand_in_beside(workflow: Any, task: Any, first: Any) -> Any:
+    return r.BranchTaken(task.planned.id, f"whatever became of {first.planned.id}")
+
+
 MUTATIONS: Final = (
     Mutation("act before the commit", ((Turns, "_commit", _act_then_commit),)),
     Mutation("delete the message before the commit", ((Intake, "_put", _delete_then_decide),)),
@@ -226,4 +238,6 @@ MUTATIONS: Final = (
     Mutation("let everyone in a lane go", ((Lanes, "join", lambda self, ordering_key, workflow_id: True),)),
     Mutation("use the newest catalogue", ((Turns, "_know_catalogue", _know_only_the_newest),)),
     Mutation("overlook conflicts", ((turn, "route", _first_content_only),)),
+    Mutation("call a stand-in beside what it stands in for", ((branches, "_stand_in", _stand_in_beside),)),
+    Mutation("stand on a list and not on its calls", ((fold_branches, "_behind", _stand_on_the_list_alone),)),
 )

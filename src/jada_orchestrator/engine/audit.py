@@ -149,17 +149,27 @@ def _branches(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
     if len(workflow.tasks) > PLAN_TASKS_MAX:
         yield f"it has {len(workflow.tasks)} tasks; the limit is {PLAN_TASKS_MAX}"
     for task in tasks:
-        name, calls = task.planned.id, task.planned.calls
-        if task.planned.for_each and task.do.attempts:
-            yield f"{name} is called itself, and not for each item of its list"
-        if task.planned.for_each and task.do.phase is Phase.SUCCEEDED and workflow.winding_up is None:
-            left = [call for call in calls or () if not lets_others_go(workflow, workflow.tasks[call])]
-            reopened = any(workflow.tasks[call].refreshing for call in left)
-            if left and not reopened:
-                yield f"{name} is joined, but {left[0]} is {workflow.tasks[left[0]].do.phase.value}"
-        first = workflow.tasks.get(task.planned.instead_of) if task.planned.instead_of is not None else None
-        if first is not None and _is_left(first) and _is_left(task):
-            yield f"{first.planned.id} and {name}, which stands in for it, are both done"
+        if task.planned.for_each:
+            yield from _list(workflow, task, task.planned.calls or ())
+        if task.planned.instead_of is not None:
+            first = workflow.tasks[task.planned.instead_of]
+            if _is_left(first) and _is_left(task):
+                yield f"{first.planned.id} and {task.planned.id}, which stands in for it, are both done"
+
+
+def _list(workflow: Workflow, task: Task, calls: Sequence[TaskId]) -> Iterator[str]:
+    name = task.planned.id
+    if task.do.attempts:
+        yield f"{name} is called itself, and not for each item of its list"
+    for reader_id in workflow.dependents.get(name, ()):
+        if not set(calls) <= set(workflow.tasks[reader_id].planned.after):
+            yield f"{reader_id} reads {name}, and does not come after each of its calls"
+    if task.do.phase is not Phase.SUCCEEDED or workflow.winding_up is not None:
+        return
+    for call_id in calls:
+        call = workflow.tasks[call_id]
+        if not lets_others_go(workflow, call) and not call.refreshing:
+            yield f"{name} is joined, but {call_id} is {call.do.phase.value}"
 
 
 def _is_left(task: Task) -> bool:

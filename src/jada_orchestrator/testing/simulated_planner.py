@@ -18,7 +18,20 @@ from jada_orchestrator.testing.planner import AnswerOf, ScriptedPlanner
 from jada_orchestrator.testing.revisions import revision_of
 from jada_orchestrator.testing.simulated_fate import Fate
 
-KINDS: Final = ("whole", "whole", "room", "optional", "irreversible", "twice", "look", "asked")
+KINDS: Final = (
+    "whole",
+    "whole",
+    "room",
+    "optional",
+    "irreversible",
+    "twice",
+    "look",
+    "branches",
+    "list",
+    "stand_in",
+    "mixed",
+    "asked",
+)
 _PASSING: Final[tuple[PlannerFailureKind, ...]] = ("wait", "wait", "stopped", "bad_answer")
 
 
@@ -120,6 +133,14 @@ def plan_for(kind: str) -> JsonObject:
             return _two_payments()
         case "asked":
             return _asked()
+        case "branches":
+            return _branches()
+        case "list":
+            return _list()
+        case "stand_in":
+            return _stand_in()
+        case "mixed":
+            return _mixed()
         case _:
             return travel_proposal()
 
@@ -171,3 +192,101 @@ def _two_payments() -> JsonObject:
             ),
         ]
     return proposal(*tasks, result={"captures": "[lisbon_capture.capture_id, porto_capture.capture_id]"})
+
+
+def _branches() -> JsonObject:
+    """A seat where an optional search found something, and another room where it did not; both are paid together."""
+    found, missed = "extra != `null`", "extra == `null`"
+    paid = Ref("authorize.authorization_id")
+    return proposal(
+        task("rooms", "trips.search", city="Lisbon"),
+        task("extra", "trips.search", city="Porto", optional=True),
+        task("hold", "rooms.hold", offer_id=Ref("rooms.offers[0].offer_id")),
+        task("seat", "seats.hold", when=found, offer_id="offer-extra"),
+        task("spare", "rooms.hold", when=missed, offer_id="offer-spare"),
+        task("quote", "quotes.add", totals=Ref("[hold.total, not_null(seat.total, spare.total)]")),
+        task("authorize", "cards.authorize", amount=Ref("quote.total")),
+        task("book", "rooms.book", hold_id=Ref("hold.hold_id"), authorization_id=paid),
+        task("book_seat", "seats.book", when=found, hold_id=Ref("seat.hold_id"), authorization_id=paid),
+        task("book_spare", "rooms.book", when=missed, hold_id=Ref("spare.hold_id"), authorization_id=paid),
+        task(
+            "capture",
+            "cards.capture",
+            after=["book", "book_seat", "book_spare"],
+            authorization_id=paid,
+            amount=Ref("authorize.amount"),
+        ),
+        result={"seat": "book_seat.booking_id", "spare": "book_spare.booking_id"},
+    )
+
+
+def _list() -> JsonObject:
+    """Every offer of two searches is held and booked, one call each; the sum is paid once."""
+    paid = Ref("authorize.authorization_id")
+    return proposal(
+        task("rooms", "trips.search", city="Lisbon"),
+        task("more", "trips.search", city="Porto"),
+        task("hold", "rooms.hold", for_each="[rooms.offers, more.offers][]", offer_id=Ref("item.offer_id")),
+        task("quote", "quotes.add", totals=Ref("hold[*].total")),
+        task("authorize", "cards.authorize", amount=Ref("quote.total")),
+        task("book", "rooms.book", for_each="hold", hold_id=Ref("item.hold_id"), authorization_id=paid),
+        task("print", "tickets.print", for_each="book", booking_id=Ref("item.booking_id")),
+        result={"bookings": "book[*].booking_id", "tickets": "print[*].ticket_id"},
+    )
+
+
+def _stand_in() -> JsonObject:
+    """A room, or else a seat, or else another room; and an order, or else another one, by an agent without keys."""
+    base = _room()
+    base["tasks"][2:2] = [
+        task("seat", "seats.hold", instead_of="hold", on_codes=_CODES, offer_id=Ref("rooms.offers[0].offer_id")),
+        task("last", "rooms.hold", instead_of="seat", on_codes=_CODES, offer_id="offer-last"),
+    ]
+    price = {"amount": "100.00", "currency": "USD"}
+    base["tasks"] += [
+        task("order", "orders.create", after=["book"], total=Ref("hold.total")),
+        task("other_order", "orders.create", instead_of="order", on_codes=_CODES, after=["book"], total=price),
+    ]
+    base["result"].append({"name": "order", "value": "order.order_id"})
+    return base
+
+
+_CODES: Final = ("SOLD_OUT", "NOT_TODAY")
+
+
+def _mixed() -> JsonObject:
+    """A list that is called under a condition, and paid call by call, or else not at all."""
+    found, paid = "extra != `null`", Ref("authorize.authorization_id")
+    return proposal(
+        task("rooms", "trips.search", city="Lisbon"),
+        task("extra", "trips.search", city="Porto", optional=True),
+        task(
+            "hold",
+            "seats.hold",
+            when=found,
+            for_each="[rooms.offers, rooms.offers][]",
+            offer_id=Ref("item.offer_id"),
+            guests=Ref("index"),
+        ),
+        task("authorize", "cards.authorize", amount=Ref("rooms.offers[0].price")),
+        task("pay", "cards.capture", when=found, for_each="hold", authorization_id=paid, amount=Ref("item.total")),
+        task(
+            "capture",
+            "cards.capture",
+            after=["pay"],
+            authorization_id=paid,
+            amount=Ref("rooms.offers[0].price"),
+        ),
+        task(
+            "less",
+            "cards.capture",
+            instead_of="capture",
+            on_codes=["OVER_BUDGET"],
+            authorization_id="a",
+            amount=_LITTLE,
+        ),
+        result={"paid": "pay[*].capture_id", "captured": "capture.capture_id"},
+    )
+
+
+_LITTLE: Final = {"amount": "1.00", "currency": "USD"}
