@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from jada_orchestrator.cli.plan_pictures import deciders
 from jada_orchestrator.domain.ids import TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs, format_duration
 from jada_orchestrator.domain.usage import Usage
@@ -145,9 +146,20 @@ def _task_line(seen: Seen, task: Task, others: list[TaskId], now: UtcMs) -> Text
         line.append(f"  {failure.message[:100]} [{failure.code}]", "dim red")
     if task.planned.optional:
         line.append("  optional", "dim")
+    line.append(_decided_by(task), "magenta")
     if others:
         line.append(f"  after {', '.join(others)} too", "dim")
     return line
+
+
+def _decided_by(task: Task) -> str:
+    """Return what decides on a task, short; of one that was skipped, its failure has told it already."""
+    planned = task.planned
+    if planned.calls is not None:
+        return f"  called {len(planned.calls)} times" if len(planned.calls) != 1 else "  called once"
+    if task.do.phase is Phase.SKIPPED:
+        return ""
+    return "".join(f"  {clause}" for clause in deciders(planned))
 
 
 def _took(seen: Seen, task: Task, now: UtcMs) -> int | None:

@@ -44,10 +44,24 @@ def _task_lines(plan: Plan, task: PlannedTask, others: Sequence[str]) -> Text:
         line.append("  optional", "dim")
     if others:
         line.append(f"  after {', '.join(others)} too", "dim")
+    for sentence in deciders(task):
+        line.append(f"\n{sentence}", "magenta")
     for name, binding in task.bindings.items():
         shown = f"← {binding.expression}" if binding.expression else json.dumps(binding.constant)
         line.append(f"\n{name} {shown}", "dim")
     return line
+
+
+def deciders(task: PlannedTask) -> list[str]:
+    """Return what decides whether, how often and instead of whom a task is called, a clause each."""
+    found = []
+    if task.when:
+        found.append(f"when {task.when}")
+    if task.for_each:
+        found.append(f"for each item of {task.for_each}")
+    if task.instead_of is not None:
+        found.append(f"instead of {task.instead_of}, if that fails with {' or '.join(task.on_codes)}")
+    return found
 
 
 def outlook_lines(outlook: Outlook) -> Table:
@@ -80,25 +94,43 @@ def _money_text(outlook: Outlook) -> str:
 
 
 def mermaid_of(plan: Plan) -> str:
-    """Return a plan as a Mermaid flowchart; dotted arrows are order alone, solid ones carry data."""
+    """Return a plan as a Mermaid flowchart: solid arrows carry data, dotted ones are order or decide on a task.
+
+    A task under a condition is a hexagon, one that is called for each item of a list a stack.
+    """
     lines = ["flowchart TD"]
     for task in plan.tasks:
         effect = plan.terms_of(task).effect
-        optional = "<br/>optional" if task.optional else ""
-        lines.append(f'  {task.id}["{task.id}<br/>{task.action}{optional}"]:::{effect.value}')
-        lines += [f"  {first} {'-->' if first in task.needs else '-.->'} {task.id}" for first in task.after]
+        words = [task.id, task.action, *(["optional"] if task.optional else []), *deciders(task)]
+        label = "<br/>".join(_escaped(word) for word in words)
+        opened, closed = ("[[", "]]") if task.for_each else ("{{", "}}") if task.when else ("[", "]")
+        lines.append(f'  {task.id}{opened}"{label}"{closed}:::{effect.value}')
+        for first in task.after:
+            codes = f'|"{" ".join(task.on_codes)}"|' if first == task.instead_of else ""
+            lines.append(f"  {first} {'-->' if first in task.takes else '-.->'}{codes} {task.id}")
     lines += [f"  classDef {effect.value} fill:{fill},stroke:#5f6368" for effect, fill in _FILLS.items()]
     return "\n".join(lines)
 
 
+def _escaped(word: str) -> str:
+    """Return a text that Mermaid shows as it is inside quotes."""
+    return word.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def dot_of(plan: Plan) -> str:
-    """Return a plan in Graphviz's language; dashed arrows are order alone, solid ones carry data."""
+    """Return a plan in Graphviz's language: solid arrows carry data, dashed ones are order or decide on a task.
+
+    A task under a condition is a hexagon, one that is called for each item of a list has two borders.
+    """
     lines = ["digraph plan {", '  node [shape=box, style="rounded,filled", fontname="sans-serif"];']
     for task in plan.tasks:
-        optional = "\\noptional" if task.optional else ""
-        fill = _FILLS[plan.terms_of(task).effect]
-        lines.append(f'  {task.id} [label="{task.id}\\n{task.action}{optional}", fillcolor="{fill}"];')
+        words = [task.id, task.action, *(["optional"] if task.optional else []), *deciders(task)]
+        label = "\\n".join(word.replace("\\", "\\\\").replace('"', '\\"') for word in words)
+        look = ', shape=hexagon, style="filled"' if task.when else ""
+        look += ", peripheries=2" if task.for_each else ""
+        lines.append(f'  {task.id} [label="{label}", fillcolor="{_FILLS[plan.terms_of(task).effect]}"{look}];')
         for first in task.after:
-            style = "" if first in task.needs else " [style=dashed]"
-            lines.append(f"  {first} -> {task.id}{style};")
+            drawn = [] if first in task.takes else ["style=dashed"]
+            drawn += [f'label="{" ".join(task.on_codes)}"'] if first == task.instead_of else []
+            lines.append(f"  {first} -> {task.id}{' [' + ', '.join(drawn) + ']' if drawn else ''};")
     return "\n".join([*lines, "}"])

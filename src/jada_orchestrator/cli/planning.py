@@ -149,6 +149,7 @@ def _plan_json(plan: Plan) -> dict[str, Any]:
             "effect": plan.terms_of(task).effect.value,
             "after": list(task.after),
             "optional": task.optional,
+            **({"control": task.control} if task.control else {}),
             "input": {
                 name: {"ref": binding.expression} if binding.expression else {"value": binding.constant}
                 for name, binding in task.bindings.items()

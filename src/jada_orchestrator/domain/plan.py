@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jada_orchestrator.domain.catalogue import Binding, Compensation, Effect, RetryPolicy, TransportKind
-from jada_orchestrator.domain.documents import Json
+from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion, TaskId
 from jada_orchestrator.domain.making import made_often
 
@@ -72,6 +72,14 @@ class PlannedTask:
     def takes(self) -> tuple[TaskId, ...]:
         """The tasks whose outputs it takes, where they are there."""
         return self.needs + self.reads
+
+    @property
+    def control(self) -> JsonObject:
+        """What decides on it, for people and other programs: only what there is."""
+        said: JsonObject = {"when": self.when, "for_each": self.for_each, "instead_of": self.instead_of}
+        said |= {"on_codes": list(self.on_codes), "calls": self.calls and list(self.calls)}
+        found = {name: value for name, value in said.items() if value}
+        return found if self.index is None else {**found, "index": self.index, "item": self.item}
 
     @property
     def is_decided(self) -> bool:

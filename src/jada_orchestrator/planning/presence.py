@@ -74,7 +74,10 @@ def _chain(node: Node, missing: frozenset[str]) -> Presence:
     return found if found is Presence.WHOLE else Presence.BROKEN
 
 
-_PASSING: Final = frozenset({"field", "index", "slice", "identity", "current", "subexpression", "index_expression"})
+_PROJECTIONS: Final = frozenset({"projection", "filter_projection", "value_projection", "flatten"})
+_PASSING: Final = _PROJECTIONS | {
+    "field", "index", "slice", "identity", "current", "subexpression", "index_expression",
+}  # fmt: skip
 _LEAVING_OUT: Final = frozenset({"projection", "filter_projection", "flatten"})
 
 

@@ -97,7 +97,8 @@ def _critical_path(plan: Plan, times: Mapping[ActionName, int]) -> tuple[TaskId,
         last = max(task.after, key=lambda task_id: length[task_id], default=None)
         took, tasks = length[last] if last is not None else (0, 0)
         before[task.id] = last
-        length[task.id] = (took + times.get(task.action, 0), tasks + 1)
+        own = (0, 0) if task.instead_of is not None else (times.get(task.action, 0), 1)  # usually it is not called
+        length[task.id] = (took + own[0], tasks + own[1])
     path: list[TaskId] = []
     at = max(length, key=lambda task_id: length[task_id], default=None)
     while at is not None:
@@ -113,6 +114,8 @@ def _commits_money(plan: Plan, task: PlannedTask) -> bool:
 
 def _amount_of(plan: Plan, task: PlannedTask) -> Money | None:
     """Return what a commit commits by its constants alone; None when an answer is needed to tell."""
+    if task.for_each:
+        return None  # how often it is called, an answer tells
     terms = plan.terms_of(task)
     assert terms.amount is not None, "only commits of money are asked"
     known = {name: bound.constant for name, bound in task.bindings.items() if not bound.expression}

@@ -164,6 +164,7 @@ def _task(seen: Seen, task: Task) -> JsonObject:
         "action": task.planned.action,
         "effect": task.terms.effect.value,
         "after": list(task.planned.after),
+        **({"control": task.planned.control} if task.planned.control else {}),
         "status": task.status.value,
         "attempts": [attempt.to_json() for attempt in seen.attempts.get(task.planned.id, ())],
         "output": task.output,
