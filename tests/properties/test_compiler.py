@@ -19,6 +19,7 @@ from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.plan import Plan, PlannedTask
 from jada_orchestrator.planning import Adopted, Clarify, Compiled, Faulted, Refuse, compile_proposal
 from jada_orchestrator.testing.catalogues import request, travel_catalogue, travel_proposal
+from jada_orchestrator.testing.simulated_planner import plan_for
 
 CATALOGUE: Final = travel_catalogue()
 REQUEST: Final = request(booking={"city": "Lisbon", "n": 2}, max_total="50.00 USD")
@@ -75,11 +76,11 @@ def audit(plan: Plan) -> None:
         assert set(task.needs) <= set(task.after) <= seen, "in topological order, so without a cycle"
         seen.add(task.id)
         before[task.id] = set(task.after)
-        for first in task.after:
-            skippable = tasks[first].optional and any(tasks[maker].optional for maker in tasks[first].needs)
-            before[task.id] |= set() if skippable else before[first]
-        data[task.id] = set(task.needs).union(*(data[maker] for maker in task.needs))
+        before[task.id] |= set().union(*(before[first] for first in task.after))
+        looked_at: set[Any] = mentioned(task.when, tasks) | set(task.takes) | ({task.instead_of} - {None})
+        data[task.id] = looked_at.union(*(data[maker] for maker in looked_at))
         audit_inputs(task, tasks)
+        audit_branches(task, tasks)
     audit_effects(plan, before, data)
 
 
@@ -88,17 +89,56 @@ def audit_inputs(task: PlannedTask, tasks: dict[Any, PlannedTask]) -> None:
     action = CATALOGUE.actions[task.action]
     properties = action.input_schema["properties"]
     assert set(action.input_schema["required"]) <= set(task.bindings) <= set(properties)
-    read: set[str] = set()
+    read = mentioned(task.for_each, tasks)
     for name, binding in task.bindings.items():
         if binding.expression:
-            tree = jmespath.compile(binding.expression).parsed
-            read |= {root for root in (*tasks, "request") if mentions(tree, root)}
+            read |= mentioned(binding.expression, tasks)
         else:
             assert jsonschema_rs.is_valid(properties[name], binding.constant, validate_formats=True)
-    assert set(task.needs) <= read <= set(task.needs) | {"request"}
+    stand_ins = {other for other in task.reads if stood_in_by(tasks[other], tasks) & read}
+    assert set(task.needs) <= read <= set(task.takes) | {"request", "item", "index"}
+    assert set(task.reads) <= read | stand_ins
     assert not any(tasks[maker].optional for maker in task.needs) or (
         task.optional and action.effect is not Effect.COMMIT
     )
+
+
+def audit_branches(task: PlannedTask, tasks: dict[Any, PlannedTask]) -> None:
+    """Assert that conditions, lists and stand-ins come after what decides on them, and are read by whom they may be."""
+    assert not task.optional or task.instead_of is None or tasks[task.instead_of].optional
+    decided_by = mentioned(task.when, tasks) | mentioned(task.for_each, tasks) | ({task.instead_of} - {None})
+    assert decided_by <= set(task.after) | {"request"}
+    for needed in task.needs:
+        maker = tasks[needed]
+        assert maker.instead_of is None or task.optional, "what a stand-in delivers is read under another name"
+        assert not maker.when or task.optional or maker.when in stood_in_for(task, tasks).when, "not in its branch"
+        assert all(other.id in task.after for other in tasks.values() if needed in stood_in_by(other, tasks))
+    if task.instead_of is not None:
+        assert task.on_codes
+        assert not task.when
+        assert not task.for_each
+        assert not tasks[task.instead_of].for_each
+        assert task.instead_of not in task.takes
+
+
+def stood_in_by(task: PlannedTask, tasks: dict[Any, PlannedTask]) -> set[Any]:
+    """Return all that a task stands in for, directly or not."""
+    found: set[Any] = set()
+    while task.instead_of is not None:
+        found.add(task.instead_of)
+        task = tasks[task.instead_of]
+    return found
+
+
+def stood_in_for(task: PlannedTask, tasks: dict[Any, PlannedTask]) -> PlannedTask:
+    """Return the task under whose name one is read."""
+    return task if task.instead_of is None else stood_in_for(tasks[task.instead_of], tasks)
+
+
+def mentioned(expression: str, tasks: dict[Any, PlannedTask]) -> set[Any]:
+    """Return the roots that an expression mentions."""
+    tree = jmespath.compile(expression).parsed if expression else None
+    return {root for root in (*tasks, "request", "item", "index") if mentions(tree, root)}
 
 
 def mentions(tree: Any, name: str) -> bool:
@@ -118,16 +158,24 @@ def audit_effects(plan: Plan, before: dict[Any, set[str]], data: dict[Any, set[s
         assert terms.compensate is None or terms.compensate.action in plan.terms
         early = terms.effect is not Effect.COMMIT and not task.optional
         if early and not data[task.id] & {commit.id for commit in commits}:
-            assert all(task.id in before[commit.id] for commit in commits)
+            assert all(task.id in before[commit.id] or exclude(task, commit, plan) for commit in commits)
         if terms.effect is Effect.COMMIT and terms.compensate is None:
             for other in commits:
                 undoable = plan.terms_of(other).compensate is not None and not other.optional
-                assert not undoable or task.id in data[other.id] or other.id in before[task.id]
+                late = task.id in data[other.id] or other.id in before[task.id]
+                assert not undoable or late or exclude(task, other, plan)
         amount = task.bindings.get("amount") if terms.amount is not None else None
         if amount is not None and not amount.expression:
             assert amount.constant["currency"] == "USD"
             committed += float(amount.constant["amount"])
     assert committed <= 50.0
+
+
+def exclude(one: PlannedTask, other: PlannedTask, plan: Plan) -> bool:
+    """Tell whether one condition is the other's opposite: the only ones that are drawn here."""
+    tasks: dict[Any, PlannedTask] = {task.id: task for task in plan.tasks}
+    first, second = (stood_in_for(task, tasks).when for task in (one, other))
+    return bool(first and second) and (first == f"!({second})" or second == f"!({first})")
 
 
 @given(st.text() | st.text(alphabet='{}[]":,plantsk 0123456789\\u`\n'))
@@ -158,6 +206,15 @@ def test_anything_in_the_fields_is_answered(value: Any) -> None:
     compiled(json.dumps(value))
 
 
+deciders = st.builds(
+    lambda kind, value: {"kind": kind, "value": value},
+    st.sampled_from(["when", "when", "for_each", "instead_of", "on_code", "on_code"]),
+    ids
+    | references
+    | st.sampled_from(["check.valid", "!(check.valid)", "quote.count > `1`", "!(quote.count > `1`)", "rooms.offers"])
+    | st.sampled_from(["SOLD_OUT", "OVER_BUDGET", "policy.allowed", "[rooms.offers, seats.offers][]", "`true`", "{"]),
+)
+
 Mutation = Callable[[dict[str, Any]], None]
 
 
@@ -166,8 +223,24 @@ def mutations(draw: st.DrawFn) -> Mutation:
     """One change of the natural plan, of a kind that models make."""
     place = draw(st.integers(0, 12))
     kind = draw(
-        st.sampled_from(["drop", "double", "after", "free", "optional", "value", "kind", "id", "action", "arg"])
+        st.sampled_from(
+            [
+                "drop",
+                "double",
+                "after",
+                "free",
+                "optional",
+                "value",
+                "kind",
+                "id",
+                "action",
+                "arg",
+                "control",
+                "control",
+            ]
+        )
     )
+    decided = draw(st.lists(deciders, max_size=3))
     name, value = draw(ids), draw(values)
     action = draw(st.sampled_from([*CATALOGUE.actions, "rooms.hld"]))
     argument = draw(st.integers(0, 2))
@@ -197,6 +270,8 @@ def mutations(draw: st.DrawFn) -> Mutation:
                 task["id"] = name
             case "action":
                 task["action"] = action
+            case "control":
+                task["control"] = decided
             case _:
                 task["args"] = task["args"][:-1]
 
@@ -214,6 +289,21 @@ def natural() -> dict[str, Any]:
 def test_a_changed_plan_is_faulted_or_sound(changes: list[Mutation]) -> None:
     """However a good plan is spoiled, it is faulted, or it keeps every law that the audit above knows."""
     document = natural()
+    for change in changes:
+        change(document)
+    compiled(json.dumps(document))
+
+
+BRANCHING: Final = ("branches", "list", "stand_in", "mixed")
+
+
+@settings(max_examples=400)
+@given(st.sampled_from(BRANCHING), st.lists(mutations(), max_size=3))
+def test_a_changed_plan_with_branches_is_faulted_or_sound(kind: str, changes: list[Mutation]) -> None:
+    """The same of plans that have conditions, lists and stand-ins from the beginning."""
+    document: dict[str, Any] = json.loads(json.dumps(plan_for(kind)))
+    if not changes:
+        assert isinstance(compiled(json.dumps(document)), Adopted)
     for change in changes:
         change(document)
     compiled(json.dumps(document))
