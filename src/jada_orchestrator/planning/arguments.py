@@ -21,6 +21,7 @@ from jada_orchestrator.planning.provenance import USER, Told, is_allowed, source
 from jada_orchestrator.planning.references import REQUEST_ROOT, ReferenceFault, evaluate, rename_roots, roots
 from jada_orchestrator.planning.schemas import UNCHECKABLE, faults_in
 from jada_orchestrator.planning.shapes import (
+    ANY,
     Shape,
     article,
     field_of_schema,
@@ -60,7 +61,7 @@ class Surroundings:
             for stand_in in self.branches.stand_ins.get(self.places.get(name, -1), ()):
                 other = self.ids[stand_in]
                 yield View(
-                    {**self.shapes, name: self.shapes[other]},
+                    {**self.shapes, name: self.shapes.get(other, ANY)},  # nothing is known of one whose id is none
                     {**self.actions, name: self.actions[other]} if other in self.actions else self.actions,
                 )
 

@@ -8,6 +8,9 @@ reads is told in `sandbox.model.reading`, what it plans in `sandbox.model.plans`
 - "One way from BOS to LIS on 3 May 2027 for one person, business class. Customer c-118."
 - "Boston to Lisbon on 3 May, Lisbon to Madrid on 7 May and Madrid to Boston on 10 May, 2 adults"
 - "A 4-star hotel in Lisbon for 3 nights from 3 May for two"
+- "A hotel in Lisbon 3-6 May for two, and a car if the hotel is below $900" (a condition)
+- "A hotel in Lisbon 3-6 May for two; if it is sold out, take another one" (an alternative)
+- with `booking.stays`, a list of stays each with city, check_in, check_out and guests (a task for each of them)
 - "Change the flight of order ord-12 from Boston to Lisbon to 5-12 May, two travellers"
 - "Cancel order ord-12"
 """
@@ -24,6 +27,7 @@ from jada_orchestrator.sandbox.model.plans.cancelling import plan_cancellation
 from jada_orchestrator.sandbox.model.plans.changing import plan_change
 from jada_orchestrator.sandbox.model.plans.draft import Draft
 from jada_orchestrator.sandbox.model.plans.revising import revise
+from jada_orchestrator.sandbox.model.plans.stays import plan_stays
 from jada_orchestrator.sandbox.model.proposal import Proposal, refuse
 from jada_orchestrator.sandbox.model.reading.wish import Wish, read_wish
 from jada_orchestrator.sandbox.model.wrong_proposals import spoil
@@ -63,5 +67,7 @@ def _plan(wish: Wish) -> Draft | Proposal:
         case "change":
             return plan_change(wish)
         case "book":
+            if wish.stays:
+                return plan_stays(wish)
             itinerary = complete(wish)
             return itinerary if isinstance(itinerary, Proposal) else plan_booking(itinerary)

@@ -18,6 +18,7 @@ from datetime import date
 
 from jada_orchestrator.sandbox.model.itinerary import Itinerary, Leg
 from jada_orchestrator.sandbox.model.plans.draft import Const, Draft, Ref
+from jada_orchestrator.sandbox.model.proposal import ControlKind
 from jada_orchestrator.sandbox.model.reading.places import CODES
 
 
@@ -27,6 +28,13 @@ class _Held:
 
     agent: str
     suffix: str
+    when: str = ""
+    """The condition under which it is wanted at all; empty where it is in any case."""
+
+    @property
+    def control(self) -> list[tuple[ControlKind, str]]:
+        """What decides on its tasks."""
+        return [("when", self.when)]
 
     @property
     def hold(self) -> str:
@@ -123,16 +131,20 @@ def _room(draft: Draft, trip: Itinerary, index: int) -> _Held:
 
 def _car(draft: Draft, trip: Itinerary, index: int) -> _Held:
     stay, suffix = trip.stays[index], _suffix(index, trip.stays)
+    below = trip.wish.clauses.car_below if trip.hotel else None
+    price = f"to_number(search_hotel{suffix}.offers[0].price.amount)"
+    held = _Held("cars", suffix, f"{price} < `{below.amount}`" if below is not None else "")
     search = draft.add(
         f"search_car{suffix}",
         "cars.search",
+        control=held.control,
         city=stay.city,
         pick_up=stay.begin.isoformat(),
         drop_off=stay.end.isoformat(),
         seats=trip.wish.travellers,
         currency=trip.wish.currency,
     )
-    return _hold(draft, trip, _Held("cars", suffix), search)
+    return _hold(draft, trip, held, search)
 
 
 def _hold(draft: Draft, trip: Itinerary, held: _Held, search: str) -> _Held:
@@ -140,11 +152,26 @@ def _hold(draft: Draft, trip: Itinerary, held: _Held, search: str) -> _Held:
         held.hold,
         f"{held.agent}.hold",
         after=["validate_request"],
+        control=held.control,
         offer_id=Ref(f"{search}.offers[0].offer_id"),
         customer_id=trip.wish.customer_id,
         expected_price=Ref(f"{search}.offers[0].price"),
     )
+    if trip.wish.clauses.another:
+        draft.add(
+            f"{held.hold}_other",
+            f"{held.agent}.hold",
+            after=["validate_request"],
+            control=[("instead_of", held.hold), *_GONE],
+            offer_id=Ref(f"{search}.offers[1].offer_id"),
+            customer_id=trip.wish.customer_id,
+            expected_price=Ref(f"{search}.offers[1].price"),
+        )
     return held
+
+
+_GONE: tuple[tuple[ControlKind, str], ...] = (("on_code", "SOLD_OUT"), ("on_code", "PRICE_CHANGED"))
+"""What `hold` actions fail with when an offer is not to be had (any more) as it was found."""
 
 
 def _documents(draft: Draft, trip: Itinerary, airports: dict[str, Ref | str]) -> list[str]:
@@ -176,9 +203,8 @@ def _documents(draft: Draft, trip: Itinerary, airports: dict[str, Ref | str]) ->
 def _pay_and_book(draft: Draft, trip: Itinerary, held: list[_Held], checks: list[str]) -> None:
     wish = trip.wish
     totals = ", ".join(f"{item.hold}.total" for item in held)
-    draft.add(
-        "quote", "orders.quote", totals=Ref(f"[{totals}]"), max_total=wish.budget.as_json() if wish.budget else None
-    )
+    listed = f"[{totals}][?@]" if any(item.when for item in held) else f"[{totals}]"
+    draft.add("quote", "orders.quote", totals=Ref(listed), max_total=wish.budget.as_json() if wish.budget else None)
     total = Ref("quote.total")
     draft.add(
         "check_policy", "validator.policy", droppable=True, customer_id=wish.customer_id, total=total, cabin=wish.cabin
@@ -215,22 +241,40 @@ def _pay_and_book(draft: Draft, trip: Itinerary, held: list[_Held], checks: list
 
 def _book(draft: Draft, trip: Itinerary, item: _Held) -> None:
     hold, authorization = Ref(f"{item.hold}.hold_id"), Ref("authorize_payment.authorization_id")
-    name = Ref("customer.name")
+    decided = item.control
     match item.agent:
         case "flights":
             # Only one name is known: whoever else travels is named later, by the customer.
             names = Ref("[customer.name]") if trip.travellers == 1 else None
             draft.add(item.book, "flights.ticket", hold_id=hold, authorization_id=authorization, traveller_names=names)
         case "hotels":
-            draft.add(item.book, "hotels.book", hold_id=hold, authorization_id=authorization, guest_name=name)
+            guest = Ref("customer.name")
+            draft.add(
+                item.book,
+                "hotels.book",
+                control=decided,
+                hold_id=hold,
+                authorization_id=authorization,
+                guest_name=guest,
+            )
         case _:
-            draft.add(item.book, "cars.book", hold_id=hold, authorization_id=authorization, driver_name=name)
+            driver = Ref("customer.name")
+            draft.add(
+                item.book,
+                "cars.book",
+                control=decided,
+                hold_id=hold,
+                authorization_id=authorization,
+                driver_name=driver,
+            )
 
 
 def _order(draft: Draft, trip: Itinerary, held: list[_Held]) -> None:
     def ids(agent: str) -> Ref | None:
-        booked = ", ".join(f"{item.book}.booking_id" for item in held if item.agent == agent)
-        return Ref(f"[{booked}]") if booked else None
+        mine = [item for item in held if item.agent == agent]
+        booked = ", ".join(f"{item.book}.booking_id" for item in mine)
+        there = "[?@]" if any(item.when for item in mine) else ""
+        return Ref(f"[{booked}]{there}") if booked else None
 
     draft.add(
         "create_order",

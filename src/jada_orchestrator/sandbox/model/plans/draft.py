@@ -8,7 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from jada_orchestrator.sandbox.model.conversation import CatalogueAction
-from jada_orchestrator.sandbox.model.proposal import Arg, ArgKind, Proposal, ProposedTask, ResultField, refuse
+from jada_orchestrator.sandbox.model.proposal import (
+    Arg,
+    ArgKind,
+    ControlKind,
+    Proposal,
+    ProposedTask,
+    ResultField,
+    refuse,
+)
 
 _ROOT = re.compile(r"(?<![\w.])([a-z][a-z0-9_]*)(?=\.)")
 
@@ -43,11 +51,13 @@ class Draft:
         after: Iterable[str] = (),
         optional: bool = False,
         droppable: bool = False,
+        control: Iterable[tuple[ControlKind, str]] = (),
         **values: object,
     ) -> str:
-        """Append a task and return its id; values that are None are left out."""
+        """Append a task and return its id; values that are None, and control that is empty, are left out."""
         args = tuple(_arg(name, value) for name, value in values.items() if value is not None)
-        self.tasks.append(ProposedTask(task_id, action, args, tuple(after), optional))
+        decided = tuple((kind, value) for kind, value in control if value)
+        self.tasks.append(ProposedTask(task_id, action, args, tuple(after), optional, decided))
         if droppable or optional:
             self.droppable.add(task_id)
         return task_id
@@ -85,7 +95,8 @@ def _lean(tasks: list[ProposedTask]) -> Iterable[ProposedTask]:
     """Leave out order-only edges that already follow from references or from other edges."""
     behind: dict[str, set[str]] = {}
     for task in tasks:
-        referred = set().union(*(_roots(arg) for arg in task.args)) & behind.keys()
+        looked_at = (set(_ROOT.findall(f"{value}.")) for _, value in task.control)
+        referred = set().union(*(_roots(arg) for arg in task.args), *looked_at) & behind.keys()
         implied = set().union(*(behind[name] for name in (*referred, *task.after)), referred)
         after = tuple(name for name in dict.fromkeys(task.after) if name not in implied)
         behind[task.id] = implied | set(after)

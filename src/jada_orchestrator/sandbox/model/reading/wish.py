@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar
 
 from jada_orchestrator.sandbox.model.reading import amounts, places
 from jada_orchestrator.sandbox.model.reading import intent as intents
+from jada_orchestrator.sandbox.model.reading.clauses import Clauses, split_clauses
 from jada_orchestrator.sandbox.model.reading.dates import DateReading, goes_backwards, read_date, read_dates
 from jada_orchestrator.sandbox.model.reading.intent import Intent, Part
 
@@ -83,6 +84,9 @@ class Wish:
     near: str | None = None
     min_stars: int | None = None
     depart_after: str | None = None
+    clauses: Clauses = field(default_factory=Clauses)
+    stays: tuple[dict[str, Any], ...] = ()
+    """Hotel stays that the frontend lists, as it wrote them."""
     asked: frozenset[str] = frozenset()
     doubts: tuple[str, ...] = ()
     refusals: tuple[str, ...] = ()
@@ -93,6 +97,7 @@ def read_wish(request: dict[str, Any], today: date) -> Wish:
     booking = request["booking"] if isinstance(request.get("booking"), dict) else {}
     answers = _answers(request)
     text = intents.without_negations("\n".join([str(request.get("text") or ""), *map(_statement, answers)]))
+    text, clauses = split_clauses(text)
     dates = read_dates(text, today)
     mentions, district = places.split_district(places.read_places(text))
     constraints = request["constraints"] if isinstance(request.get("constraints"), dict) else {}
@@ -120,13 +125,15 @@ def read_wish(request: dict[str, Any], today: date) -> Wish:
         order_id=_text(booking.get("order_id"), _IDENTIFIER) or _id(_ORDER, dates.rest),
         latest_order=bool(_LATEST.search(text)),
         budget=budget,
-        currency=told_currency if told_currency in amounts.CURRENCIES else budget.currency if budget else None,
+        currency=_currency(told_currency, budget or clauses.car_below),
         cabin=_cabin(booking, text),
         near=_near(booking) or places.read_near(text) or district,
         min_stars=_within(
             _hotel_field(booking, "stars") or _hotel_field(booking, "min_stars") or amounts.read_stars(text), _STARS_MAX
         ),
         depart_after=_text(booking.get("depart_after"), _TIME) or amounts.read_depart_after(dates.rest),
+        clauses=clauses,
+        stays=_stays(booking),
         asked=asked,
         doubts=tuple(
             doubt
@@ -193,6 +200,15 @@ def _parts(booking: dict[str, Any], text: str) -> frozenset[Part]:
     if booking.get("nights") or booking.get("check_in"):
         parts.add("hotel")
     return frozenset(parts)
+
+
+def _currency(told: str, budget: amounts.Budget | None) -> str | None:
+    return told if told in amounts.CURRENCIES else budget.currency if budget else None
+
+
+def _stays(booking: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    stays = booking.get("stays")
+    return tuple(stay for stay in stays if isinstance(stay, dict)) if isinstance(stays, list) else ()
 
 
 def _legs(booking: dict[str, Any]) -> list[dict[str, Any]]:
