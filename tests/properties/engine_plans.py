@@ -27,7 +27,11 @@ _COMMITS: Final = ("rooms.book", "seats.book", "cards.capture", "tickets.print",
 def plans() -> st.SearchStrategy[JsonObject]:
     """A whole booking, a room with extras, one plan for each way to decide on a task, and graphs drawn at random."""
     deciding = [plan_for(kind) for kind in ("branches", "list", "stand_in", "mixed")]
-    return st.sampled_from([travel_proposal(), room_proposal(), asked_proposal(), *deciding]) | graphs() | branching(graphs())
+    return (
+        st.sampled_from([travel_proposal(), room_proposal(), asked_proposal(), *deciding])
+        | graphs()
+        | branching(graphs())
+    )
 
 
 def asked_proposal() -> JsonObject:
