@@ -201,7 +201,7 @@ async def memory_and_lag(bookings: int, requests: int, runs: int) -> list[Figure
             "less",
             target=15.0,
             runs=runs,
-            limited_by="two dozen Python objects for each task, and the payloads that later tasks still need",
+            limited_by="a task, its call and its input, a dozen objects; what bookings of a kind share counts once",
         ),
         Figure(
             f"lag of the loop, p99, {load}",

@@ -319,6 +319,8 @@ def _nodes(
 
 def _stand_ins(place: int, makers: Iterable[int], branches: Branches) -> frozenset[int]:
     """Return all that may be called instead of these tasks, but for the task itself and those beside and below it."""
+    if not branches.stand_ins:
+        return frozenset()
     first = branches.primary.get(place, place)
     own = {place, *branches.stand_ins.get(place, ()), *branches.stand_ins.get(first, ())}
     return frozenset(other for maker in makers for other in branches.stand_ins.get(maker, ()) if other not in own)

@@ -251,12 +251,16 @@ class _Reader:
 
     def _said(self, item: JsonObject, where: str, kind: str, control: dict[str, list[str]]) -> str:
         """Return what a task says once, in either of the two places."""
+        if not control and kind not in item:
+            return ""
         said = [*control.get(kind, []), *([self._text(item, where, kind).strip()] if kind in item else [])]
         if len(said) > 1:
             self._fault(_join(where, kind), "is there twice; give it once")
         return said[0] if said else ""
 
     def _codes(self, item: JsonObject, where: str, named: list[str]) -> tuple[str, ...]:
+        if not named and "on_codes" not in item:
+            return ()
         written = self._each(item, where, "on_codes", self._name)
         codes = tuple(dict.fromkeys(code.strip() for code in (*named, *written)))
         if len(codes) > ERROR_CODES_MAX:
@@ -306,7 +310,9 @@ class _Reader:
         return lowered
 
     def _each(self, item: JsonObject, where: str, key: str, read: Callable[[Json, str], _Item]) -> list[_Item]:
-        value = item.get(key, [])
+        if key not in item:
+            return []
+        value = item[key]
         if isinstance(value, list):
             return [read(part, f"{_join(where, key)}[{place}]") for place, part in enumerate(value)]
         self._fault(_join(where, key), f"must be a list, not {_kind_of(value)}")
