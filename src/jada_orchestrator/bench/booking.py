@@ -83,7 +83,7 @@ def booking(number: int, *, tenant: str = "acme", priority: int = 5, message: Me
     request = BookingRequest(
         request_id=RequestId(f"bench-{number}"),
         tenant=Tenant(tenant),
-        text="Two of us, Boston to Lisbon 3-10 May, a hotel near Alfama, under $3,000 all in.",
+        text=f"Two of us, Boston to Lisbon 3-10 May, a hotel near Alfama, under $3,000 all in; for customer {number}.",
         booking={"customer_id": f"c-{number}"},
         constraints=Constraints(),
         ordering_key=None,

@@ -22,18 +22,19 @@ from typing import Any, Final
 
 from jada_orchestrator.bench.booking import OUTPUT, bench_catalogue, bench_proposal, booking
 from jada_orchestrator.bench.figures import Figure, median, percentile
-from jada_orchestrator.bench.stage import NullSource, NullWorkers, Setting, Stage, new_folder, open_stage
-from jada_orchestrator.domain.catalogue import AgentLimits, Catalogue, SqsTransport
+from jada_orchestrator.bench.stage import NullFunctions, NullSource, NullWorkers, Setting, Stage, new_folder, open_stage
+from jada_orchestrator.domain.catalogue import AgentLimits, Catalogue, LambdaTransport, SqsTransport
 from jada_orchestrator.domain.events import Succeeded
 from jada_orchestrator.domain.ids import AgentName
 from jada_orchestrator.domain.request import Message
-from jada_orchestrator.ports.agents import AgentCall
+from jada_orchestrator.ports.agents import AgentCall, CallEnded
 from jada_orchestrator.ports.queues import AgentReply, Delivery
 
 _TICK_S: Final = 0.005
 _LAG_S: Final = 3.0
 _REPLIES_PER_S: Final = 500
 _REPLIES_EACH: Final = 10
+_OUTPUT: Final = json.dumps(OUTPUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,15 @@ class Waiting:
     waiting: int
     rss_few: int
     rss_many: int
+
+
+class FreshFunctions(NullFunctions):
+    """Null agents whose every answer is an object of its own, as one that was read from the wire is."""
+
+    async def call(self, target: LambdaTransport, call: AgentCall) -> CallEnded:
+        """Succeed."""
+        self.calls += 1
+        return CallEnded(Succeeded(json.loads(_OUTPUT)))
 
 
 class SlowReplies(NullSource):
@@ -103,7 +113,12 @@ async def parked(bookings: int) -> Parked:
     setting = Setting(_holds_wait(), bench_proposal(), warm, bookings + warm)
     with tempfile.TemporaryDirectory() as folder:
         async with open_stage(
-            new_folder(Path(folder)), setting, workers=workers, replies=replies, parse_reply=replies.parse
+            new_folder(Path(folder)),
+            setting,
+            functions=FreshFunctions(),
+            workers=workers,
+            replies=replies,
+            parse_reply=replies.parse,
         ) as stage:
             await _until_waiting(workers, 4 * warm)
             before = _rss(collect=True)
