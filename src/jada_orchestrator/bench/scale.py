@@ -29,12 +29,13 @@ from jada_orchestrator.domain.ids import AgentName
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
 from jada_orchestrator.ports.queues import AgentReply, Delivery
+from jada_orchestrator.wire import replies
 
 _TICK_S: Final = 0.005
 _LAG_S: Final = 3.0
 _REPLIES_PER_S: Final = 500
 _REPLIES_EACH: Final = 10
-_OUTPUT: Final = json.dumps(OUTPUT)
+_OUTPUT: Final = json.dumps(OUTPUT).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class FreshFunctions(NullFunctions):
     async def call(self, target: LambdaTransport, call: AgentCall) -> CallEnded:
         """Succeed."""
         self.calls += 1
-        return CallEnded(Succeeded(json.loads(_OUTPUT)))
+        return replies.read_payload(_OUTPUT, call)
 
 
 class SlowReplies(NullSource):
@@ -108,7 +109,7 @@ def _holds_wait() -> Catalogue:
 async def parked(bookings: int) -> Parked:
     """Bring so many bookings to where they wait for their reservations, and look at memory and lag."""
     workers = NullWorkers()
-    replies = SlowReplies(workers)
+    slow = SlowReplies(workers)
     warm = 200
     setting = Setting(_holds_wait(), bench_proposal(), warm, bookings + warm)
     with tempfile.TemporaryDirectory() as folder:
@@ -117,22 +118,22 @@ async def parked(bookings: int) -> Parked:
             setting,
             functions=FreshFunctions(),
             workers=workers,
-            replies=replies,
-            parse_reply=replies.parse,
+            replies=slow,
+            parse_reply=slow.parse,
         ) as stage:
             await _until_waiting(workers, 4 * warm)
             before = _rss(collect=True)
             stage.requests.add(bookings)
             await _until_waiting(workers, 4 * (warm + bookings))
             each = (_rss(collect=True) - before) / bookings
-            lags = await _lags(replies)
+            lags = await _lags(slow)
     return Parked(
         bookings,
         each,
         percentile(lags, 0.5) * 1e3,
         percentile(lags, 0.99) * 1e3,
         max(lags) * 1e3,
-        replies.sent / _LAG_S,
+        slow.sent / _LAG_S,
     )
 
 
@@ -141,14 +142,14 @@ async def _until_waiting(workers: NullWorkers, calls: int) -> None:
         await asyncio.sleep(0.01)
 
 
-async def _lags(replies: SlowReplies) -> list[float]:
+async def _lags(slow: SlowReplies) -> list[float]:
     """Return by how much each tick of the loop came late, with replies coming in evenly all the time."""
     found: list[float] = []
     began = time.perf_counter()
     released = 0
     while (now := time.perf_counter()) < began + _LAG_S:
         while released * _REPLIES_EACH < (now - began) * _REPLIES_PER_S:
-            replies.release()
+            slow.release()
             released += 1
         due = now + _TICK_S
         await asyncio.sleep(_TICK_S)

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any, Final
 
 from jada_orchestrator.domain.documents import Json, JsonObject
@@ -40,7 +41,8 @@ class _Notes:
     faults: list[Fault] = field(default_factory=list)
 
     def pairs(self, pairs: list[tuple[str, Json]]) -> JsonObject:
-        found = dict(pairs)
+        # The same few names come again in every message of a kind: each is kept in memory once.
+        found = {intern(name): value for name, value in pairs}
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             for name in found:
