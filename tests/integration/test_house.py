@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.kill9_kit.waiting import until
 from jada_orchestrator.sandbox.model import Fault, FaultKind
-from jada_orchestrator.testing.catalogues import proposal, task
+from jada_orchestrator.testing.catalogues import Ref, proposal, task
 from tests.integration.surroundings import Surroundings, a_control, a_request
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -88,3 +88,16 @@ async def test_a_wait_goes_on_after_a_kill(alone: Surroundings) -> None:
     assert outcome["type"] == "jada.booking.completed", outcome["data"]["error"]
     assert loop.time() - began > 5
     assert outcome["data"]["result"] == {"code": "LIS"}
+
+
+async def test_the_model_chooses_among_what_an_agent_found(alone: Surroundings) -> None:
+    """The option that fits the words is taken by the model, and the ledger knows the call as a choice."""
+    find = [task(f"find_{code.lower()}", "places.airports", query=code) for code in ("Lisbon", "Porto")]
+    pick = task("pick", "jada.choose", options=Ref("[find_lisbon, find_porto]"), criteria="Porto, please")
+    propose(alone, "house-4", *find, pick, result={"code": "pick.option.code", "by": "pick.by"})
+    async with alone.daemon() as daemon:
+        await alone.send(a_request("house-4"))
+        outcome = await the_end(alone, "house-4")
+        assert outcome["type"] == "jada.booking.completed", outcome["data"]["error"]
+        assert outcome["data"]["result"] == {"code": "OPO", "by": "model"}
+        assert len(daemon.events("choice.answered")) == 1

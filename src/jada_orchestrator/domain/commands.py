@@ -22,6 +22,15 @@ class AskPlanner:
     call: int
 
 
+@dataclass(frozen=True, slots=True)
+class AskChoice:
+    """Have the model choose for a task; `revision` is the task's own."""
+
+    workflow_id: WorkflowId
+    task_id: TaskId
+    revision: int
+
+
 class Dispatch(NamedTuple):
     """Make one attempt of one call, or of one lookup.
 
@@ -62,4 +71,4 @@ class SendToDeadLetter:
     workflow_id: WorkflowId
 
 
-Command: TypeAlias = AskPlanner | Dispatch | WaitUntil | PublishOutcome | SendToDeadLetter
+Command: TypeAlias = AskPlanner | AskChoice | Dispatch | WaitUntil | PublishOutcome | SendToDeadLetter

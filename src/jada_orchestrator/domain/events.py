@@ -96,6 +96,20 @@ class PlannerFailed:
 
 @made_often
 @dataclass(frozen=True, slots=True)
+class ChoiceEnded:
+    """The model chose for a task, or could not be had: then `failure` says why, and `text` is empty."""
+
+    task_id: TaskId
+    revision: int
+    text: str
+    failure: Failure | None
+    model: str
+    usage: Usage
+    latency_ms: int = 0
+    first_token_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """The agent did it, and answered `output` (already checked against the action's output schema)."""
 
@@ -196,6 +210,7 @@ Event: TypeAlias = (
     | TurnCame
     | ProposalReceived
     | PlannerFailed
+    | ChoiceEnded
     | AttemptEnded
     | ReplyArrived
     | SlotGranted

@@ -20,6 +20,7 @@ HOUSE: Final = AgentName("jada")
 """The name that no other agent may have."""
 WAIT: Final = ActionName("jada.wait")
 APPROVE: Final = ActionName("jada.approve")
+CHOOSE: Final = ActionName("jada.choose")
 
 _INSTANT: Final[JsonObject] = {"type": "string", "format": "date-time"}
 _MONEY: Final[JsonObject] = {
@@ -33,7 +34,13 @@ _MONEY: Final[JsonObject] = {
 }
 
 
-def _action(name: ActionName, description: str, given: JsonObject, output: JsonObject) -> Action:
+def _action(
+    name: ActionName,
+    description: str,
+    given: JsonObject,
+    output: JsonObject,
+    sources: dict[str, tuple[str, ...]] | None = None,
+) -> Action:
     return Action(
         name=name,
         agent=HOUSE,
@@ -43,6 +50,7 @@ def _action(name: ActionName, description: str, given: JsonObject, output: JsonO
         output_schema=output,
         timeout_ms=WAIT_MAX_MS,
         retry=RetryPolicy(1, 1, 1),
+        sources=sources or {},
     )
 
 
@@ -79,6 +87,28 @@ HOUSE_ACTIONS: Final[dict[ActionName, Action]] = {
                 "required": ["approved", "by"],
                 "properties": {"approved": {"type": "boolean"}, "by": {"type": "string"}},
             },
+        ),
+        _action(
+            CHOOSE,
+            "Has one of the options chosen that a task returned, by criteria in plain words; where nobody can "
+            "choose, the first is taken, so keep the order of the search. `option` is the chosen element of the list.",
+            {
+                "required": ["options", "criteria"],
+                "properties": {
+                    "options": {"type": "array", "minItems": 1},
+                    "criteria": {"type": "string", "minLength": 1, "maxLength": APPROVAL_QUESTION_CHARS_MAX},
+                },
+            },
+            {
+                "type": "object",
+                "required": ["index", "option", "by"],
+                "properties": {
+                    "index": {"type": "integer"},
+                    "option": {},
+                    "by": {"type": "string", "enum": ["model", "order"]},
+                },
+            },
+            sources={"criteria": ("user", "const")},
         ),
     )
 }

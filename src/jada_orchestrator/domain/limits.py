@@ -73,6 +73,12 @@ APPROVAL_WAIT_MAX_MS: Final = 24 * 3_600_000
 
 APPROVAL_QUESTION_CHARS_MAX: Final = 500
 """A question of a plan to a person, which may quote an agent: enough to decide by, too little to drown in."""
+CHOICES_MAX: Final = 20
+"""Options that are chosen among; searches give the best first, and more makes the model's choice no better."""
+CHOICE_WAIT_MAX_MS: Final = 60_000
+"""How long a choice waits for the model: a short answer takes seconds, and then the first option is taken."""
+CHOICE_TEXT_CHARS_MAX: Final = 200
+"""Of each text in an option that the model sees: a name or an address, no letter."""
 WAIT_MAX_MS: Final = 7 * 86_400_000
 """The longest wait of a plan: a booking that waits is held in memory, and prices do not stand for a week."""
 

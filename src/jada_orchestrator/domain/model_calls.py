@@ -1,6 +1,7 @@
 """The ledger: every call of the model that plans, read from the records of its workflow.
 
-Nothing is stored twice: `PlannerAnswered`, `PlannerBackedOff` and `PlannerGaveUp` are the ledger, and this is its view.
+Nothing is stored twice: `PlannerAnswered`, `PlannerBackedOff`, `PlannerGaveUp` and `ChoiceAnswered` are the ledger, and
+this is its view.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.usage import CallPurpose, Usage
 
-LEDGER_RECORDS = (r.PlannerAnswered, r.PlannerBackedOff, r.PlannerGaveUp)
+LEDGER_RECORDS = (r.PlannerAnswered, r.PlannerBackedOff, r.PlannerGaveUp, r.ChoiceAnswered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,29 @@ def calls_of(
     """Yield the calls of one workflow, in order; `default_model` stands where an older record is silent."""
     for entry in entries:
         record = entry.record
-        if isinstance(record, LEDGER_RECORDS):
+        if isinstance(record, r.ChoiceAnswered):
+            yield _choice(workflow_id, request_id, tenant, entry.at, record)
+        elif isinstance(record, LEDGER_RECORDS):
             yield _call(workflow_id, request_id, tenant, default_model, entry.at, record)
+
+
+def _choice(workflow_id: WorkflowId, request_id: str, tenant: str, at: UtcMs, record: r.ChoiceAnswered) -> ModelCall:
+    return ModelCall(
+        at=at,
+        workflow_id=workflow_id,
+        request_id=request_id,
+        tenant=tenant,
+        model=record.model,
+        purpose="choice",
+        attempt=1,
+        answered=record.failure is None,
+        usage=record.usage,
+        latency_ms=record.latency_ms,
+        first_token_ms=record.first_token_ms,
+        waited_ms=0,
+        stop_reason="",
+        failure_code="" if record.failure is None else record.failure.code,
+    )
 
 
 def _call(

@@ -137,3 +137,16 @@ class ClarificationAnswered:
     answer: str
     by: str
     call: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceAnswered:
+    """What the model said when it was to choose for a task, recorded once; or why it said nothing of use."""
+
+    task_id: TaskId
+    text: str
+    failure: Failure | None
+    model: str
+    usage: Usage
+    latency_ms: int = 0
+    first_token_ms: int = 0

@@ -16,6 +16,7 @@ from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, RequestId,
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.planning_records import (
+    ChoiceAnswered,
     ClarificationAnswered,
     ClarificationAsked,
     ModelRaised,
@@ -40,6 +41,7 @@ __all__ = [
     "BranchTaken",
     "CallDue",
     "CancelRequested",
+    "ChoiceAnswered",
     "ClarificationAnswered",
     "ClarificationAsked",
     "CompensationStarted",
@@ -462,6 +464,7 @@ Record: TypeAlias = (
     | TaskCompensated
     | TaskStands
     | AwaitStarted
+    | ChoiceAnswered
     | CancelRequested
     | ApprovalRequested
     | ApprovalDecided

@@ -56,6 +56,7 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.TaskCompensated: calls.task_compensated,
     r.TaskStands: calls.task_stands,
     r.AwaitStarted: calls.await_started,
+    r.ChoiceAnswered: whole.choice_answered,
     r.CancelRequested: whole.cancel_requested,
     r.ApprovalRequested: whole.approval_requested,
     r.ApprovalDecided: whole.approval_decided,

@@ -142,6 +142,12 @@ def planner_gave_up(workflow: Workflow, record: r.PlannerGaveUp, at: UtcMs) -> N
     workflow.usage = workflow.usage + record.usage
 
 
+def choice_answered(workflow: Workflow, record: r.ChoiceAnswered, at: UtcMs) -> None:
+    """Fold `ChoiceAnswered`."""
+    del at
+    workflow.usage = workflow.usage + record.usage
+
+
 def model_raised(workflow: Workflow, record: r.ModelRaised, at: UtcMs) -> None:
     """Fold `ModelRaised`."""
     del at

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jada_orchestrator.domain.commands import (
+    AskChoice,
     AskPlanner,
     Command,
     Dispatch,
@@ -16,6 +17,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine.asking import planning_until
+from jada_orchestrator.engine.house import open_choices
 
 
 def outstanding(workflow: Workflow) -> Iterator[Command]:
@@ -32,6 +34,8 @@ def outstanding(workflow: Workflow) -> Iterator[Command]:
         return
     if workflow.status is Status.PLANNING and workflow.planning.asking:
         yield AskPlanner(workflow_id, workflow.planning.call)
+    for task_id in open_choices(workflow):
+        yield AskChoice(workflow_id, task_id, workflow.tasks[task_id].planned.revision)
     for task_id, side in workflow.active:
         task = workflow.tasks[task_id]
         call = task.call(side)

@@ -188,6 +188,15 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
         "task.stands",
         lambda x: f"{x.task_id} could not be undone and stands: {x.failure.message} [{x.failure.code}]",
     ),
+    r.ChoiceAnswered: (
+        "info",
+        "choice.answered",
+        lambda x: (
+            f"{x.model} chose for {x.task_id} in {x.latency_ms} ms: {x.text[:80]}"
+            if x.failure is None
+            else f"Nobody chose for {x.task_id}, so the first is taken: {x.failure.message} [{x.failure.code}]"
+        ),
+    ),
     r.AwaitStarted: ("info", "task.awaiting", _awaiting),
     r.CancelRequested: ("info", "cancel.requested", lambda x: f"{x.by} wants the booking cancelled"),
     r.ApprovalRequested: ("info", "approval.requested", _approval),

@@ -51,6 +51,7 @@ nothing, and law 8 counts the dearer of them.
 
 from __future__ import annotations
 
+from jada_orchestrator.planning.choosing import chosen_index, shortened
 from jada_orchestrator.planning.compiler import Adopted, Clarify, Compiled, Faulted, Refuse, compile_proposal
 from jada_orchestrator.planning.facts import facts_of
 from jada_orchestrator.planning.inputs import (
@@ -79,6 +80,7 @@ __all__ = [
     "Told",
     "check_input",
     "check_schema",
+    "chosen_index",
     "compile_proposal",
     "facts_of",
     "faults_in",
@@ -92,6 +94,7 @@ __all__ = [
     "resolve_list",
     "resolve_result",
     "roots_of",
+    "shortened",
     "told_arguments",
     "told_in",
 ]

@@ -18,6 +18,7 @@ from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.domain.revision import Past
 from jada_orchestrator.planning.arguments import Bound, Surroundings, bind, demand_readable, read_reference
 from jada_orchestrator.planning.branches import Branches, read_branches, with_their_options
+from jada_orchestrator.planning.choosing import is_choice, shape_of_choice
 from jada_orchestrator.planning.conditions import exclusive
 from jada_orchestrator.planning.effects import Step, check_optional, check_order, check_undoing
 from jada_orchestrator.planning.findings import Findings, shown, suggestion
@@ -243,6 +244,9 @@ def _surroundings(
     shapes: dict[str, Shape] = {REQUEST_ROOT: of_value(document)}
     for name, place in places.items():
         shapes[name] = _shape_of(steps[place])
+    choices = [name for name, place in places.items() if is_choice(steps[place])]
+    for name in choices * min(len(choices), 2):  # twice, since one may choose from what another chose
+        shapes[name] = shape_of_choice(steps[places[name]], shapes)
     actions = {name: action.name for name, place in places.items() if (action := steps[place].action) is not None}
     is_asked = any(step.action is not None and step.action.sources for step in steps)
     told = Told([asked.request.text, *asked.answers], document) if is_asked else Told(())
@@ -256,7 +260,9 @@ def _surroundings(
         branches,
         ids=tuple(step.task.id for step in steps),
         branched=frozenset(
-            name for name, place in places.items() if steps[place].task.for_each or place in branches.stand_ins
+            name
+            for name, place in places.items()
+            if steps[place].task.for_each or place in branches.stand_ins or is_choice(steps[place])
         ),
     )
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.choice import Choice
 from jada_orchestrator.domain.events import PlannerFailureKind
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import WorkflowId
@@ -70,6 +71,9 @@ class PlannerQuestion:
     """Earlier answers in this planning that were billed and of no use."""
     spent: Usage = field(default_factory=Usage)
     """What the booking's calls have used so far."""
+    choice: Choice | None = None
+    """What is to be chosen, where the question is not for a plan: the answer is ``{"index": n}``. Texts in it are an
+    agent's, as data."""
     past: Past | None = None
     """What was executed, where the question is for a revision of a plan that failed."""
     billed_at: UtcMs | None = None

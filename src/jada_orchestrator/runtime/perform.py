@@ -13,6 +13,7 @@ from typing import assert_never
 
 from jada_orchestrator.domain.catalogue import Catalogue, LambdaTransport, SqsTransport
 from jada_orchestrator.domain.commands import (
+    AskChoice,
     AskPlanner,
     Command,
     Dispatch,
@@ -22,6 +23,7 @@ from jada_orchestrator.domain.commands import (
 )
 from jada_orchestrator.domain.events import (
     AttemptEnded,
+    ChoiceEnded,
     DeadLettered,
     Event,
     Lost,
@@ -37,6 +39,7 @@ from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import PendingOutcome, Workflow
 from jada_orchestrator.engine.asking import attempt_of, purpose_of
+from jada_orchestrator.engine.house import choice_of
 from jada_orchestrator.engine.keys import attempt_key, terms_of_call
 from jada_orchestrator.engine.outcomes import without_outputs
 from jada_orchestrator.engine.retry import OUTCOMES, backoff_ms
@@ -123,6 +126,8 @@ class Performer:
         match command:
             case AskPlanner():
                 work = self._ask(command, _question(workflow, catalogue, self._world.clock.now()))
+            case AskChoice():
+                work = self._choose(command, _choice(workflow, command, catalogue, self._world.clock.now()))
             case Dispatch():
                 target, call = _attempt(workflow, command, catalogue, self._world.clock.now())
                 context = self._world.tracing.context_of(workflow.workflow_id, command.task_id)
@@ -171,6 +176,39 @@ class Performer:
                 answer.latency_ms,
                 answer.first_token_ms,
                 answer.waited_ms,
+            )
+        self._report(command.workflow_id, event)
+
+    async def _choose(self, command: AskChoice, question: PlannerQuestion) -> None:
+        """Have the model choose; whatever keeps it from that, the task goes on with the first option."""
+        if not self._may_act():
+            return
+        try:
+            answer = await self._world.planner.propose(question)
+        except PlannerError as error:
+            event = ChoiceEnded(
+                command.task_id,
+                command.revision,
+                "",
+                error.failure,
+                error.model or question.model,
+                error.usage,
+                error.latency_ms,
+                error.first_token_ms,
+            )
+        except Exception as error:  # noqa: BLE001 - a fault in the adapter must not strand the booking
+            failure = Failure("PLANNER_ADAPTER_FAULT", f"{type(error).__name__}: {error}")
+            event = ChoiceEnded(command.task_id, command.revision, "", failure, question.model, Usage())
+        else:
+            event = ChoiceEnded(
+                command.task_id,
+                command.revision,
+                answer.text,
+                None,
+                answer.model,
+                answer.usage,
+                answer.latency_ms,
+                answer.first_token_ms,
             )
         self._report(command.workflow_id, event)
 
@@ -269,6 +307,22 @@ def _question(workflow: Workflow, catalogue: Catalogue, now: UtcMs) -> PlannerQu
         billed_failures=planning.billed_failures,
         spent=workflow.usage,
         past=past_of(workflow, catalogue),
+    )
+
+
+def _choice(workflow: Workflow, command: AskChoice, catalogue: Catalogue, now: UtcMs) -> PlannerQuestion:
+    assert workflow.request is not None, "only accepted requests have tasks"
+    return PlannerQuestion(
+        workflow_id=workflow.workflow_id,
+        request=workflow.request,
+        catalogue=catalogue,
+        model=workflow.model,
+        now=now,
+        exchanges=(),
+        clarifications=(),
+        purpose="choice",
+        spent=workflow.usage,
+        choice=choice_of(workflow.tasks[command.task_id]),
     )
 
 

@@ -45,6 +45,8 @@ def answer(fate: Fate, question: PlannerQuestion) -> str | JsonObject:
         )
     if fate.strikes("planner_gives_up"):
         raise PlannerError("permanent", Failure("SIMULATED", "the model cannot take this request"))
+    if question.choice is not None:
+        return {"index": 0 if fate.strikes("bad_plan") else len(question.choice.options) - 1}
     if question.past is not None:
         return _revision(fate, question.past)
     if fate.strikes("refusing_plan"):
@@ -162,10 +164,11 @@ def _asked() -> JsonObject:
         task("agree", "jada.approve", question="Shall it be this room?", expires_in=900),
         task("seat_too", "jada.approve", question="And a seat?", expires_in=60, optional=True),
         task("rest", "jada.wait", after=["agree"], seconds=30),
+        task("pick", "jada.choose", options=Ref("[rooms.offers[0], rooms.offers[0]]"), criteria="the quiet one"),
         task("seats", "trips.search", optional=True, when="seat_too.approved", city="Porto"),
         task("seat", "seats.hold", optional=True, offer_id=Ref("seats.offers[0].offer_id")),
     ]
-    base["tasks"][3]["after"] = ["rest", "seat"]
+    base["tasks"][3]["after"] = ["rest", "seat", "pick"]
     return base
 
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 
 from jada_orchestrator.domain import events as e
-from jada_orchestrator.domain.commands import Dispatch
+from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.commands import AskChoice, Dispatch
 from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.instants import UtcMs, format_instant
-from jada_orchestrator.domain.limits import WAIT_MAX_MS
+from jada_orchestrator.domain.limits import CHOICE_TEXT_CHARS_MAX, CHOICE_WAIT_MAX_MS, CHOICES_MAX, WAIT_MAX_MS
+from jada_orchestrator.domain.model_calls import calls_of
+from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.engine import outstanding
 from jada_orchestrator.engine.claims import claimable
+from jada_orchestrator.engine.house import choice_of
 from jada_orchestrator.engine.outstanding import next_instant
 from jada_orchestrator.testing.catalogues import Ref, money, proposal, task
 from tests.unit.engine.driver import IMPOSSIBLE, SOLD_OUT, START, Driver, begun
@@ -213,3 +218,108 @@ def test_a_failure_beside_it_does_not_wait_for_the_person() -> None:
     driver.mishap("hold_room", IMPOSSIBLE)
     driver.run_until_quiet()
     assert driver.told() == ["awaiting_approval", "compensated"]
+
+
+# --- Choices --------------------------------------------------------------------------------------------------------
+
+OFFERS: JsonObject = {
+    "offers": [
+        {"offer_id": f"offer-{n}", "price": {"amount": f"{n}0.00", "currency": "USD"}, "stars": n} for n in range(1, 4)
+    ]
+}
+
+
+def chooses() -> JsonObject:
+    """A room is chosen among those found, and held."""
+    return proposal(
+        task("rooms", "trips.search", city="Lisbon"),
+        task("pick", "jada.choose", options=Ref("rooms.offers"), criteria="the quiet one"),
+        task("hold", "rooms.hold", offer_id=Ref("pick.option.offer_id")),
+        result={"index": "pick.index", "by": "pick.by", "hold": "hold.hold_id"},
+    )
+
+
+def asked_to_choose(found: JsonObject = OFFERS) -> Driver:
+    """A driver whose search found these offers; the choice is open."""
+    driver = begun(chooses())
+    driver.mishap("rooms", e.Succeeded(found))
+    driver.run_until_quiet()
+    return driver
+
+
+def say(driver: Driver, text: str, failure: Failure | None = None, revision: int = 1) -> list[object]:
+    """Have the model answer, or fail."""
+    usage = Usage(input_tokens=50, output_tokens=3, usd="0.001")
+    return list(driver.feed(e.ChoiceEnded(TaskId("pick"), revision, text, failure, "model-1", usage, 700, 300)))
+
+
+def test_the_model_chooses_a_place_in_the_list() -> None:
+    """It is asked once, with the options in order; what it names is taken, and the ledger has the call."""
+    driver = asked_to_choose()
+    assert AskChoice(driver.workflow.workflow_id, TaskId("pick"), 1) in list(outstanding(driver.workflow))
+    choice = choice_of(driver.task("pick"))
+    assert choice.criteria == "the quiet one"
+    assert list(choice.options) == OFFERS["offers"]
+    say(driver, '{"index": 2}')
+    driver.run()
+    assert driver.workflow.terminal == "completed"
+    assert driver.workflow.result is not None
+    assert (driver.workflow.result["index"], driver.workflow.result["by"]) == (2, "model")
+    assert [call.input["offer_id"] for call in driver.calls if call.action == "rooms.hold"] == ["offer-3"]
+    calls = list(calls_of(driver.workflow.workflow_id, "web-1", "default", "", driver.entries))
+    assert [call.purpose for call in calls] == ["plan", "choice"]
+    assert calls[1].usage.usd == "0.001"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "the last one", '{"index": 3}', '{"index": -1}', '{"index": true}', '{"index": "2"}', "[2]"]
+)
+def test_whatever_it_says_it_names_one_of_the_options(text: str) -> None:
+    """An answer that names no place adds nothing and changes nothing: the first option is taken."""
+    driver = asked_to_choose()
+    say(driver, text)
+    driver.run()
+    assert driver.workflow.result is not None
+    assert (driver.workflow.result["index"], driver.workflow.result["by"]) == (0, "order")
+
+
+def test_without_the_model_the_first_is_taken() -> None:
+    """When it fails, at once; when it does not answer, after a bounded time."""
+    driver = asked_to_choose()
+    say(driver, "", Failure("MODEL", "away"))
+    driver.run()
+    assert driver.workflow.result is not None
+    assert driver.workflow.result["by"] == "order"
+    driver = asked_to_choose()
+    began = driver.now
+    driver.run()
+    assert driver.workflow.terminal == "completed"
+    assert driver.now < began + CHOICE_WAIT_MAX_MS + 1_000
+
+
+def test_a_choice_outlasts_a_restart_and_is_made_once() -> None:
+    """It is put again after a kill; a late second answer means nothing."""
+    driver = asked_to_choose()
+    driver.resume()
+    assert AskChoice(driver.workflow.workflow_id, TaskId("pick"), 1) in list(outstanding(driver.workflow))
+    assert say(driver, '{"index": 1}', revision=2) == []
+    assert say(driver, '{"index": 1}') != []
+    assert say(driver, '{"index": 2}') == []
+    assert sum(isinstance(entry.record, r.ChoiceAnswered) for entry in driver.entries) == 1
+
+
+def test_what_the_model_sees_is_short() -> None:
+    """Of many options the first, of long texts the beginning."""
+    many = [{**OFFERS["offers"][0], "offer_id": "x" * 10_000} for _ in range(CHOICES_MAX + 5)]
+    choice = choice_of(asked_to_choose({"offers": many}).task("pick"))
+    assert len(choice.options) == CHOICES_MAX
+    assert all(isinstance(each, dict) and len(each["offer_id"]) == CHOICE_TEXT_CHARS_MAX for each in choice.options)
+
+
+def test_one_option_needs_no_choice() -> None:
+    """Nobody is asked."""
+    driver = asked_to_choose({"offers": OFFERS["offers"][:1]})
+    driver.run()
+    assert driver.workflow.result is not None
+    assert driver.workflow.result["by"] == "order"
+    assert not any(isinstance(entry.record, r.ChoiceAnswered) for entry in driver.entries)

@@ -26,7 +26,7 @@ from jada_orchestrator.adapters.claude.prices import PriceList
 from jada_orchestrator.adapters.claude.prompt import estimate_tokens, messages_of, system_blocks, system_text
 from jada_orchestrator.adapters.claude.providers import Provider
 from jada_orchestrator.adapters.claude.rate_headers import limits_of
-from jada_orchestrator.adapters.claude.schema import PROPOSAL_SCHEMA
+from jada_orchestrator.adapters.claude.schema import PROPOSAL_SCHEMA, choice_schema
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.ids import CatalogueVersion
@@ -175,7 +175,7 @@ class ClaudePlanner:
             "max_tokens": self._max_tokens(question.model),
             "system": system_blocks(self._prompt(question.catalogue)),
             "messages": messages_of(question),
-            "output_config": self._output_config(self.facts_of(question.model)),
+            "output_config": self._output_config(question, self.facts_of(question.model)),
         }
 
     def bill_message(self, question: PlannerQuestion, message: anthropic.types.Message) -> Usage:
@@ -229,7 +229,7 @@ class ClaudePlanner:
             max_tokens=self._max_tokens(question.model),
             system=system_blocks(self._prompt(question.catalogue)),
             messages=messages_of(question),
-            output_config=self._output_config(facts),
+            output_config=self._output_config(question, facts),
             extra_body=self._provider.extra_body(question.model),
         ) as events:
             stream.limits = limits_of(events.response.headers)
@@ -288,8 +288,10 @@ class ClaudePlanner:
         total_bytes = len(prompt.encode()) + 2 * len(messages.encode("utf-8", "replace")) + 2_000
         return Size(len(prompt), len(messages), total_bytes)
 
-    def _output_config(self, facts: ModelFacts) -> OutputConfigParam:
-        config: OutputConfigParam = {"format": {"type": "json_schema", "schema": PROPOSAL_SCHEMA}}
+    def _output_config(self, question: PlannerQuestion, facts: ModelFacts) -> OutputConfigParam:
+        choice = question.choice
+        schema = PROPOSAL_SCHEMA if choice is None else choice_schema(len(choice.options))
+        config: OutputConfigParam = {"format": {"type": "json_schema", "schema": schema}}
         if self._settings.effort in facts.efforts:
             config["effort"] = self._settings.effort
         return config

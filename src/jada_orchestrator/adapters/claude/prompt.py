@@ -13,6 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
+from jada_orchestrator.domain.choice import Choice
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.house import HOUSE_ACTIONS
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 CHARS_PER_TOKEN: Final = 4
 """The vendor's rule of thumb for English; JSON has fewer characters a token, so the estimate is on the low side."""
 CORRECTION: Final = "Mend all of these faults and answer with the whole proposal again."
+CHOICE: Final = "Answer with the index of one option."
 REVISION: Final = "The plan failed there. Answer with a plan that gets round it, or refuse."
 _PLACE: Final = "{{actions}}"
 _HOUSE_PLACE: Final = "{{house}}"
@@ -95,6 +97,9 @@ def estimate_tokens(text: str) -> int:
 
 def messages_of(question: PlannerQuestion) -> list[MessageParam]:
     """Return the conversation: the request, then for every finished exchange the answer and the faults in it."""
+    if question.choice is not None:
+        put = f"<choice>\n{safe_json(choice_json(question.choice))}\n</choice>\n{CHOICE}"
+        return [{"role": "user", "content": put}]
     asked = f"<request>\n{safe_json(request_json(question))}\n</request>"
     if question.past is not None:
         asked += f"\n<executed>\n{safe_json(past_json(question.past))}\n</executed>\n{REVISION}"
@@ -127,6 +132,12 @@ def request_json(question: PlannerQuestion) -> JsonObject:
     if answered:
         document["answers"] = [{"questions": list(entry.questions), "answer": entry.answer} for entry in answered]
     return document
+
+
+def choice_json(choice: Choice) -> JsonObject:
+    """Return what is to be chosen, each option with its index."""
+    options = [{"index": index, "option": option} for index, option in enumerate(choice.options)]
+    return {"criteria": choice.criteria, "options": options}
 
 
 def past_json(past: Past) -> JsonObject:

@@ -57,3 +57,8 @@ PROPOSAL_SCHEMA: Final[JsonObject] = _record(
 )
 """`tasks` comes late, so that a clarification or a refusal is short, and `result` after the tasks that it names.
 `control` is a list, because most tasks have none of it, and an empty list is the shortest way to write that."""
+
+
+def choice_schema(count: int) -> JsonObject:
+    """Return the schema of the answer to a choice among so many options: the place of one of them, and nothing else."""
+    return _record(index={"type": "integer", "enum": list(range(count))})

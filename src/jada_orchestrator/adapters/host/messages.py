@@ -241,6 +241,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "A task failed for good", "What was done so far is undone, where the plan needs the task. " + _STORY
     ),
     "task.skipped": Meaning("A task is not needed any more", "Nothing to do."),
+    "choice.answered": Meaning("The model chose one of several options, or the first was taken", _STORY),
     "task.awaiting": Meaning(
         "A plan waits for time, or asks a person",
         "jada show @JADA_REQUEST_ID@ says what is asked; jada approve or jada deny @JADA_REQUEST_ID@ answers it.",

@@ -56,6 +56,7 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "task_compensated": r.TaskCompensated,
     "task_stands": r.TaskStands,
     "await_started": r.AwaitStarted,
+    "choice_answered": r.ChoiceAnswered,
     "cancel_requested": r.CancelRequested,
     "approval_requested": r.ApprovalRequested,
     "approval_decided": r.ApprovalDecided,

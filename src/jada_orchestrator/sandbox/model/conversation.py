@@ -14,6 +14,7 @@ from typing import Any
 
 _CATALOGUE = re.compile(r"<catalogue>\s*(.*?)\s*</catalogue>", re.DOTALL)
 _EXECUTED = re.compile(r"<executed>\s*(.*?)\s*</executed>", re.DOTALL)
+_CHOICE = re.compile(r"<choice>\s*(.*?)\s*</choice>", re.DOTALL)
 _REQUEST = re.compile(r"<request>\s*(.*?)\s*</request>", re.DOTALL)
 
 
@@ -59,6 +60,8 @@ class Conversation:
     catalogue: dict[str, CatalogueAction]
     corrections: int
     executed: Executed | None = None
+    choice: dict[str, Any] | None = None
+    """What is to be chosen, where no plan is asked for."""
 
     @property
     def request_id(self) -> str:
@@ -70,14 +73,15 @@ def read_conversation(body: dict[str, Any]) -> Conversation:
     """Read the body of a Messages call; never raises on text that it does not understand."""
     users = [_text(message.get("content")) for message in body["messages"] if message.get("role") == "user"]
     # Only user messages count: the examples in the system text contain requests too.
-    found = [match.group(1) for text in users for match in _REQUEST.finditer(text)]
-    raw = found[0] if found else ""
+    requests = [match.group(1) for text in users for match in _REQUEST.finditer(text)]
+    raw = requests[0] if requests else ""
     return Conversation(
         request=_object(raw),
         request_json=raw,
         catalogue=_read_catalogue(_text(body.get("system"))),
         corrections=sum("<faults>" in text for text in users[1:]),
         executed=_read_executed(users[0]) if users else None,
+        choice=_object(found.group(1)) if users and (found := _CHOICE.search(users[0])) else None,
     )
 
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from jada_orchestrator.sandbox.model.answering import StreamSender, send_whole, spoil_reply
 from jada_orchestrator.sandbox.model.api_errors import ApiError, invalid_request
 from jada_orchestrator.sandbox.model.calls import Call, CallLog
+from jada_orchestrator.sandbox.model.choosing import choose
 from jada_orchestrator.sandbox.model.conversation import Conversation, read_conversation
 from jada_orchestrator.sandbox.model.faults import (
     WRONG_PROPOSALS,
@@ -185,12 +186,16 @@ class ScriptedModel:
         self, call: Call, body: dict[str, Any], model: KnownModel, conversation: Conversation, fault: Fault | None
     ) -> Reply:
         spoiled = fault.kind if fault is not None and fault.kind in WRONG_PROPOSALS else None
-        proposal = answer(conversation, spoiled)
+        if conversation.choice is not None:
+            outcome, text = "choice", choose(conversation.choice)
+        else:
+            proposal = answer(conversation, spoiled)
+            outcome, text = proposal.outcome, proposal.as_text()
         usage = self._cache.bill(model, body)
         whole = Reply(
             message_id=f"msg_scripted_{call.number:06d}",
             model=call.model,
-            text=proposal.as_text(),
+            text=text,
             stop_reason="end_turn",
             input_usage=usage,
         )
@@ -198,7 +203,7 @@ class ScriptedModel:
         self._meter.count(usage.uncached + usage.created_5m + usage.created_1h, reply.output_tokens)
         call.usage = {**usage.as_usage(), "output_tokens": reply.output_tokens}
         call.text = reply.text
-        call.outcome = proposal.outcome if reply.text == whole.text else reply.stop_reason
+        call.outcome = outcome if reply.text == whole.text else reply.stop_reason
         return reply
 
     async def _wait_for_release(self, call: Call) -> None:
