@@ -31,11 +31,11 @@ ACTIVE = ModelFacts(SONNET, lifecycle="active", structured_outputs=True)
 
 
 @asynccontextmanager
-async def planner_at(url: str, **settings: Any) -> AsyncIterator[ClaudePlanner]:
+async def planner_at(url: str, known: KnownModels | None = None, **settings: Any) -> AsyncIterator[ClaudePlanner]:
     """A planner that asks the server at `url`."""
     environ = {"ANTHROPIC_API_KEY": "key", "ANTHROPIC_BASE_URL": url}
     client = create_client(ClientSettings(connections=2), environ)
-    planner = ClaudePlanner(client, connections=2, settings=PlannerSettings(**settings))
+    planner = ClaudePlanner(client, connections=2, settings=PlannerSettings(**settings), known=known)
     try:
         yield planner
     finally:
@@ -46,7 +46,7 @@ async def planner_at(url: str, **settings: Any) -> AsyncIterator[ClaudePlanner]:
     ("model", "codes", "effort"),
     [
         (SONNET, [], True),
-        (HAIKU, ["PROMPT_NOT_CACHED"], False),
+        (HAIKU, [], False),
         ("claude-sonnet-4-5", ["MODEL_DEPRECATED", "MODEL_RETIRES_SOON"], False),
         ("claude-3-7-sonnet-20250219", ["MODEL_RETIRED"], False),
         ("claude-unheard-of", ["MODEL_UNKNOWN"], False),
@@ -58,6 +58,14 @@ async def test_models_are_asked_about(model: str, codes: list[str], effort: bool
         warnings = await planner.learn(model, NOW, CATALOGUE)
         assert [warning.code for warning in warnings] == codes
         assert bool(planner.facts_of(model).efforts) is effort
+
+
+async def test_a_prompt_that_is_too_short_for_the_cache_is_a_warning() -> None:
+    """A model whose cache takes longer prompts only has every call pay for the whole prompt: that is said at start."""
+    known = KnownModels({HAIKU: replace(KnownModels.shipped().facts_of(HAIKU), cache_minimum_tokens=100_000)})
+    async with ScriptedModel() as server, planner_at(server.url, known) as planner:
+        warnings = await planner.learn(HAIKU, NOW, CATALOGUE)
+        assert [warning.code for warning in warnings] == ["PROMPT_NOT_CACHED"]
 
 
 @pytest.mark.parametrize(
