@@ -61,7 +61,17 @@ def _may_be_revised(workflow: Workflow) -> bool:
     failed = [workflow.tasks[task_id] for task_id in workflow.breaking]
     if not all(task.do.phase is Phase.FAILED and _failed_so(task) for task in failed):
         return False
-    return not any(task.stands is not None and (task.refreshing or is_dear(task)) for task in workflow.tasks.values())
+    return not any(_is_past_revising(task) for task in workflow.tasks.values())
+
+
+def _is_past_revising(task: Task) -> bool:
+    """Tell whether a task keeps its plan from being revised: what was to be given back stands, or nobody knows.
+
+    One that was retried may have its earlier effect, which is found out when its turn comes: a revision would forget it.
+    """
+    if task.do.maybe and task.do.phase is Phase.WAITING:
+        return True
+    return task.stands is not None and (task.refreshing or is_dear(task))
 
 
 def _failed_so(task: Task) -> bool:

@@ -341,3 +341,20 @@ def test_a_retry_goes_on_from_the_plan_as_revised() -> None:
     assert driver.told() == ["compensated", "completed"]
     assert "hold_room" not in driver.names("do")[-5:]
     assert driver.standing() == ["cards.authorize", "rooms.book", "rooms.hold", "seats.book", "seats.hold"]
+
+
+def test_what_a_retry_has_yet_to_find_out_is_not_forgotten_by_a_revision() -> None:
+    """A task whose earlier effect may stand, and whose turn has not come again, keeps the plan as it is."""
+    plan = stay()
+    plan["tasks"].append(task("mail", "mail.send", after=["book_seat", "book_room"], text="Booked."))
+    driver = begun(plan)
+    driver.run(until={"mail"})
+    driver.control("cancel")
+    driver.end("mail", LOST)
+    driver.run()
+    assert driver.told() == ["needs_attention"]
+    driver.control("retry")
+    driver.mishap("hold_room", SOLD_OUT)
+    driver.run()
+    assert driver.told()[-1] == "needs_attention"
+    assert driver.workflow.revisions == 0
