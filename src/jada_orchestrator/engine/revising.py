@@ -67,7 +67,7 @@ def _may_be_revised(workflow: Workflow) -> bool:
 def _is_past_revising(task: Task) -> bool:
     """Tell whether a task keeps its plan from being revised: what was to be given back stands, or nobody knows.
 
-    One that was retried may have its earlier effect, which is found out when its turn comes: a revision would forget it.
+    One that was retried may have its earlier effect, found out when its turn comes; a revision would forget that.
     """
     if task.do.maybe and task.do.phase is Phase.WAITING:
         return True
