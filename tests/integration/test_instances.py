@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from benchmarks.instances_kit.troubling import trouble
 from benchmarks.kill9_kit.waiting import until
+from jada_orchestrator.sandbox.model import Fault, FaultKind
 from jada_orchestrator.testing.postgres_server import PostgresServer
-from tests.integration.surroundings import Surroundings, run_command
+from jada_orchestrator.testing.tcp_proxy import TcpProxy, Weather
+from tests.integration.surroundings import Surroundings, a_request, run_command
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(240)]
 
@@ -50,3 +53,23 @@ async def test_an_idle_instance_asks_little(tmp_path: Path, around: Surroundings
             assert await daemon.stop() == 0
         [only] = json.loads(await run_command(around, server.url(), "instances", "--json"))
         assert only["state"] == "drained"
+
+
+async def test_asked_to_stop_it_stops_also_without_its_lease(
+    alone: Surroundings, postgres_server: PostgresServer
+) -> None:
+    """A drain during which the lease is lost ends at once and with status 0; the daemon does not begin anew."""
+    alone.model.faults.order(Fault(FaultKind.HOLD, match="stop-1"))
+    async with TcpProxy(postgres_server.port) as proxy:
+        store = f"{postgres_server.url(port=proxy.port)}?schema=stopping&sslmode=disable"
+        control = str(alone.folder / "control.sock")
+        own = {"JADA_STORE": store, "JADA_LEASE": "6", "JADA_DRAIN_SECONDS": "60", "JADA_CONTROL_SOCKET": control}
+        async with alone.daemon(own) as daemon:
+            await daemon.ready()
+            await alone.send(a_request("stop-1"))
+            await alone.held("stop-1")
+            daemon.signal(signal.SIGTERM)
+            await daemon.told("daemon.draining")
+            proxy.weather = Weather.SILENT
+            assert await daemon.ended(within_s=40) == 0
+            assert daemon.events("daemon.rejoins") == []
