@@ -15,6 +15,7 @@ from jada_orchestrator.planning import is_valid
 from jada_orchestrator.service.catalogues import read_catalogue
 from jada_orchestrator.testing.catalogues import proposal, request, task, travel_catalogue, travel_proposal
 from jada_orchestrator.testing.explorer import CannotImagineError, explore, imagine
+from jada_orchestrator.testing.simulated_planner import plan_for
 
 ROOT: Final = Path(__file__).parents[2]
 CATALOGUE: Final = ROOT / "config" / "agents"
@@ -83,6 +84,22 @@ def test_actions_without_lookup_are_covered_too() -> None:
     """The small catalogue of the tests has actions without lookups, or that honour no keys."""
     exploration = explore(json.dumps(travel_proposal()), travel_catalogue(), request())
     assert exploration.is_covered, [finding for finding in exploration.findings if not finding.is_safe]
+
+
+@pytest.mark.parametrize("kind", ["branches", "list", "stand_in", "mixed"])
+def test_what_decides_on_tasks_is_explored(kind: str) -> None:
+    """Both ways of every condition, each call of a list, and whoever stands in: nothing is left behind untold."""
+    exploration = explore(json.dumps(plan_for(kind)), travel_catalogue(), request())
+    assert exploration.is_covered, [finding for finding in exploration.findings if not finding.is_safe]
+    cases = {finding.case for finding in exploration.findings}
+    places = {finding.where for finding in exploration.findings}
+    expected = {
+        "branches": any(case.endswith("the conditions turned") for case in cases),
+        "list": "hold[0]" in places and "hold" not in places,
+        "stand_in": "hold fails with SOLD_OUT" in cases and "seat" in places,
+        "mixed": "pay[1]" in places,
+    }
+    assert expected[kind], sorted(cases)
 
 
 @pytest.mark.parametrize("name", sorted(REFERENCE.actions))

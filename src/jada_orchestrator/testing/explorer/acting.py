@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -38,6 +39,8 @@ class Trouble:
     task_id: TaskId
     side: Side
     mishap: Mishap
+    code: str = "NOT_POSSIBLE"
+    """What is said where it is refused."""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,8 @@ class ImaginedWorld:
 
     catalogue: Catalogue
     trouble: Trouble | None = None
+    refused: Mapping[TaskId, str] = field(default_factory=dict)
+    """Tasks that are refused for good besides, so that what stands in for them is called; each with the code."""
     answers: dict[IdempotencyKey, JsonObject] = field(default_factory=dict)
     made: dict[IdempotencyKey, TaskId] = field(default_factory=dict)
     """Effects that were made, by the key of the call that made them."""
@@ -58,13 +63,16 @@ class ImaginedWorld:
         """Do an attempt that is in flight, or lose it."""
         mine = self.trouble is not None and (self.trouble.task_id, self.trouble.side) == (task.planned.id, side)
         mishap = self.trouble.mishap if self.trouble is not None and mine else None
+        code = self.trouble.code if self.trouble is not None else ""
+        if side == "do" and task.planned.id in self.refused:
+            mishap, code = Mishap.REFUSED, self.refused[task.planned.id]
         if purpose == "lookup":
             return self._look_up(workflow, task, side, mishap)
         match mishap:
             case None:
                 return Succeeded(self.act(workflow, task, side))
             case Mishap.REFUSED:
-                return Failed(Failure("NOT_POSSIBLE", "the agent says no"), retryable=False, answered=True)
+                return Failed(Failure(code, "the agent says no"), retryable=False, answered=True)
             case Mishap.BAD_OUTPUT:
                 self.act(workflow, task, side)
                 return Succeeded({"unexpected": True})

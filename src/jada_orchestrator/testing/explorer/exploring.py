@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from jada_orchestrator.domain.catalogue import Action, Catalogue, Compensation, Effect
@@ -11,7 +11,7 @@ from jada_orchestrator.domain.events import ControlArrived
 from jada_orchestrator.domain.ids import ActionName, TaskId
 from jada_orchestrator.domain.records import PlanAdopted, Record
 from jada_orchestrator.domain.request import BookingRequest
-from jada_orchestrator.domain.workflow import Phase, Workflow
+from jada_orchestrator.domain.workflow import Phase, Task, Workflow
 from jada_orchestrator.engine import fold
 from jada_orchestrator.engine.audit import breaches
 from jada_orchestrator.testing.explorer.acting import ImaginedWorld, Mishap, Trouble, can_be_bad
@@ -99,13 +99,38 @@ def explore(text: str, catalogue: Catalogue, request: BookingRequest) -> Explora
     exploration = Exploration(
         _found("nothing goes wrong", "", whole), missing=tuple(name for name in missing if name in used)
     )
-    exploration.findings += _one_call_fails(base, excused)
-    exploration.findings += _undoing_fails(base, excused)
-    exploration.findings += _cancelled(base, excused, whole)
-    exploration.findings += _crashes("the process dies, the booking going on", base, excused, whole)
-    undone = run_on(resume(base.entries, base, ImaginedWorld(excused, _last_refused(base)), crashed=False))
-    exploration.findings += _crashes("the process dies, the last required task failing", base, excused, undone)
+    exploration.findings += _cases(base, excused, whole)
+    if any(task.planned.when for task in base.workflow.tasks.values()):
+        turned = _turned(base)
+        other = run_on(resume(turned.entries, turned, ImaginedWorld(excused), crashed=False))
+        found = [_found("nothing goes wrong", "", other), *_cases(turned, excused, other)]
+        exploration.findings += [replace(each, case=f"{each.case}, the conditions turned") for each in found]
     return exploration
+
+
+def _cases(base: Run, catalogue: Catalogue, whole: Run) -> Iterator[Finding]:
+    """Explore everything that may go wrong on the way on which `whole` went well."""
+    yield from _one_call_fails(base, catalogue, whole)
+    yield from _one_stands_in(base, catalogue, whole)
+    yield from _undoing_fails(base, catalogue, whole)
+    yield from _cancelled(base, catalogue, whole)
+    yield from _crashes("the process dies, the booking going on", base, catalogue, whole)
+    undone = run_on(resume(base.entries, base, ImaginedWorld(catalogue, _last_refused(whole)), crashed=False))
+    yield from _crashes("the process dies, the last required task failing", base, catalogue, undone)
+
+
+def _turned(base: Run) -> Run:
+    """Return the same run under opposite conditions: what is imagined makes each of them go one way only."""
+    entries = [replace(entry, record=_with_conditions_turned(entry.record)) for entry in base.entries]
+    workflow = fold(base.workflow.workflow_id, entries)
+    return Run(workflow, base.world, entries, list(base.commits), base.now)
+
+
+def _with_conditions_turned(record: Record) -> Record:
+    if not isinstance(record, PlanAdopted):
+        return record
+    tasks = tuple(replace(task, when=f"!({task.when})") if task.when else task for task in record.plan.tasks)
+    return replace(record, plan=replace(record.plan, tasks=tasks))
 
 
 def _excuse(catalogue: Catalogue) -> tuple[Catalogue, tuple[ActionName, ...]]:
@@ -144,18 +169,40 @@ def _faults(workflow: Workflow) -> tuple[str, ...]:
 # --- Cases ------------------------------------------------------------------------------------------------------------
 
 
-def _one_call_fails(base: Run, catalogue: Catalogue) -> Iterator[Finding]:
-    for task in base.workflow.tasks.values():
-        for mishap in _DOING:
-            if mishap is Mishap.BAD_OUTPUT and not can_be_bad(catalogue, task.planned.action):
-                continue
-            world = ImaginedWorld(catalogue, Trouble(task.planned.id, "do", mishap))
-            yield _found(mishap, task.planned.id, run_on(resume(base.entries, base, world, crashed=False)))
+def _called(whole: Run) -> Iterator[Task]:
+    """Yield the tasks that are called where nothing goes wrong: the calls of lists, and nothing that is skipped."""
+    return (task for task in whole.workflow.tasks.values() if task.do.attempts)
 
 
-def _undoing_fails(base: Run, catalogue: Catalogue) -> Iterator[Finding]:
+def _one_call_fails(base: Run, catalogue: Catalogue, whole: Run) -> Iterator[Finding]:
+    for task in _called(whole):
+        yield from _fails(task, base, catalogue, {})
+
+
+def _fails(task: Task, base: Run, catalogue: Catalogue, refused: Mapping[TaskId, str]) -> Iterator[Finding]:
+    for mishap in _DOING:
+        if mishap is Mishap.BAD_OUTPUT and not can_be_bad(catalogue, task.planned.action):
+            continue
+        world = ImaginedWorld(catalogue, Trouble(task.planned.id, "do", mishap), refused)
+        yield _found(mishap, task.planned.id, run_on(resume(base.entries, base, world, crashed=False)))
+
+
+def _one_stands_in(base: Run, catalogue: Catalogue, whole: Run) -> Iterator[Finding]:
+    """A task fails with each code on which another stands in, which does well, or goes wrong in its turn."""
+    for task in whole.workflow.tasks.values():
+        first = task.planned.instead_of
+        for code in task.planned.on_codes if first is not None and whole.workflow.tasks[first].do.attempts else ():
+            refused = {first: code} if first is not None else {}
+            world = ImaginedWorld(catalogue, None, refused)
+            run = run_on(resume(base.entries, base, world, crashed=False))
+            yield _found(f"{first} fails with {code}", task.planned.id, run)
+            yield from _fails(task, base, catalogue, refused)
+            yield from _crashes(f"the process dies, {first} failing with {code}", base, catalogue, run)
+
+
+def _undoing_fails(base: Run, catalogue: Catalogue, whole: Run) -> Iterator[Finding]:
     """The booking is cancelled as soon as a task has succeeded, and undoing that task goes wrong."""
-    for task in base.workflow.tasks.values():
+    for task in _called(whole):
         if task.terms.effect is Effect.READ or task.terms.compensate is None:
             continue
         for mishap in _UNDOING:
@@ -166,7 +213,8 @@ def _undoing_fails(base: Run, catalogue: Catalogue) -> Iterator[Finding]:
 
 def _cancel_after(task_id: TaskId) -> Watch:
     def watch(workflow: Workflow) -> ControlArrived | None:
-        if workflow.cancelled or workflow.tasks[task_id].do.phase is not Phase.SUCCEEDED:
+        task = workflow.tasks.get(task_id)
+        if workflow.cancelled or task is None or task.do.phase is not Phase.SUCCEEDED:
             return None
         return ControlArrived("cancel", "a person")
 
@@ -186,16 +234,17 @@ def _cancelled(base: Run, catalogue: Catalogue, whole: Run) -> Iterator[Finding]
             yield _found("it is cancelled", f"after commit {number}", run)
 
 
-def _last_refused(base: Run) -> Trouble:
-    required = [task.planned.id for task in base.workflow.tasks.values() if not task.planned.optional]
-    return Trouble(required[-1] if required else next(iter(base.workflow.tasks)), "do", Mishap.REFUSED)
+def _last_refused(whole: Run) -> Trouble:
+    called = list(_called(whole)) or list(whole.workflow.tasks.values())
+    required = [task.planned.id for task in called if not task.planned.optional]
+    return Trouble(required[-1] if required else called[0].planned.id, "do", Mishap.REFUSED)
 
 
 def _crashes(case: str, base: Run, catalogue: Catalogue, run: Run) -> Iterator[Finding]:
     """The process is killed after each commit; what was in flight was done, or was not."""
     for number, durable in enumerate(run.commits, start=1):
         for done in (True, False):
-            world = ImaginedWorld(catalogue, run.world.trouble)
+            world = ImaginedWorld(catalogue, run.world.trouble, run.world.refused)
             before = _replayed(base, world, durable)
             if done:
                 for task_id, side in before.workflow.active:
@@ -208,6 +257,8 @@ def _crashes(case: str, base: Run, catalogue: Catalogue, run: Run) -> Iterator[F
 
 def _is_refused(world: ImaginedWorld, task_id: TaskId, side: str) -> bool:
     trouble = world.trouble
+    if side == "do" and task_id in world.refused:
+        return True
     return trouble is not None and (trouble.task_id, trouble.side) == (task_id, side)
 
 
