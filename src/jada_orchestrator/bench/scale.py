@@ -26,6 +26,7 @@ from jada_orchestrator.bench.stage import NullFunctions, NullSource, NullWorkers
 from jada_orchestrator.domain.catalogue import AgentLimits, Catalogue, LambdaTransport, SqsTransport
 from jada_orchestrator.domain.events import Succeeded
 from jada_orchestrator.domain.ids import AgentName
+from jada_orchestrator.domain.limits import ACTION_TIMEOUT_MAX_MS
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
 from jada_orchestrator.ports.queues import AgentReply, Delivery
@@ -100,10 +101,14 @@ class SlowReplies(NullSource):
 
 
 def _holds_wait() -> Catalogue:
-    """Return the catalogue in which reservations are made by workers, and everything else by functions."""
+    """Return the catalogue in which reservations are made by workers, and everything else by functions.
+
+    On a slow host calls would otherwise be given up while they are meant to wait, and thousands at once be made again.
+    """
     found = bench_catalogue()
     rooms = replace(found.agents[AgentName("rooms")], transport=SqsTransport("rooms"), limits=AgentLimits(1_000_000))
-    return replace(found, agents={**found.agents, rooms.name: rooms})
+    patient = {name: replace(action, timeout_ms=ACTION_TIMEOUT_MAX_MS) for name, action in found.actions.items()}
+    return replace(found, agents={**found.agents, rooms.name: rooms}, actions=patient)
 
 
 async def parked(bookings: int) -> Parked:
