@@ -66,6 +66,10 @@ class World(ABC):
         """Let the next question fail with this kind; a bad answer is billed."""
 
     @abstractmethod
+    def say(self, text: str) -> None:
+        """Let this be the answer to every question."""
+
+    @abstractmethod
     def hold(self) -> None:
         """Keep questions unanswered."""
 
@@ -87,7 +91,8 @@ class FakeWorld(World):
     """The fake of `jada_orchestrator.testing`."""
 
     async def __aenter__(self) -> Self:
-        self.fake = ScriptedPlanner(lambda _: PROPOSAL, connections=CONNECTIONS)
+        self.said = PROPOSAL
+        self.fake = ScriptedPlanner(lambda _: self.said, connections=CONNECTIONS, streams=True)
         self.planner = self.fake
         return self
 
@@ -98,6 +103,9 @@ class FakeWorld(World):
         usage = BILLED if kind in {"bad_answer", "permanent"} else Usage()
         retry_after_ms = 2_000 if kind == "wait" else None
         self.fake.fail(PlannerError(kind, Failure("X", "x"), retry_after_ms=retry_after_ms, usage=usage))
+
+    def say(self, text: str) -> None:
+        self.said = text
 
     def hold(self) -> None:
         self.fake.hold()
@@ -149,6 +157,11 @@ class ClaudeWorld(World):
     def fail(self, kind: PlannerFailureKind) -> None:
         self._first(Fault(**ORDERS[kind]))
 
+    def say(self, text: str) -> None:
+        self._always = Fault(FaultKind.TEXT, count=0, text=text)
+        self.server.faults.clear()
+        self.server.faults.order(self._always)
+
     def hold(self) -> None:
         self._first(Fault(FaultKind.HOLD, count=0))
 
@@ -198,6 +211,17 @@ async def test_failures_are_classified_and_not_retried(world: World, kind: Plann
     assert world.asked == ["web-1"]
     assert (await world.planner.propose(question("web-2"))).text == PROPOSAL
     assert world.asked == ["web-1", "web-2"]
+
+
+async def test_tasks_are_told_in_order_before_the_answer(world: World) -> None:
+    """Of a proposal that arrives piece by piece, each task is told once, whole, in order; none after the answer."""
+    tasks = [{"id": f"task_{n}", "action": "a.b", "after": [], "optional": False, "args": []} for n in range(5)]
+    proposal = {"outcome": "plan", "reason": 'né, {"tasks": [', "questions": [], "tasks": tasks, "result": []}
+    world.say(json.dumps(proposal))
+    told: list[Any] = []
+    answer = await world.planner.propose(question(), lambda text: told.append(json.loads(text)))
+    assert json.loads(answer.text) == proposal
+    assert told == tasks
 
 
 async def test_many_at_once(world: World) -> None:

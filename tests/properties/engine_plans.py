@@ -47,6 +47,21 @@ def asked_proposal() -> JsonObject:
     )
 
 
+def elsewhere(plan: JsonObject) -> JsonObject:
+    """Return the same plan with other arguments of its reads: the same ids stand for other calls."""
+    return {**plan, "tasks": [_elsewhere(one) for one in plan["tasks"]]}
+
+
+def _elsewhere(one: JsonObject) -> JsonObject:
+    return {
+        **one,
+        "args": [
+            {**each, "value": f"{each['value']} and on"} if each["name"] in {"city", "day"} else each
+            for each in one["args"]
+        ],
+    }
+
+
 def room_proposal() -> JsonObject:
     """Return the plan of a room, with an optional hold that reads an optional search, a ticket and a message."""
     return proposal(

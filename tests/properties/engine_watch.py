@@ -64,6 +64,7 @@ class Watched:
 
     def _apply(self, record: Record, now: UtcMs) -> None:
         before, status = self._phases(), self.workflow.status
+        tasks = dict(self.workflow.tasks)
         existed = self.workflow.exists
         entry = Entry(self.workflow.seq + 1, UtcMs(max(now, self.workflow.at)), record)
         apply(self.workflow, entry)
@@ -71,6 +72,8 @@ class Watched:
         name = type(record).__name__
         if existed and self.workflow.status is not status:
             assert Arrow(status.value, name, self.workflow.status.value) in WORKFLOW_ARROWS
+        if isinstance(record, r.PlanAdopted):  # what the plan does not take over of what was foreseen begins afresh
+            before = {ref: was for ref, was in before.items() if self.workflow.tasks.get(ref[0]) is tasks[ref[0]]}
         for ref, phase in self._phases().items():
             was = before.get(ref, Phase.WAITING)
             if phase is not was:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.testing.catalogues import as_text, money, proposal, request, task, travel_catalogue
 from jada_orchestrator.testing.revisions import revision_of
 from jada_orchestrator.testing.simulated_agents import SimulatedAgents
-from tests.properties.engine_plans import plans
+from tests.properties.engine_plans import elsewhere, plans
 from tests.properties.engine_watch import Watched
 
 START: Final = UtcMs(1_800_000_000_000)
@@ -190,8 +191,20 @@ class WorkflowMachine(RuleBasedStateMachine):
         self.feed(e.ControlArrived(command, "ann", "because"))
 
     @rule(
+        which=st.lists(st.integers(0, 20), min_size=1, max_size=4),
+        changed=st.sampled_from([False, False, True]),
+        off=st.sampled_from([0, 0, 0, 1, -1]),
+    )
+    def tasks_arrive(self, which: list[int], changed: bool, off: int) -> None:
+        """Have tasks of an answer arrive that is still under way, as the plan will have them or otherwise."""
+        tasks = (elsewhere(self.plan) if changed else self.plan)["tasks"]
+        call = self.watched.workflow.planning.call + off
+        for number in which:
+            self.feed(e.TaskProposed(call, json.dumps(tasks[number % len(tasks)])))
+
+    @rule(
         off=st.sampled_from([0, 0, 0, 0, 1, -1]),
-        what=st.sampled_from(["plan", "plan", "plan", "first", "clarify", "refuse", "faulty", "noise"]),
+        what=st.sampled_from(["plan", "plan", "plan", "first", "changed", "clarify", "refuse", "faulty", "noise"]),
     )
     def propose(self, off: int, what: str) -> None:
         """Have the model answer a question, perhaps not the open one."""
@@ -199,6 +212,7 @@ class WorkflowMachine(RuleBasedStateMachine):
         texts = {
             "plan": as_text(self.plan if past is None else revision_of(past)),
             "first": as_text(self.plan),
+            "changed": as_text(elsewhere(self.plan)),
             "clarify": as_text(proposal(outcome="clarify", reason="?", questions=["When?"])),
             "refuse": as_text(proposal(outcome="refuse", reason="No.")),
             "faulty": as_text(proposal(task("one", "rooms.unheard_of"))),
@@ -343,4 +357,5 @@ def test_the_laws_hold_whatever_the_world_says() -> None:
 @settings(max_examples=50)
 def test_the_drawn_plans_are_plans(plan: JsonObject) -> None:
     """The shapes that the machine works on compile without a fault."""
-    assert isinstance(compile_proposal(as_text(plan), CATALOGUE, request()), Adopted)
+    for one in (plan, elsewhere(plan)):
+        assert isinstance(compile_proposal(as_text(one), CATALOGUE, request()), Adopted)

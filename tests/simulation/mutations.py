@@ -22,8 +22,10 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import IdempotencyKey, OutcomeId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.workflow import Phase
-from jada_orchestrator.engine import attempts, branches, fold_branches, keys, lookups, money
+from jada_orchestrator.engine import attempts, branches, fold_branches, keys, lookups, money, planning_events
+from jada_orchestrator.engine.fold_foreseen import next_revision
 from jada_orchestrator.engine.lanes import Lanes
+from jada_orchestrator.planning import foreseeing
 from jada_orchestrator.ports.journal import JournalAmbiguousError, JournalSupersededError, JournalUnavailableError
 from jada_orchestrator.ports.queues import QueueError
 from jada_orchestrator.runtime import perform, turn
@@ -138,6 +140,11 @@ def _any_amount(workflow: Any, task: Any, call_input: Any) -> Any:
     return None if isinstance(checked, Failure) and checked.code == "OVER_BUDGET" else checked
 
 
+def _one_revision_for_all(workflow: Any, plan: Any, now: UtcMs) -> Any:
+    del now
+    return r.PlanAdopted(next_revision(workflow), plan)
+
+
 # --- Undoing ----------------------------------------------------------------------------------------------------------
 
 _undo = settle.undo
@@ -201,6 +208,8 @@ def _first_content_only(item: Any, known: Any) -> Any:
 
 _ECHOES: Final = Odds(worker_twice=0.5, worker_late=0.1, refused=0.3, cancel=0.6)
 _DELAYS: Final = Odds(runs_later=0.25, slow=0.15)
+_STREAMS: Final = Odds(streamed=1.0, streamed_otherwise=0.5)
+_ONE_REVISION: Final = (planning_events, "adopted", _one_revision_for_all)
 _KILLS: Final = Odds(kills_per_run=20, slow=0.4, planner=0, bad_plan=0)
 
 # --- Branches ---------------------------------------------------------------------------------------------------------
@@ -229,6 +238,9 @@ MUTATIONS: Final = (
     Mutation("ask nobody for approval", ((attempts, "check_commit", _no_approval),)),
     Mutation("commit on what ran out", ((attempts, "refresh_expired", lambda workflow, task, now: None),)),
     Mutation("skip one compensation", ((settle, "undo", _skip_authorizations),)),
+    Mutation("start effects before the plan is there", ((foreseeing, "_may_be_early", lambda action: True),)),
+    Mutation("use a key for what was read early, and for what the plan reads", (_ONE_REVISION,), _STREAMS),
+    Mutation("skip one compensation", ((settle, "_undo", _skip_authorizations),)),
     Mutation("undo in any order", ((settle, "_settle_undoing", _undo_all_at_once),)),
     Mutation("forget what was recovered", ((Inbox, "put", _forget_the_recovered),)),
     Mutation("never give a slot back", ((Slots, "_free", _keep_slots),)),

@@ -15,10 +15,11 @@ from jada_orchestrator.cli.following import follow
 from jada_orchestrator.cli.screen import print_json, screen
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import parse_instant
-from jada_orchestrator.domain.workflow import Status
+from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.engine.dispatching import first_call
 from jada_orchestrator.ports.journal import Head, JournalReader, Stored
 from jada_orchestrator.service.store_access import NoSuchWorkflowError, resolve
-from jada_orchestrator.service.views import see, show, show_head, story
+from jada_orchestrator.service.views import first_call_of, see, show, show_head, story
 
 _STATUSES = [status.value for status in Status]
 
@@ -64,9 +65,17 @@ def show_booking(
     workflow = seen.workflow
     facts = f"{stored.workflow_id}  tenant {workflow.tenant}  model {workflow.model or 'none'}"
     console.print(Text(f"{facts}  began {clock_time(workflow.created_at, date=True)}", "dim"))
+    _print_first_call(workflow)
     if workflow.result is not None:
         console.print(Text("Result", "bold"))
         console.print_json(json.dumps(workflow.result), indent=2)
+
+
+def _print_first_call(workflow: Workflow) -> None:
+    """Say how soon the first call went out, and how much of the plan's making that hid."""
+    first = first_call(workflow)
+    if first is not None:
+        screen().print(Text(first.sentence(), style="dim"), soft_wrap=True)
 
 
 def why(
@@ -82,12 +91,13 @@ def why(
     if as_json:
         head = stored.head
         told = {"workflow_id": stored.workflow_id, "request_id": head.request_id, "status": head.status}
-        print_json({**told, "story": lines})
+        print_json({**told, "first_call": first_call_of(see(stored).workflow), "story": lines})
         return
     console = screen()
     console.print(_title(stored))
     for line in lines:
         console.print(story_line(line), soft_wrap=True)
+    _print_first_call(see(stored).workflow)
 
 
 def watch(context: typer.Context, ref: options.WorkflowRef, store: options.Store = None) -> None:

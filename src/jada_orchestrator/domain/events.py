@@ -73,6 +73,17 @@ class ProposalReceived:
     """How long it waited before it was put."""
 
 
+@dataclass(frozen=True, slots=True)
+class TaskProposed:
+    """The answer to the `call`-th question, still arriving, holds one more task; `text` is its whole JSON, unchecked.
+
+    Nothing of an answer that is unfinished is ever seen but such tasks, in order. It may be that no answer follows.
+    """
+
+    call: int
+    text: str
+
+
 PlannerFailureKind: TypeAlias = Literal["wait", "stopped", "bad_answer", "permanent", "attention"]
 """`wait`: passing trouble, try again; `stopped`: no plan can be made until a person or the calendar acts;
 `bad_answer`: billed but unusable (cut, truncated, unreadable); `permanent`: this request can never be planned so;
@@ -208,6 +219,7 @@ Event: TypeAlias = (
     | RequestRefused
     | ControlArrived
     | TurnCame
+    | TaskProposed
     | ProposalReceived
     | PlannerFailed
     | ChoiceEnded

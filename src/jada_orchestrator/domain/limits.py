@@ -65,6 +65,12 @@ PLANNER_STOPPED_RETRY_MS: Final = 60_000
 needs no person."""
 UNPLANNED_WHILE_STOPPED_MAX: Final = 100
 """Bookings that wait for a plan while none can be made: beyond these the queue keeps the requests."""
+FORESEEN_MAX: Final = 16
+"""Reads that one booking may start while its plan is still arriving; the widest reference booking has twelve reads."""
+FORESEEN_TASK_CHARS_MAX: Final = 4_096
+"""One task of an answer that is still arriving; a larger one waits for the whole plan (most have 500 characters)."""
+FORESEEN_AGE_MAX_MS: Final = 120_000
+"""How old a read may be that a plan takes over: as long as one answer may take; what is older is read again."""
 PLANNING_WAIT_MAX_MS: Final = 24 * 3_600_000
 """A request whose planning could not even be tried for a day is told so: nobody waits longer for a booking."""
 CLARIFICATION_WAIT_MAX_MS: Final = 7 * 86_400_000

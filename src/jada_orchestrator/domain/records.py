@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure, Fault
+from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, RequestId, TaskId, Tenant
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.making import made_often
@@ -441,6 +442,7 @@ Record: TypeAlias = (
     | PlannerBackedOff
     | PlannerGaveUp
     | ModelRaised
+    | TaskForeseen
     | PlanAdopted
     | RevisionAsked
     | RevisionGivenUp

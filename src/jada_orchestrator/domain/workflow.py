@@ -284,8 +284,37 @@ class Planning:
     since: UtcMs = UtcMs(0)
     exchanges: list[Exchange] = field(default_factory=list)
     last_answer: str = ""
+    answer_ms: int = 0
+    """How long it took."""
     clarifications: list[Clarification] = field(default_factory=list)
     failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDispatch:
+    """When the first attempt of all was started, and by which record."""
+
+    at: UtcMs
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadStart:
+    """How long the answer that became the first plan took, and how much of that ran after the first dispatch."""
+
+    hidden_ms: int
+    answer_ms: int
+    seq: int
+    """Of the record that adopted the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """A read that was started, or may be, before there is a plan: what the model wrote, and since when."""
+
+    planned: PlannedTask
+    text: str
+    since: UtcMs
 
 
 @dataclass(slots=True)
@@ -365,6 +394,12 @@ class Workflow:
     planning: Planning = field(default_factory=Planning)
     plan: Plan | None = None
     revision: int = 0
+    foreseen: dict[TaskId, Foreseen] = field(default_factory=dict)
+    """Reads of the plan to come, by id; those that still stand are among `tasks`. Empty once there is a plan."""
+    revision_spent: int = 0
+    """The last revision under which foreseen reads were called and then dropped: its keys are never used again."""
+    first_dispatch: FirstDispatch | None = None
+    head_start: HeadStart | None = None
     tasks: dict[TaskId, Task] = field(default_factory=dict)
     dependents: Mapping[TaskId, tuple[TaskId, ...]] = field(default_factory=dict)
     """Who comes right after a task; shared by all workflows whose graph is the same."""

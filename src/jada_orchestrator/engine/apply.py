@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.domain.workflow import Workflow
 from jada_orchestrator.engine import fold_branches as branches
 from jada_orchestrator.engine import fold_calls as calls
+from jada_orchestrator.engine import fold_foreseen as ahead
 from jada_orchestrator.engine import fold_workflow as whole
 
 
@@ -33,6 +35,7 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.PlannerBackedOff: whole.planner_backed_off,
     r.PlannerGaveUp: whole.planner_gave_up,
     r.ModelRaised: whole.model_raised,
+    TaskForeseen: ahead.task_foreseen,
     r.PlanAdopted: whole.plan_adopted,
     r.RevisionAsked: whole.revision_asked,
     r.RevisionGivenUp: whole.revision_given_up,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import PLANNING_WAIT_MAX_MS, REVISION_WAIT_MAX_MS
 from jada_orchestrator.domain.usage import CallPurpose
-from jada_orchestrator.domain.workflow import Workflow
+from jada_orchestrator.domain.workflow import Status, Workflow
+
+
+def is_open(workflow: Workflow, call: int) -> bool:
+    """Tell whether the planner's `call`-th question is the one that is asked now."""
+    planning = workflow.planning
+    return workflow.status is Status.PLANNING and planning.asking and planning.call == call
 
 
 def purpose_of(workflow: Workflow) -> CallPurpose:

@@ -53,6 +53,8 @@ def breaches_near(workflow: Workflow, records: Sequence[r.Record]) -> list[str]:
             continue
         if not isinstance(record, _OF_ONE_TASK) or workflow.winding_up is not None:
             return breaches(workflow)
+        if record.task_id not in workflow.tasks:
+            return breaches(workflow)  # it was foreseen, and dropped by a later one of the records
         near[record.task_id] = workflow.tasks[record.task_id]
         if not isinstance(record, r.AttemptStarted):
             near.update((task_id, workflow.tasks[task_id]) for task_id in workflow.dependents.get(record.task_id, ()))

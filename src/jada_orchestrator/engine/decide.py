@@ -18,6 +18,7 @@ from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine.attempts import attempt_ended, reply_arrived, resumed, slot_granted
 from jada_orchestrator.engine.due import timer_fired
 from jada_orchestrator.engine.ending import tell
+from jada_orchestrator.engine.foreseeing import task_proposed
 from jada_orchestrator.engine.house import choice_ended
 from jada_orchestrator.engine.people import control_arrived, retry_now
 from jada_orchestrator.engine.planning_events import planner_failed, proposal_received
@@ -38,6 +39,8 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
             return _controlled(workflow, event, now, catalogue)
         case e.TurnCame():
             return _turn_came(workflow, catalogue)
+        case e.TaskProposed():
+            return task_proposed(workflow, event, catalogue)
         case e.ProposalReceived():
             return proposal_received(workflow, event, now, catalogue)
         case e.PlannerFailed():

@@ -33,6 +33,6 @@ def abandon(workflow: Workflow, failure: Failure, *, cancelled: bool = False) ->
     """Return the records that stop a workflow wherever it is: undo what there is, or end where there is nothing."""
     if workflow.is_terminal or workflow.winding_up is not None:
         return []
-    if workflow.tasks:
+    if workflow.plan is not None:  # reads that were foreseen and have no plan leave nothing to undo
         return [r.CompensationStarted(failure, cancelled)]
     return end(workflow, "cancelled" if cancelled else "failed", failure)

@@ -22,6 +22,7 @@ from jada_orchestrator.domain.workflow import (
     NOT_CALLED,
     Call,
     CallRef,
+    FirstDispatch,
     Phase,
     Status,
     Task,
@@ -95,7 +96,8 @@ def become_due(workflow: Workflow, task: Task) -> None:
 
 def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> None:
     """Fold `AttemptStarted`."""
-    del at
+    if workflow.first_dispatch is None:
+        workflow.first_dispatch = FirstDispatch(at, workflow.seq)
     task = workflow.tasks[record.task_id]
     call = task.call(record.side)
     call.deadline = record.deadline
@@ -219,7 +221,9 @@ def task_unresolved(workflow: Workflow, record: r.TaskUnresolved, at: UtcMs) -> 
 def _fail(workflow: Workflow, task: Task, phase: Phase, failure: Failure) -> None:
     task.own_call("do").failure = failure
     stood_in = phase is Phase.FAILED and stand_in_for(workflow, task, failure.code) is not None
-    if not (task.planned.optional or stood_in or task.retired) and workflow.winding_up is None:
+    foreseen = workflow.plan is None  # then no booking fails by it: the plan's own task begins afresh
+    spared = foreseen or stood_in or task.planned.optional or task.retired
+    if not spared and workflow.winding_up is None:
         workflow.breaking.append(task.planned.id)
         if workflow.broken is None:
             workflow.broken = Failure(failure.code, f"{task.planned.id} ({task.planned.action}): {failure.message}")

@@ -27,6 +27,7 @@ from jada_orchestrator.domain.workflow import (
 )
 from jada_orchestrator.engine.fold_branches import calls_to_forget, stays, without_calls
 from jada_orchestrator.engine.fold_calls import lay_out, look_for_askers
+from jada_orchestrator.engine.fold_foreseen import drop_foreseen, head_start
 from jada_orchestrator.engine.outcomes import outcome_content
 
 # --- The life of a workflow ----------------------------------------------------------------------------------------
@@ -66,6 +67,7 @@ def ended(workflow: Workflow, record: r.WorkflowEnded, at: UtcMs) -> None:
     workflow.finished_at = at
     workflow.planning.asking = False
     workflow.approval = workflow.undo_question = workflow.revising = None
+    drop_foreseen(workflow)
 
 
 def cancel_requested(workflow: Workflow, record: r.CancelRequested, at: UtcMs) -> None:
@@ -106,6 +108,7 @@ def planner_answered(workflow: Workflow, record: r.PlannerAnswered, at: UtcMs) -
     planning.asking = False
     planning.waits = 0
     planning.last_answer = record.text
+    planning.answer_ms = record.latency_ms
     workflow.usage = workflow.usage + record.usage
 
 
@@ -164,6 +167,7 @@ def clarification_asked(workflow: Workflow, record: r.ClarificationAsked, at: Ut
     """Fold `ClarificationAsked`."""
     del at
     workflow.planning.clarifications.append(Clarification(record.questions, record.expires_at))
+    drop_foreseen(workflow)
     workflow.status = Status.NEEDS_CLARIFICATION
 
 
@@ -180,7 +184,8 @@ def clarification_answered(workflow: Workflow, record: r.ClarificationAnswered, 
 
 def plan_adopted(workflow: Workflow, record: r.PlanAdopted, at: UtcMs) -> None:
     """Fold `PlanAdopted`."""
-    del at
+    if workflow.plan is None:
+        workflow.head_start = head_start(workflow, at)
     before = workflow.tasks
     workflow.plan = record.plan
     workflow.revision = record.revision
@@ -188,6 +193,7 @@ def plan_adopted(workflow: Workflow, record: r.PlanAdopted, at: UtcMs) -> None:
     workflow.planning = Planning(call=workflow.planning.call, clarifications=workflow.planning.clarifications)
     workflow.broken = workflow.revising = None
     workflow.breaking.clear()
+    workflow.foreseen.clear()
     kept = {
         planned.id: before[planned.id]
         for planned in record.plan.everything

@@ -17,9 +17,11 @@ from jada_orchestrator.domain.limits import (
     PLANNER_STOPPED_RETRY_MS,
 )
 from jada_orchestrator.domain.records import Record
-from jada_orchestrator.domain.workflow import Status, Workflow
-from jada_orchestrator.engine.asking import attempt_of, planning_until, purpose_of, rung_of, stronger_model
+from jada_orchestrator.domain.workflow import Workflow
+from jada_orchestrator.engine.asking import attempt_of, is_open, planning_until, purpose_of, rung_of, stronger_model
 from jada_orchestrator.engine.ending import end, end_unplanned, tell
+from jada_orchestrator.engine.fold_foreseen import next_revision
+from jada_orchestrator.engine.foreseeing import adopted, answers_of
 from jada_orchestrator.engine.retry import PLANNER, backoff_ms
 from jada_orchestrator.engine.revising import past_of
 from jada_orchestrator.planning import Adopted, Clarify, Compiled, Faulted, Refuse, compile_proposal
@@ -30,7 +32,7 @@ def proposal_received(workflow: Workflow, event: e.ProposalReceived, now: UtcMs,
 
     To the question for a revision only a plan is an answer: asking would take longer than reservations last.
     """
-    if not _is_open(workflow, event.call) or workflow.request is None:
+    if not is_open(workflow, event.call) or workflow.request is None:
         return []
     answered = r.PlannerAnswered(
         event.call,
@@ -43,20 +45,19 @@ def proposal_received(workflow: Workflow, event: e.ProposalReceived, now: UtcMs,
         attempt=attempt_of(workflow),
         waited_ms=event.waited_ms,
     )
-    answers = [each.answer for each in workflow.planning.clarifications if each.answer is not None]
     compiled = compile_proposal(
         event.text,
         catalogue,
         workflow.request,
-        revision=workflow.revision + 1,
-        answers=answers,
+        revision=next_revision(workflow),
+        answers=answers_of(workflow),
         past=past_of(workflow, catalogue),
     )
     if workflow.revising is not None:
         return [answered, *_revised(workflow, event.call, compiled)]
     match compiled:
         case Adopted(plan):
-            return [answered, r.PlanAdopted(workflow.revision + 1, plan)]
+            return [answered, adopted(workflow, plan, now)]
         case Clarify(questions):
             return [answered, *_clarify(workflow, tuple(questions), now)]
         case Refuse(reason):
@@ -74,7 +75,7 @@ def _revised(workflow: Workflow, call: int, compiled: Compiled) -> list[Record]:
     """Decide what the answer to the question for a revision means."""
     match compiled:
         case Adopted(plan):
-            return [r.PlanAdopted(workflow.revision + 1, plan)]
+            return [r.PlanAdopted(next_revision(workflow), plan)]
         case Clarify(questions):
             why = f"the planner asks {'; '.join(questions)}"
         case Refuse(reason):
@@ -86,11 +87,6 @@ def _revised(workflow: Workflow, call: int, compiled: Compiled) -> list[Record]:
         case _:
             assert_never(compiled)
     return [r.RevisionGivenUp(Failure("NO_REVISION", why))]
-
-
-def _is_open(workflow: Workflow, call: int) -> bool:
-    planning = workflow.planning
-    return workflow.status is Status.PLANNING and planning.asking and planning.call == call
 
 
 def _clarify(workflow: Workflow, questions: tuple[str, ...], now: UtcMs) -> list[Record]:
@@ -118,7 +114,7 @@ def _correct(workflow: Workflow, call: int, faults: tuple[Fault, ...]) -> list[R
 
 def planner_failed(workflow: Workflow, event: e.PlannerFailed, now: UtcMs) -> list[Record]:
     """Ask again later, or give up; never because the service was away, until a day has gone by."""
-    if not _is_open(workflow, event.call):
+    if not is_open(workflow, event.call):
         return []
     planning = workflow.planning
     kind = event.kind

@@ -85,9 +85,14 @@ def is_dear(task: Task) -> bool:
 
 def _is_under_way(task: Task) -> bool:
     """Tell whether a call was begun and its end is to be waited for. What was given up takes the time that it takes."""
-    if task.retired or task.do.phase in FINAL_PHASES:
+    if task.retired or (task.do.phase in FINAL_PHASES and not is_being_renewed(task)):
         return False
     return task.do.phase in _UNDER_WAY or task.do.maybe or task.refreshing
+
+
+def is_being_renewed(task: Task) -> bool:
+    """Tell whether what a task reserved is being given back, so that it can be reserved anew."""
+    return task.refreshing and task.do.phase is Phase.SUCCEEDED
 
 
 _UNDER_WAY = IN_FLIGHT_PHASES | {Phase.LOST, Phase.LOOKUP_READY}

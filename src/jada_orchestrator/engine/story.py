@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.instants import format_instant
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.records import Entry, Record
@@ -138,6 +139,11 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
         "warning",
         "planning.model_raised",
         lambda x: f"{x.model} is asked from now on, because of {'a refusal' if x.reason == 'refusal' else 'faults'}",
+    ),
+    TaskForeseen: (
+        "debug",
+        "task.foreseen",
+        lambda x: f"{x.task.id} ({x.task.action}) only reads and is complete: it may start before the plan is",
     ),
     r.PlanAdopted: ("info", "plan.adopted", _adopted),
     r.RevisionAsked: (

@@ -54,6 +54,7 @@ from __future__ import annotations
 from jada_orchestrator.planning.choosing import chosen_index, shortened
 from jada_orchestrator.planning.compiler import Adopted, Clarify, Compiled, Faulted, Refuse, compile_proposal
 from jada_orchestrator.planning.facts import facts_of
+from jada_orchestrator.planning.foreseeing import ForeseenTask, foresee
 from jada_orchestrator.planning.inputs import (
     check_input,
     request_document,
@@ -75,6 +76,7 @@ __all__ = [
     "Clarify",
     "Compiled",
     "Faulted",
+    "ForeseenTask",
     "Refuse",
     "SchemaError",
     "Told",
@@ -85,6 +87,7 @@ __all__ = [
     "facts_of",
     "faults_in",
     "faults_in_catalogue",
+    "foresee",
     "is_valid",
     "request_document",
     "resolve_amount",

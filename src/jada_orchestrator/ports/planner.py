@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.choice import Choice
@@ -95,11 +96,19 @@ class PlannerAnswer:
     """How long the question waited before it was put."""
 
 
+TaskListener: TypeAlias = Callable[[str], None]
+"""Told the JSON text of a complete task of an answer that is still arriving. Returns at once and raises nothing."""
+
+
 class Planner(Protocol):
     """Asks the model. May be called many times at once; bounds its own concurrency to its connections."""
 
-    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
+    async def propose(self, question: PlannerQuestion, on_task: TaskListener | None = None) -> PlannerAnswer:
         """Return the model's complete answer.
+
+        `on_task` is told of each task of a proposal as soon as it is complete, in order, while the rest is still
+        arriving: its JSON text, unchecked; never a part of one. A planner that does not stream tells nothing. An
+        answer that breaks off after some tasks is a failure all the same.
 
         Raises: PlannerError, for everything that can go wrong at the service or on the way. Nothing is retried here:
         retry policy is the engine's. When cancelled, the call is abandoned and may still be billed.

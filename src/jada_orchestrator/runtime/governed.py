@@ -27,6 +27,7 @@ from jada_orchestrator.ports.planner import (
     PlannerAnswer,
     PlannerError,
     PlannerQuestion,
+    TaskListener,
 )
 
 _CACHE_WARM_S = 240.0
@@ -127,7 +128,7 @@ class GovernedPlanner:
 
     # --- Planner --------------------------------------------------------------------------------------------------
 
-    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
+    async def propose(self, question: PlannerQuestion, on_task: TaskListener | None = None) -> PlannerAnswer:
         """Wait for leave, ask, and tell the governor what came of it; see `ports.planner.Planner`.
 
         Raises: PlannerError, also with the codes BUDGET_BOOKING, BUDGET_TENANT_DAY, BUDGET_DAY and
@@ -140,7 +141,7 @@ class GovernedPlanner:
         self.tally.calls += 1
         self.tally.probes_at_once_max = max(self.tally.probes_at_once_max, self._governor.probes_under_way)
         try:
-            answer = await self._planner.propose(leave.question)
+            answer = await self._planner.propose(leave.question, on_task)
         except PlannerError as error:
             self._failed(leave, error)
             raise

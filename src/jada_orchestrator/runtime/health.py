@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from jada_orchestrator.runtime.snapshot import Spending
+from jada_orchestrator.runtime.snapshot import FirstCalls, Spending
 from jada_orchestrator.runtime.world import World
 
 
@@ -20,6 +20,7 @@ class Health:
     commits: int = 0
     records: int = 0
     spending: Spending = field(default_factory=Spending)
+    first_calls: FirstCalls = field(default_factory=FirstCalls)
 
 
 class CatalogueLostError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -173,6 +174,7 @@ class Orchestrator:
             spent_today_usd=health.spending.today_usd(self._world.clock.now()),
             spent_usd=health.spending.total_usd,
             unpriced_calls=health.spending.unpriced,
+            first_calls=replace(health.first_calls),
             agents=self._turns.agents(),
         )
 

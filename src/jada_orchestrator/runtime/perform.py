@@ -30,6 +30,7 @@ from jada_orchestrator.domain.events import (
     OutcomePublished,
     PlannerFailed,
     ProposalReceived,
+    TaskProposed,
 )
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import Tenant, WorkflowId
@@ -45,7 +46,7 @@ from jada_orchestrator.engine.outcomes import without_outputs
 from jada_orchestrator.engine.retry import OUTCOMES, backoff_ms
 from jada_orchestrator.engine.revising import past_of
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
-from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion, TaskListener
 from jada_orchestrator.ports.queues import OutcomeMessage, QueueError
 from jada_orchestrator.runtime.world import World
 
@@ -62,12 +63,14 @@ class Performer:
         report: Callable[[WorkflowId, Event], None],
         outcome_queue: Callable[[], str],
         may_act: Callable[[], bool],
+        reads_ahead: Callable[[], bool],
     ) -> None:
-        """Report events through `report`; `outcome_queue` names the default queue as it is set now.
+        """Report events through `report`; `outcome_queue` and `reads_ahead` tell what is set now.
 
         `may_act` is asked at the last moment before anything leaves: once false, nothing does any more.
         """
         self._may_act = may_act
+        self._reads_ahead = reads_ahead
         self._world = world
         self._report = report
         self._outcome_queue = outcome_queue
@@ -151,7 +154,7 @@ class Performer:
         if not self._may_act():
             return
         try:
-            answer = await self._world.planner.propose(question)
+            answer = await self._world.planner.propose(question, self._task_listener(command))
         except PlannerError as error:
             event = PlannerFailed(
                 command.call,
@@ -211,6 +214,12 @@ class Performer:
                 answer.first_token_ms,
             )
         self._report(command.workflow_id, event)
+
+    def _task_listener(self, command: AskPlanner) -> TaskListener | None:
+        """Return what reports the tasks of an answer that is still arriving, if they are to be started early."""
+        if not self._reads_ahead():
+            return None
+        return lambda text: self._report(command.workflow_id, TaskProposed(command.call, text))
 
     async def _dispatch(self, command: Dispatch, target: LambdaTransport | SqsTransport, call: AgentCall) -> None:
         if not self._may_act():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
@@ -48,6 +48,26 @@ class Spending:
         return self._usd if now // _DAY_MS == self._day else Decimal(0)
 
 
+@dataclass(slots=True)
+class FirstCalls:
+    """How soon bookings' first calls went out, summed since the process began."""
+
+    bookings: int = 0
+    after_ms: int = 0
+    """From acceptance to the first call."""
+    hidden_ms: int = 0
+    """Of the making of plans, what was not waited for."""
+    answer_ms: int = 0
+    """The making of those plans in all."""
+
+    def add(self, after_ms: int, hidden_ms: int, answer_ms: int) -> None:
+        """Count one booking."""
+        self.bookings += 1
+        self.after_ms += after_ms
+        self.hidden_ms += hidden_ms
+        self.answer_ms += answer_ms
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Numbers of one moment. `bookings` counts the unfinished ones by status."""
@@ -66,5 +86,6 @@ class Snapshot:
     spent_today_usd: Decimal
     spent_usd: Decimal
     unpriced_calls: int
+    first_calls: FirstCalls = field(default_factory=FirstCalls)
     agents: tuple[AgentView, ...] = ()
     """How every agent fares that was called since the process began."""

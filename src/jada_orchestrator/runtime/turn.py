@@ -43,6 +43,7 @@ from jada_orchestrator.ports.journal import (
 )
 from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
+from jada_orchestrator.runtime.counting import count, note_first_call
 from jada_orchestrator.runtime.heads import Heads
 from jada_orchestrator.runtime.health import CatalogueLostError, Health, note_trouble
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
@@ -103,6 +104,7 @@ class Turns:
             lambda workflow_id, event: inbox.put(Item(workflow_id, event)),
             lambda: self._tunables.outcome_queue,
             lambda: self.keeper.is_trusted,
+            lambda: self._tunables.read_plans_ahead,
         )
 
     # --- What others may see --------------------------------------------------------------------------------------
@@ -447,8 +449,9 @@ class Turns:
     def _after_commit(self, turn: _Turn) -> None:
         for workflow in turn.touched.values():
             entries = turn.entries.get(workflow.workflow_id, ())
-            self._count_spending(entries, turn.now)
+            count(self.health, entries, turn.now)
             self._teller.tell(workflow, entries)
+            note_first_call(self._world.log, self.health, workflow, entries)
             self._reconcile(workflow)
         for workflow in self._brought_in:
             if workflow.is_done:
@@ -472,9 +475,3 @@ class Turns:
         self._timers.set(workflow.workflow_id, instant)
         if workflow.is_done:
             self._workflows.pop(workflow.workflow_id, None)
-
-    def _count_spending(self, entries: Iterable[Entry], now: UtcMs) -> None:
-        for entry in entries:
-            usage = getattr(entry.record, "usage", None)
-            if usage is not None:
-                self.health.spending.add(usage.usd, now)

@@ -83,5 +83,7 @@ class Tunables:
     """How many it may have open; used with `files_open` only."""
     models_of: Callable[[BookingRequest], tuple[str, ...]] | None = None
     """The ladder of models that a request begun now is planned with; None: `model` alone."""
+    read_plans_ahead: bool = True
+    """Whether reads of a plan that is still arriving are started before it is there."""
     governing: Governing = field(default_factory=Governing)
     """Budgets, and which other models may be asked when."""

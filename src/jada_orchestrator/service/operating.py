@@ -23,7 +23,7 @@ from jada_orchestrator.domain.instants import format_instant
 from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.ports.operations import Reloaded, Sample
 from jada_orchestrator.runtime.orchestrator import Orchestrator
-from jada_orchestrator.runtime.snapshot import Phase
+from jada_orchestrator.runtime.snapshot import FirstCalls, Phase
 from jada_orchestrator.service.catalogues import read_catalogue
 from jada_orchestrator.service.counting import CountingLog
 from jada_orchestrator.service.settings_editing import values_of
@@ -50,6 +50,7 @@ TAKEN_BY_RELOAD: Final = frozenset(
         "models.raise_longer_than",
         "models.raise_on_words",
         "outcome_queue",
+        "read_plans_ahead",
         "reply_to_allowed",
         "tenant_weights",
         "workflows_in_flight",
@@ -185,6 +186,7 @@ class RunningOperations:
             ("jada_records", "counter", "Records made durable.", now.records),
             ("jada_model_cost_usd", "counter", "Cost of model calls with a known price.", float(now.spent_usd)),
             ("jada_model_unpriced_calls", "counter", "Model calls whose price is unknown.", now.unpriced_calls),
+            *_first_calls(now.first_calls),
             ("jada_log_dropped_lines", "counter", "Lines that the log could not write.", self._host_log.dropped),
             ("jada_open_descriptors", "gauge", "Open files of the process.", open_descriptors()),
             ("jada_descriptor_limit", "gauge", "Open files that it may have.", self._budget.limit),
@@ -256,6 +258,17 @@ class RunningOperations:
             for key, (value, _) in values_of(loaded).items()
             if key not in TAKEN_BY_RELOAD and value != self._at_start[key][0]
         ]
+
+
+def _first_calls(first: FirstCalls) -> list[tuple[str, str, str, float]]:
+    """Return how soon first calls go out: sums, so that any period's mean is one division away."""
+    after_s, hidden_s, answer_s = (ms / 1_000 for ms in (first.after_ms, first.hidden_ms, first.answer_ms))
+    return [
+        ("jada_first_calls", "counter", "Bookings whose first call went out.", first.bookings),
+        ("jada_first_call_seconds", "counter", "From acceptance to the first call, summed.", after_s),
+        ("jada_plan_seconds", "counter", "The making of those bookings' plans, summed.", answer_s),
+        ("jada_plan_hidden_seconds", "counter", "Of that, what ran after the first call.", hidden_s),
+    ]
 
 
 def open_descriptors() -> int:

@@ -227,6 +227,8 @@ class Settings(BaseSettings):
     """What every question to the model carries."""
     effort: Literal["low", "medium", "high", "xhigh", "max", "none"] = "medium"
     """How hard the model thinks, where it knows the parameter; none leaves the model its own default."""
+    read_plans_ahead: bool = True
+    """Start a plan's reads while the rest of it is still arriving; never anything that has an effect."""
     planner_timeout: DurationMs = 120  # seconds, since it is read as any other value: defaults are checked too
     """How long one question to the model may take."""
     store: StoreUrl = "sqlite:///var/lib/jada/journal.db"

@@ -15,6 +15,7 @@ from jada_orchestrator.domain.ids import TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.domain.workflow import Phase, Status, Task, Workflow
 from jada_orchestrator.engine import fold
+from jada_orchestrator.engine.dispatching import first_call
 from jada_orchestrator.engine.house import approval_of, open_approvals
 from jada_orchestrator.engine.outcomes import standing_effects
 from jada_orchestrator.engine.story import tell_entry
@@ -122,6 +123,14 @@ def questions_of(workflow: Workflow) -> tuple[str, ...]:
     if workflow.status is not Status.NEEDS_CLARIFICATION or not workflow.planning.clarifications:
         return ()
     return workflow.planning.clarifications[-1].questions
+
+
+def first_call_of(workflow: Workflow) -> JsonObject | None:
+    """Return how soon a booking's first call went out, as ``jada why --json`` has it; None until that is known."""
+    first = first_call(workflow)
+    if first is None:
+        return None
+    return {"after_ms": first.after_ms, "plan_ms": first.answer_ms, "plan_hidden_ms": first.hidden_ms}
 
 
 def show_head(workflow_id: WorkflowId, head: Head) -> JsonObject:

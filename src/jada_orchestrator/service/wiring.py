@@ -180,6 +180,7 @@ def tunables_of(settings: Settings, catalogue: Catalogue, budget: DescriptorBudg
         catalogue=catalogue,
         model=settings.model,
         outcome_queue=settings.outcome_queue,
+        read_plans_ahead=settings.read_plans_ahead,
         reply_to_allowed=frozenset({*settings.reply_to_allowed, settings.outcome_queue}),
         calls_in_flight_max=min(settings.calls_in_flight, budget.functions),
         workflows_in_flight_max=settings.workflows_in_flight,

@@ -23,7 +23,7 @@ from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.usage import PlannerSignal, RateLimit, Usage
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.log import Level
-from jada_orchestrator.ports.planner import CallEstimate, PlannerAnswer, PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import CallEstimate, PlannerAnswer, PlannerError, PlannerQuestion, TaskListener
 from jada_orchestrator.ports.queues import UnreadableReply
 from jada_orchestrator.runtime.governed import GovernedPlanner
 from jada_orchestrator.runtime.orchestrator import Orchestrator
@@ -134,8 +134,9 @@ class WeatherEndpoint:
         self._minute = -1
         self._in_minute = 0
 
-    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
-        """Answer, or fail as the weather has it."""
+    async def propose(self, question: PlannerQuestion, on_task: TaskListener | None = None) -> PlannerAnswer:
+        """Answer, or fail as the weather has it; tells of no tasks."""
+        del on_task
         loop = asyncio.get_running_loop()
         stretch = self._stretch(loop.time())
         report = self._report

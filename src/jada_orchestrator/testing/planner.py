@@ -10,10 +10,20 @@ from typing import TypeAlias
 
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.usage import Usage
-from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion, TaskListener
 
 AnswerOf: TypeAlias = Callable[[PlannerQuestion], str | JsonObject | PlannerAnswer]
 """What is said to a question: a proposal, its text, or a whole answer with usage and times. May raise PlannerError."""
+
+
+def tasks_in(text: str) -> list[str]:
+    """Return the texts of the tasks of a proposal; none, where it is none."""
+    try:
+        document = json.loads(text)
+        return [json.dumps(task) for task in document["tasks"]]
+    except (ValueError, KeyError, TypeError):
+        return []
+
 
 FAKE_USAGE = Usage(input_tokens=1_000, output_tokens=100, usd="0.0045")
 
@@ -25,9 +35,10 @@ class ScriptedPlanner:
     questions fail; `hold` keeps questions waiting until `release`. Takes no time of its own: latencies are 0.
     """
 
-    def __init__(self, answer: AnswerOf, *, connections: int = 1_000) -> None:
-        """Take the function that answers, and how many questions are worked on at once."""
+    def __init__(self, answer: AnswerOf, *, connections: int = 1_000, streams: bool = False) -> None:
+        """Take the function that answers, how many questions are worked on at once, and whether tasks are told."""
         self._answer = answer
+        self._streams = streams
         self._free = asyncio.Semaphore(connections)
         self._failures: deque[PlannerError] = deque()
         self._open = asyncio.Event()
@@ -56,8 +67,11 @@ class ScriptedPlanner:
         while len(self.questions) < count:
             await self._changed.wait()
 
-    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
-        """Answer by the function, or fail as ordered."""
+    async def propose(self, question: PlannerQuestion, on_task: TaskListener | None = None) -> PlannerAnswer:
+        """Answer by the function, or fail as ordered.
+
+        When it streams, each task of a proposal is told first, with a round of the loop after each.
+        """
         async with self._free:
             self.questions.append(question)
             self.in_flight += 1
@@ -73,7 +87,16 @@ class ScriptedPlanner:
                 self.in_flight -= 1
             if failure is not None:
                 raise failure
-            return self._as_answer(question)
+            answer = self._as_answer(question)
+            await self._tell_tasks(answer.text, on_task)
+            return answer
+
+    async def _tell_tasks(self, text: str, on_task: TaskListener | None) -> None:
+        if on_task is None or not self._streams:
+            return
+        for told in tasks_in(text):
+            on_task(told)
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Remember that it was closed."""

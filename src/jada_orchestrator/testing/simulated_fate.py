@@ -69,6 +69,12 @@ class Odds:
     bad_revision: float = 0.15
     late_revision: float = 0.10
     """It comes after some minutes, too late perhaps."""
+    streamed: float = 0.6
+    """The answer arrives task by task, so that reads of it may start before the rest is there."""
+    streamed_otherwise: float = 0.2
+    """The tasks that arrived are not those of the plan in the end."""
+    broke_off: float = 0.03
+    """After any of its tasks the answer breaks off, and the question is put again."""
     # Frontends and people.
     doubled_request: float = 0.15
     conflicting_request: float = 0.06

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Final
 
 from jada_orchestrator.domain.documents import JsonObject
@@ -12,9 +13,9 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.limits import REVISION_WAIT_MAX_MS
 from jada_orchestrator.domain.revision import Past
 from jada_orchestrator.domain.usage import Usage
-from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion, TaskListener
 from jada_orchestrator.testing.catalogues import Ref, proposal, task, travel_proposal
-from jada_orchestrator.testing.planner import AnswerOf, ScriptedPlanner
+from jada_orchestrator.testing.planner import FAKE_USAGE, tasks_in
 from jada_orchestrator.testing.revisions import revision_of
 from jada_orchestrator.testing.simulated_fate import Fate
 
@@ -78,19 +79,42 @@ def _revision(fate: Fate, past: Past) -> str | JsonObject:
     return fate.dice("wrong revision").choice(wrong)
 
 
-class SlowPlanner(ScriptedPlanner):
-    """A planner that sometimes takes so long for a revision that it comes too late."""
+class SimulatedPlanner:
+    """Implements `ports.planner.Planner`: now and then its answers arrive task by task, break off, or were otherwise.
 
-    def __init__(self, fate: Fate, answer_of: AnswerOf) -> None:
-        """Draw from fate when to be late."""
-        super().__init__(answer_of)
+    What was told of and what is answered in the end may differ: a question that breaks off is put again. Revisions
+    come too late now and then.
+    """
+
+    def __init__(self, fate: Fate, asked: Callable[[PlannerQuestion], None]) -> None:
+        """Take the run's fate, and who is told of each question."""
         self._fate = fate
+        self._asked = asked
 
-    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
-        """Answer, perhaps late; see `ScriptedPlanner`."""
+    async def propose(self, question: PlannerQuestion, on_task: TaskListener | None = None) -> PlannerAnswer:
+        """Answer, or fail; see the port."""
+        self._asked(question)
+        await asyncio.sleep(0)
         if question.past is not None and self._fate.strikes("late_revision"):
             await asyncio.sleep(self._fate.between(1, 2 * REVISION_WAIT_MAX_MS / 1_000, "late revisions"))
-        return await super().propose(question)
+        said = answer(self._fate, question)
+        text = said if isinstance(said, str) else json.dumps(said)
+        if on_task is not None and self._fate.strikes("streamed"):
+            await self._stream(text, on_task)
+        return PlannerAnswer(text=text, model=question.model, usage=FAKE_USAGE, latency_ms=0, first_token_ms=0)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def _stream(self, text: str, on_task: TaskListener) -> None:
+        fate = self._fate
+        changed = fate.strikes("streamed_otherwise")
+        for told in tasks_in(text):
+            on_task(told.replace("Lisbon", "Faro").replace("Porto", "Braga") if changed else told)
+            await asyncio.sleep(fate.between(0, 2, "streaming"))
+            if fate.strikes("broke_off"):
+                failure = Failure("SIMULATED", "the answer broke off")
+                raise PlannerError("bad_answer", failure, usage=Usage(usd="0.01"))
 
 
 def _wrong(fate: Fate, good: JsonObject) -> str | JsonObject:

@@ -143,6 +143,7 @@ class Witness:
         lookup = call.action.endswith(".lookup")
         for sentence in (
             self._justified(workflow, task, call, side, lookup=lookup),
+            self._planned(workflow, task),
             self._right_version(workflow, target, call),
             None if lookup else self._one_key(workflow, task, call, side),
             self._after_others(workflow, task) if side == "do" and not lookup else None,
@@ -165,6 +166,12 @@ class Witness:
         if began >= (1 if lookup else call.attempt):
             return None
         return f"it left the process before the record that justifies it was durable ({workflow.seq} records are)"
+
+    def _planned(self, workflow: Workflow, task: Task) -> str | None:
+        """Before there is a plan, nothing is called but reads."""
+        if workflow.plan is not None or task.terms.effect is Effect.READ:
+            return None
+        return f"it is a {task.terms.effect.value}, and left the process before there was a plan"
 
     def _right_version(self, workflow: Workflow, target: LambdaTransport | SqsTransport, call: AgentCall) -> str | None:
         """Each workflow keeps the catalogue that it was accepted with."""

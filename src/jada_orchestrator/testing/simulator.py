@@ -29,7 +29,6 @@ from contextlib import suppress
 from typing import Any, Final
 
 from jada_orchestrator.domain.catalogue import Catalogue, LambdaTransport, SqsTransport
-from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.limits import LOOKUP_SAFETY_MS
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.journal import JournalError
@@ -56,7 +55,7 @@ from jada_orchestrator.testing.simulated_network import (
     decode_reply,
     encode_task,
 )
-from jada_orchestrator.testing.simulated_planner import SlowPlanner, answer
+from jada_orchestrator.testing.simulated_planner import SimulatedPlanner
 from jada_orchestrator.testing.simulated_process import (
     CATALOGUES,
     WORK_QUEUES,
@@ -246,7 +245,7 @@ class _Simulation:
         queues, frontends = self._queues, self._frontends
         return World(
             journal=life.journal,
-            planner=SlowPlanner(self._fate, self._plan),
+            planner=SimulatedPlanner(self._fate, self._asked),
             functions=self._functions,
             workers=SimulatedSender(queues.workers(encode_task), self._dispatched),
             requests=SimulatedSource(queues, REQUESTS, life.received, frontends.deleting),
@@ -268,11 +267,10 @@ class _Simulation:
             self._witness.published(body)
             self._frontends.told(body)
 
-    def _plan(self, question: PlannerQuestion) -> str | JsonObject:
+    def _asked(self, question: PlannerQuestion) -> None:
         workflow = self._witness.durable(question.workflow_id)
         if workflow is None or workflow.planning.call == 0:
             self._witness.object("the planner was asked before that was durable", question.workflow_id)
-        return answer(self._fate, question)
 
     def _refuse(self, call: AgentCall) -> None:
         fate = self._fate

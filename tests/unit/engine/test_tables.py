@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 import pytest
 
 from jada_orchestrator.adapters.journal.codec import KINDS
-from jada_orchestrator.domain import planning_records, records
+from jada_orchestrator.domain import foreseen, planning_records, records
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Phase, Status
 from jada_orchestrator.engine.apply import APPLIERS
@@ -26,7 +26,7 @@ def test_the_union_holds_every_record_class() -> None:
     """A class that is written in the modules of records is in the union, so that nothing below can overlook it."""
     written = {
         each
-        for module in (records, planning_records)
+        for module in (records, planning_records, foreseen)
         for each in vars(module).values()
         if isinstance(each, type) and each.__module__ == module.__name__
     }

@@ -46,7 +46,7 @@ class House:
         self.queues.create(REQUESTS, REPLIES, OUTCOMES, OWN, DEAD, "jada-checks", "jada-mail")
         self.agents = SimulatedAgents(self.clock.now)
         self.functions = FakeFunctions()
-        self.planner = ScriptedPlanner(plan)
+        self.planner = ScriptedPlanner(plan, streams=True)
         self.log = QuietLog()
         self.watcher = QuietWatcher()
         self.catalogue = travel_catalogue()

@@ -21,7 +21,7 @@ from jada_orchestrator.adapters.claude import errors
 from jada_orchestrator.adapters.claude.planner import ClaudePlanner
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.usage import Usage
-from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion, TaskListener
 
 GATHER_S: Final = 1.0
 POLL_S: Final = 10.0
@@ -45,8 +45,12 @@ class BatchPlanner:
         self._gathering: asyncio.TimerHandle | None = None
         self._batches: set[asyncio.Task[None]] = set()
 
-    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
-        """Put the question with the next batch and wait for its end; see `ports.planner.Planner`."""
+    async def propose(self, question: PlannerQuestion, on_task: TaskListener | None = None) -> PlannerAnswer:
+        """Put the question with the next batch and wait for its end; see `ports.planner.Planner`.
+
+        A batch's answers come whole, so nobody is told of tasks.
+        """
+        del on_task
         loop = asyncio.get_running_loop()
         name = _name_of(self._planner.batch_params(question))
         if name in self._pending:

@@ -26,6 +26,7 @@ from jada_orchestrator.adapters.claude.prices import PriceList
 from jada_orchestrator.adapters.claude.prompt import estimate_tokens, messages_of, system_blocks, system_text
 from jada_orchestrator.adapters.claude.providers import Provider
 from jada_orchestrator.adapters.claude.rate_headers import limits_of
+from jada_orchestrator.adapters.claude.reading_ahead import TasksAhead
 from jada_orchestrator.adapters.claude.schema import PROPOSAL_SCHEMA, choice_schema
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.faults import Fault
@@ -33,7 +34,7 @@ from jada_orchestrator.domain.ids import CatalogueVersion
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import PROPOSAL_BYTES_MAX
 from jada_orchestrator.domain.usage import RateLimit, Usage
-from jada_orchestrator.ports.planner import CallEstimate, PlannerAnswer, PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import CallEstimate, PlannerAnswer, PlannerError, PlannerQuestion, TaskListener
 
 if TYPE_CHECKING:
     import anthropic
@@ -190,7 +191,7 @@ class ClaudePlanner:
         experience = self._experience.setdefault(question.model, Experience())
         return experience.estimate(self._size(question), price, self._max_tokens(question.model))
 
-    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
+    async def propose(self, question: PlannerQuestion, on_task: TaskListener | None = None) -> PlannerAnswer:
         """Return the model's complete answer; see `ports.planner.Planner`.
 
         Raises: PlannerError, classified by `errors`. When cancelled, the connection is closed and the answer, which
@@ -203,7 +204,7 @@ class ClaudePlanner:
                 client = await self._client.get()
                 stream.started = loop.time()
                 async with asyncio.timeout(self._settings.deadline_ms / 1_000):
-                    await self._receive(client, question, stream)
+                    await self._receive(client, question, stream, None if on_task is None else TasksAhead(on_task))
                 return self._finish(question, stream, loop.time())
             except PlannerError as error:
                 _tell_of_call(error, question, stream, loop.time())
@@ -220,8 +221,10 @@ class ClaudePlanner:
         """Release connections. May be called twice."""
         await self._client.close()
 
-    async def _receive(self, client: ModelClient, question: PlannerQuestion, stream: _Stream) -> None:
-        """Make the call and read the answer to its end into `stream`."""
+    async def _receive(
+        self, client: ModelClient, question: PlannerQuestion, stream: _Stream, ahead: TasksAhead | None
+    ) -> None:
+        """Make the call and read the answer to its end into `stream`, its tasks ahead of the rest."""
         loop = asyncio.get_running_loop()
         facts = self.facts_of(question.model)
         async with client.messages.stream(
@@ -240,6 +243,8 @@ class ClaudePlanner:
                         if stream.size_bytes > PROPOSAL_BYTES_MAX:
                             message = f"the answer has more than {PROPOSAL_BYTES_MAX} bytes"
                             raise errors.unusable("MODEL_ANSWER_TOO_LARGE", message, self._bill(question, stream))
+                        if ahead is not None:
+                            ahead.take(event.text)
                     case "message_start":
                         stream.begun = True
                         stream.take_message(events.current_message_snapshot)

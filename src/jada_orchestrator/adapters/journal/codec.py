@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Binding, Catalogue
 from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
 from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
@@ -33,6 +34,7 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "planner_backed_off": r.PlannerBackedOff,
     "planner_gave_up": r.PlannerGaveUp,
     "model_raised": r.ModelRaised,
+    "task_foreseen": TaskForeseen,
     "plan_adopted": r.PlanAdopted,
     "revision_asked": r.RevisionAsked,
     "revision_given_up": r.RevisionGivenUp,

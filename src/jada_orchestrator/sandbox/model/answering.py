@@ -32,6 +32,8 @@ def spoil_reply(reply: Reply, fault: Fault | None, max_tokens: int) -> Reply:
             reply = replace(reply, text=text, stop_reason="refusal")
         case FaultKind.TEXT:
             reply = replace(reply, text=fault.text if fault else "")
+        case FaultKind.HOLD if fault is not None and fault.text:
+            reply = replace(reply, text=fault.text)
         case FaultKind.MAX_TOKENS:
             reply = replace(
                 reply, text=mid_string(reply.text, fault.after_bytes if fault else 0), stop_reason="max_tokens"
@@ -159,6 +161,7 @@ class StreamSender:
     async def _write_chunks(self, response: web.StreamResponse, text: str) -> None:
         for chunk in chunks(text, self._pace.chunk_chars):
             await response.write(frame(text_delta(chunk)))
+            self._call.sent_chars += len(chunk)
             # Also at full speed: sleep(0) lets other calls and the client (in the same loop in tests) go on.
             await asyncio.sleep(self._pace.chunk_delay_s(chunk))
 

@@ -30,6 +30,8 @@ class Call:
     outcome: str = ""
     usage: dict[str, Any] = field(default_factory=dict)
     text: str = ""
+    sent_chars: int = 0
+    """Of `text`, how much has been sent of a streamed answer."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the call as `GET /_scripted/calls` lists it."""

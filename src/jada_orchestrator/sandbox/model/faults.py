@@ -30,7 +30,7 @@ class FaultKind(StrEnum):
     CUT = "cut"  # the stream ends cleanly without message_stop
     RESET = "reset"  # the connection is reset
     PINGS = "pings"  # nothing but pings until the client leaves or somebody releases the call
-    HOLD = "hold"  # nothing at all until released, then the normal answer
+    HOLD = "hold"  # nothing at all until released, then the rest of the normal answer, or of `text`
     # An answer that is formally fine and useless.
     MAX_TOKENS = "max_tokens"  # truncated after `after_bytes`, in the middle of a string; stop_reason max_tokens
     REFUSAL = "refusal"  # plain text, stop_reason refusal

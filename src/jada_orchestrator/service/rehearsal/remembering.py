@@ -18,7 +18,7 @@ from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import PlannerFailureKind
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.usage import Usage
-from jada_orchestrator.ports.planner import Planner, PlannerAnswer, PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import Planner, PlannerAnswer, PlannerError, PlannerQuestion, TaskListener
 
 _KEPT: Final[frozenset[PlannerFailureKind]] = frozenset({"bad_answer", "permanent"})
 """Failures that are answers of a kind, and billed; the others pass, and the question is put again."""
@@ -79,8 +79,12 @@ class RememberingPlanner:
         self.asked = 0
         """Questions that were really put."""
 
-    async def propose(self, question: PlannerQuestion) -> PlannerAnswer:
-        """Return the remembered answer, or ask; see `ports.planner.Planner`. Raises: PlannerError."""
+    async def propose(self, question: PlannerQuestion, on_task: TaskListener | None = None) -> PlannerAnswer:
+        """Return the remembered answer, or ask; see `ports.planner.Planner`. Raises: PlannerError.
+
+        A rehearsal calls no agent, so nobody is told of tasks.
+        """
+        del on_task
         key = key_of(question)
         known = self._memory.find(key)
         if known is not None:

@@ -1,0 +1,39 @@
+"""What is counted of commits: what model calls cost, and how soon bookings' first calls leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.workflow import Workflow
+from jada_orchestrator.engine.dispatching import first_call
+from jada_orchestrator.ports.log import Log
+from jada_orchestrator.runtime.health import Health
+
+
+def count(health: Health, entries: Iterable[Entry], now: UtcMs) -> None:
+    """Count what these entries say that model calls and agents have cost."""
+    for entry in entries:
+        usage = getattr(entry.record, "usage", None)
+        if usage is not None:
+            health.spending.add(usage.usd, now)
+
+
+def note_first_call(log: Log, health: Health, workflow: Workflow, entries: Sequence[Entry]) -> None:
+    """Tell of a booking's first call if these entries, the last ones of it, are those with which it was known."""
+    first = first_call(workflow)
+    if first is None or not entries or not entries[0].seq <= first.seq <= entries[-1].seq:
+        return
+    health.first_calls.add(first.after_ms, first.hidden_ms, first.answer_ms)
+    log.emit(
+        "info",
+        "dispatch.first",
+        first.sentence(),
+        workflow_id=workflow.workflow_id,
+        request_id=workflow.request_id,
+        tenant=workflow.tenant,
+        after_ms=first.after_ms,
+        hidden_ms=first.hidden_ms,
+        answer_ms=first.answer_ms,
+    )
