@@ -240,7 +240,6 @@ MUTATIONS: Final = (
     Mutation("skip one compensation", ((settle, "undo", _skip_authorizations),)),
     Mutation("start effects before the plan is there", ((foreseeing, "_may_be_early", lambda action: True),)),
     Mutation("use a key for what was read early, and for what the plan reads", (_ONE_REVISION,), _STREAMS),
-    Mutation("skip one compensation", ((settle, "_undo", _skip_authorizations),)),
     Mutation("undo in any order", ((settle, "_settle_undoing", _undo_all_at_once),)),
     Mutation("forget what was recovered", ((Inbox, "put", _forget_the_recovered),)),
     Mutation("never give a slot back", ((Slots, "_free", _keep_slots),)),
