@@ -41,6 +41,7 @@ from jada_orchestrator.domain.records import (
     PlanningStarted,
     TaskSucceeded,
 )
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.ports.journal import (
     Append,
@@ -360,7 +361,7 @@ async def test_a_second_opener_is_refused_or_disturbs_nobody(place: Place, journ
 
 
 async def test_a_superseded_process_writes_no_more(place: Place, journal: Journal) -> None:
-    """Once another process has taken the store over, every append and catalogue of the first is refused."""
+    """Once another process has taken the store over, every append, catalogue and template of the first is refused."""
     await journal.append([Append(wf("a"), entries(1, 1), head())])
     place.break_lock()
     second = place.journal()
@@ -370,6 +371,10 @@ async def test_a_superseded_process_writes_no_more(place: Place, journal: Journa
             await journal.append([Append(wf("a"), entries(2, 2), head())])
     with pytest.raises(JournalSupersededError):
         await journal.put_catalogue(CATALOGUE)
+    with pytest.raises(JournalSupersededError):
+        await journal.put_template(Template("a", CATALOGUE.version, {}, (), "{}", UtcMs(5)))
+    with pytest.raises(JournalSupersededError):
+        await journal.drop_template("a")
     await place.take_over(second)
     await second.append([Append(wf("a"), entries(2, 2, "mine"), head())])
     assert await everything(second, "a") == {"a": entries(1, 1) + entries(2, 2, "mine")}
@@ -416,6 +421,22 @@ CATALOGUE: Final = Catalogue(
         ),
     },
 )
+
+
+async def test_templates_are_kept_replaced_and_let_go(place: Place, journal: Journal) -> None:
+    """A template comes back equal, also to readers and to the next process; putting it again replaces it."""
+    first = Template("b", CATALOGUE.version, {"booking.city": "text"}, ("booking.city",), '{"tasks": []}', UtcMs(5))
+    other = replace(first, key="a", reads=(), pinned=True)
+    await journal.put_template(first)
+    await journal.put_template(other)
+    assert await journal.templates() == [other, first]
+    await journal.put_template(replace(first, pinned=True))
+    await journal.drop_template("a")
+    await journal.drop_template("nobody")
+    assert await journal.templates() == [replace(first, pinned=True)]
+    reader = place.reader()
+    assert await reader.templates() == [replace(first, pinned=True)]
+    await reader.close()
 
 
 async def test_a_catalogue_is_kept_under_its_version(place: Place, journal: Journal) -> None:

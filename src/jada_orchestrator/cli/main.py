@@ -30,6 +30,7 @@ from jada_orchestrator.cli import (
     sandboxing,
     simulate,
     submitting,
+    templates,
 )
 from jada_orchestrator.cli.failing import DONE, INTERRUPTED, report
 from jada_orchestrator.cli.options import Overall, taught
@@ -241,6 +242,7 @@ app.command(
     ),
 )(rehearsing.rehearse)
 app.add_typer(models.models, name="models", rich_help_panel=_LOOK)
+app.add_typer(templates.templates, name="templates", rich_help_panel=_LOOK)
 app.command(
     "migrate",
     rich_help_panel=_RUN,

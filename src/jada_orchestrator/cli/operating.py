@@ -18,13 +18,13 @@ RELOAD_TIMEOUT_S = 30.0
 """Within the time that systemd gives a reload; reading hundreds of agents takes one second."""
 STATUS_TIMEOUT_S = 5.0
 
-_Socket = Annotated[
+SocketOption = Annotated[
     Path | None,
     typer.Option("--socket", help="The daemon's control socket.", metavar="PATH", dir_okay=False),
 ]
 
 
-def reload(context: typer.Context, socket: _Socket = None, as_json: options.AsJson = False) -> None:
+def reload(context: typer.Context, socket: SocketOption = None, as_json: options.AsJson = False) -> None:
     """Have the running daemon take its settings and agents afresh; status 1 when they are broken."""
     answer = _ask(context, socket, "reload", RELOAD_TIMEOUT_S)
     if as_json:
@@ -41,7 +41,7 @@ def reload(context: typer.Context, socket: _Socket = None, as_json: options.AsJs
     )
 
 
-def status(context: typer.Context, socket: _Socket = None, as_json: options.AsJson = False) -> None:
+def status(context: typer.Context, socket: SocketOption = None, as_json: options.AsJson = False) -> None:
     """Say what the running daemon is doing; status 1 when it accepts nothing."""
     told: dict[str, Any] = _ask(context, socket, "status", STATUS_TIMEOUT_S)["status"]
     if as_json:
@@ -80,11 +80,18 @@ def _show(told: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _ask(context: typer.Context, socket: Path | None, command: str, timeout_s: float) -> dict[str, Any]:
+def ask_about_template(context: typer.Context, socket: Path | None, act: str, key: str) -> dict[str, Any]:
+    """Have the running daemon do something with a template. Raises: CommandError, when it is not running."""
+    return _ask(context, socket, "templates", STATUS_TIMEOUT_S, {"act": act, "key": key})
+
+
+def _ask(
+    context: typer.Context, socket: Path | None, command: str, timeout_s: float, more: dict[str, Any] | None = None
+) -> dict[str, Any]:
     from jada_orchestrator.service.control_socket import DaemonUnreachableError, ask_daemon, daemon_socket
 
     path = socket or daemon_socket(lambda: options.loaded(context).settings)
     try:
-        return asyncio.run(ask_daemon(path, command, timeout_s=timeout_s))
+        return asyncio.run(ask_daemon(path, command, timeout_s=timeout_s, more=more))
     except DaemonUnreachableError as error:
         raise CommandError(str(error), status=UNREACHABLE) from error

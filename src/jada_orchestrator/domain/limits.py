@@ -65,6 +65,10 @@ PLANNER_STOPPED_RETRY_MS: Final = 60_000
 needs no person."""
 UNPLANNED_WHILE_STOPPED_MAX: Final = 100
 """Bookings that wait for a plan while none can be made: beyond these the queue keeps the requests."""
+TEMPLATES_MAX: Final = 200
+"""Templates that are kept: an installation has a dozen shapes of requests; more than these are no shapes any more."""
+TEMPLATE_FAILURES_MIN: Final = 3
+"""Failures of one question, one after another, after which the model counts as out of reach: one or two are weather."""
 FORESEEN_MAX: Final = 16
 """Reads that one booking may start while its plan is still arriving; the widest reference booking has twelve reads."""
 FORESEEN_TASK_CHARS_MAX: Final = 4_096

@@ -398,6 +398,8 @@ class Workflow:
     """Reads of the plan to come, by id; those that still stand are among `tasks`. Empty once there is a plan."""
     revision_spent: int = 0
     """The last revision under which foreseen reads were called and then dropped: its keys are never used again."""
+    by_template: bool = False
+    """Its plan is a template's; no model was asked."""
     first_dispatch: FirstDispatch | None = None
     head_start: HeadStart | None = None
     tasks: dict[TaskId, Task] = field(default_factory=dict)

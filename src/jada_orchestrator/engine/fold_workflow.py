@@ -10,6 +10,7 @@ from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.plan import PlannedTask
+from jada_orchestrator.domain.template import TEMPLATE_MODEL
 from jada_orchestrator.domain.workflow import (
     NOT_CALLED,
     Approval,
@@ -109,6 +110,7 @@ def planner_answered(workflow: Workflow, record: r.PlannerAnswered, at: UtcMs) -
     planning.waits = 0
     planning.last_answer = record.text
     planning.answer_ms = record.latency_ms
+    workflow.by_template = record.model == TEMPLATE_MODEL
     workflow.usage = workflow.usage + record.usage
 
 

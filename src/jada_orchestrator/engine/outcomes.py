@@ -6,6 +6,7 @@ from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.records import OutcomeType
+from jada_orchestrator.domain.template import TEMPLATE_MODEL
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine.house import approval_of
 
@@ -32,7 +33,7 @@ def outcome_content(workflow: Workflow, outcome_type: OutcomeType, about: TaskId
         ],
         "cost": workflow.usage.to_json(),
         "plan_revision": workflow.revision,
-        "model": workflow.model,
+        "model": model_of(workflow),
     }
     if about is not None:
         content["approval"] = approval_of(workflow, about)
@@ -42,6 +43,11 @@ def outcome_content(workflow: Workflow, outcome_type: OutcomeType, about: TaskId
             "task_id": workflow.approval.task_id,
         }
     return content
+
+
+def model_of(workflow: Workflow) -> str:
+    """Return the model that a workflow is planned with, or what stands there for a template."""
+    return TEMPLATE_MODEL if workflow.by_template else workflow.model
 
 
 def _error(workflow: Workflow, failure: Failure | None) -> JsonObject | None:

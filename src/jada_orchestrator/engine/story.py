@@ -13,6 +13,7 @@ from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.instants import format_instant
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.records import Entry, Record
+from jada_orchestrator.domain.template import TEMPLATE_MODEL
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
 
@@ -71,6 +72,8 @@ def _adopted(record: r.PlanAdopted) -> str:
 
 
 def _answered(record: r.PlannerAnswered) -> str:
+    if record.model == TEMPLATE_MODEL:
+        return f"A template answered question {record.call} instead of a model, for nothing"
     cost = f"{record.usage.usd} USD" if record.usage.usd is not None else "unknown cost"
     tokens = f"{record.usage.total_input_tokens} tokens in, {record.usage.output_tokens} out"
     return f"{record.model} answered question {record.call} in {record.latency_ms} ms ({tokens}, {cost})"

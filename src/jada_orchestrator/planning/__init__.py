@@ -69,7 +69,9 @@ from jada_orchestrator.planning.provenance import Told
 from jada_orchestrator.planning.references import roots_of
 from jada_orchestrator.planning.revising import told_arguments, told_in
 from jada_orchestrator.planning.schemas import SchemaError, check_schema, faults_in, is_valid
+from jada_orchestrator.planning.shape import shape_of
 from jada_orchestrator.planning.soundness import faults_in_catalogue
+from jada_orchestrator.planning.templates import fitting, template_of
 
 __all__ = [
     "Adopted",
@@ -87,6 +89,7 @@ __all__ = [
     "facts_of",
     "faults_in",
     "faults_in_catalogue",
+    "fitting",
     "foresee",
     "is_valid",
     "request_document",
@@ -97,7 +100,9 @@ __all__ = [
     "resolve_list",
     "resolve_result",
     "roots_of",
+    "shape_of",
     "shortened",
+    "template_of",
     "told_arguments",
     "told_in",
 ]

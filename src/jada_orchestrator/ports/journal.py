@@ -12,6 +12,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.template import Template
 
 
 class JournalError(Exception):
@@ -154,6 +155,18 @@ class Journal(Protocol):
     async def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
         """Return a catalogue that was kept, or None."""
 
+    async def put_template(self, template: Template) -> None:
+        """Keep a template under its key, in place of one that is there.
+
+        Guarantees and raises what `append` does: it is conditional on the epoch.
+        """
+
+    async def drop_template(self, key: str) -> None:
+        """Let a template go; one that is not there is gone already. Conditional on the epoch, as `append`."""
+
+    async def templates(self) -> list[Template]:
+        """Return all templates (at most some hundreds), in order of their keys."""
+
     async def close(self) -> None:
         """Release the store. May be called twice."""
 
@@ -179,6 +192,9 @@ class JournalReader(Protocol):
         self, *, since: UtcMs | None = None, until: UtcMs | None = None, workflow_id: WorkflowId | None = None
     ) -> list[ModelCall]:
         """Return the model calls that ended in ``[since, until)``, of all workflows or one, by workflow, in order."""
+
+    async def templates(self) -> list[Template]:
+        """Return all templates, in order of their keys; none of a store that only older programs have written."""
 
     async def close(self) -> None:
         """Release the store. May be called twice."""

@@ -34,7 +34,7 @@ class Sample:
 
 
 class Operations(Protocol):
-    """The questions. All but `reload` answer at once from memory."""
+    """The questions. All but `reload` and `template` answer at once from memory."""
 
     def version(self) -> str:
         """Return the program's version."""
@@ -50,6 +50,9 @@ class Operations(Protocol):
 
     def samples(self) -> list[Sample]:
         """Return every number that is measured."""
+
+    async def template(self, act: Literal["pin", "unpin", "forget"], key: str) -> Fault | None:
+        """Pin a template, let it be as any other again, or forget it; return why that cannot be, or None."""
 
     async def reload(self) -> Reloaded:
         """Take new settings and catalogue, or none of them. One at a time."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeAlias
 
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.ids import CatalogueVersion
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.records import Entry, WorkflowEnded
 from jada_orchestrator.domain.workflow import Workflow
 from jada_orchestrator.engine.dispatching import first_call
 from jada_orchestrator.ports.log import Log
 from jada_orchestrator.runtime.health import Health
+from jada_orchestrator.runtime.templated import TemplatedPlanner
+
+Catalogues: TypeAlias = Mapping[CatalogueVersion, Catalogue]
 
 
 def count(health: Health, entries: Iterable[Entry], now: UtcMs) -> None:
@@ -18,6 +24,14 @@ def count(health: Health, entries: Iterable[Entry], now: UtcMs) -> None:
         usage = getattr(entry.record, "usage", None)
         if usage is not None:
             health.spending.add(usage.usd, now)
+
+
+def learn(templates: TemplatedPlanner | None, workflow: Workflow, entries: Sequence[Entry], known: Catalogues) -> None:
+    """Have a template made of a plan that completed with these entries, if anybody keeps templates."""
+    if templates is None or workflow.terminal != "completed" or workflow.catalogue_version not in known:
+        return
+    if any(isinstance(entry.record, WorkflowEnded) for entry in entries):
+        templates.learn(workflow, known[workflow.catalogue_version])
 
 
 def note_first_call(log: Log, health: Health, workflow: Workflow, entries: Sequence[Entry]) -> None:

@@ -44,7 +44,7 @@ class Governing:
 
     fallback_model: str = ""
     """Asked while the question's own model is overloaded; empty: wait."""
-    when_short: Literal["wait", "cheaper", "attention"] = "wait"
+    when_short: Literal["wait", "cheaper", "template", "attention"] = "wait"
     """What becomes of a question that a budget does not suffice for."""
     cheaper_model: str = ""
     """What `cheaper` asks instead."""

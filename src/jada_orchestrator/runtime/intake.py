@@ -32,6 +32,9 @@ _QUEUE_RETRY_FIRST_S = 0.5
 _QUEUE_RETRY_MAX_S = 15.0
 _NO_ROOM_PAUSE_S = 0.05
 _GIVE_BACK_MS = 2_000
+_OUTSIDE_FIRST_MS = 120_000
+_OUTSIDE_MAX_MS = 11 * 3_600_000
+"""A little under the most that SQS hides a message (12 hours from its receipt)."""
 _GIVE_UP_AFTER_RECEIVES = 5
 """A control message whose request never came, or a request that makes us fail, is a dead letter after so many tries."""
 
@@ -196,12 +199,15 @@ class Intake:
     def _request_room(self) -> int:
         if self._turns.health.store_trouble is not None:
             return 0
-        room = min(self._inbox.room, self._turns.room - self._undecided, self._room_by_files())
-        if self._world.planning.stopped() is not None:
-            # What cannot be planned stays in the queue, but for a few: the same queue brings control messages.
-            unplanned = self._turns.count(Status.PLANNING) + self._turns.count(Status.ACCEPTED)
-            room = min(room, UNPLANNED_WHILE_STOPPED_MAX - unplanned - self._undecided)
-        return room
+        to_admit = self._turns.room - self._undecided - len(self._side_work)
+        return min(self._inbox.room, to_admit, self._room_by_files())
+
+    def _holds_enough_unplanned(self) -> bool:
+        """Tell whether planning is stopped, and as many bookings wait for it in here as may: the rest stay outside."""
+        if self._world.planning.stopped() is None:
+            return False
+        unplanned = self._turns.count(Status.PLANNING) + self._turns.count(Status.ACCEPTED)
+        return unplanned + self._undecided >= UNPLANNED_WHILE_STOPPED_MAX
 
     def _room_by_files(self) -> int:
         """Slow down before the process runs out of descriptors, and say when that begins and ends."""
@@ -227,6 +233,8 @@ class Intake:
     async def _request(self, delivery: Delivery, settler: Settler) -> None:
         parsed = self._world.wire.parse_request(delivery.message, self._tunables().model)
         match parsed:
+            case RequestArrived() if self._holds_enough_unplanned():
+                self._aside(self._stay_outside(delivery, settler))
             case RequestArrived():
                 parsed = _with_models(parsed, self._tunables())
                 reply_to = parsed.request.reply_to
@@ -284,6 +292,18 @@ class Intake:
             mailbox = ownership.requests if kind == "request" else ownership.replies
             await mailbox.put(delivery, wanted.workflow_id, wanted.ordering_key)
             settler.delete(delivery)
+        except QueueError as error:
+            self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")
+
+    async def _stay_outside(self, delivery: Delivery, settler: Settler) -> None:
+        """Let a request wait in its queue, out of the way of the control messages that come by the same queue.
+
+        It comes again after as long as it has waited so far, or a day's planning would cost it more receives than its
+        queue allows before it is a dead letter (ten: the last one after more than a day).
+        """
+        after_ms = min(_OUTSIDE_FIRST_MS << min(delivery.receive_count - 1, 20), _OUTSIDE_MAX_MS)
+        try:
+            await settler.give_back(delivery, after_ms)
         except QueueError as error:
             self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")
 

@@ -17,6 +17,7 @@ from jada_orchestrator.runtime.health import Health
 from jada_orchestrator.runtime.inbox import Inbox
 from jada_orchestrator.runtime.intake import Intake
 from jada_orchestrator.runtime.snapshot import Phase, Snapshot
+from jada_orchestrator.runtime.templated import TemplatedPlanner
 from jada_orchestrator.runtime.turn import Turns
 from jada_orchestrator.runtime.world import Tunables, World
 
@@ -57,6 +58,11 @@ class Orchestrator:
         return self._turns.health
 
     @property
+    def templates(self) -> TemplatedPlanner | None:
+        """Who keeps templates, if anybody."""
+        return self._world.templates
+
+    @property
     def in_memory(self) -> int:
         """Workflows that are not done."""
         return self._turns.in_memory
@@ -80,6 +86,8 @@ class Orchestrator:
         self._tunables = tunables
         if isinstance(self._world.planning, GovernedPlanner):
             self._world.planning.retune(tunables.governing)
+        if self._world.templates is not None:
+            self._world.templates.use = tunables.templates
 
     async def run(self) -> Ended:
         """Recover, then go round until stopped.
@@ -92,6 +100,8 @@ class Orchestrator:
             await self._turns.keeper.begin()
             keeping = [loop.create_task(each) for each in self._turns.keeper.loops()]
             with without_collection():
+                if self._world.templates is not None:
+                    await self._world.templates.load()
                 recovered = await self._turns.recover()
             self._world.log.emit(
                 "info", "daemon.recovered", f"{recovered} unfinished workflows go on", workflows=recovered

@@ -43,7 +43,7 @@ from jada_orchestrator.ports.journal import (
 )
 from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
-from jada_orchestrator.runtime.counting import count, note_first_call
+from jada_orchestrator.runtime.counting import count, learn, note_first_call
 from jada_orchestrator.runtime.heads import Heads
 from jada_orchestrator.runtime.health import CatalogueLostError, Health, note_trouble
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
@@ -452,6 +452,7 @@ class Turns:
             count(self.health, entries, turn.now)
             self._teller.tell(workflow, entries)
             note_first_call(self._world.log, self.health, workflow, entries)
+            learn(self._world.templates, workflow, entries, self._catalogues)
             self._reconcile(workflow)
         for workflow in self._brought_in:
             if workflow.is_done:

@@ -23,6 +23,7 @@ from jada_orchestrator.ports.planner import AlwaysOpen, Planner, PlanningGate
 from jada_orchestrator.ports.queues import AgentReply, MessageSource, OutcomeSink, UnreadableReply
 from jada_orchestrator.ports.tracing import NoTracing, Tracing
 from jada_orchestrator.runtime.governed import Governing
+from jada_orchestrator.runtime.templated import TemplatedPlanner, TemplateUse
 
 Control: TypeAlias = tuple[RequestId, ControlArrived]
 ParsedRequest: TypeAlias = RequestArrived | RequestRefused | Control
@@ -58,6 +59,8 @@ class World:
     """What is ours of a store that several instances share; None: the whole journal is."""
     budgets: Budgets | None = None
     """The day's budgets, where they hold for all instances of a store together; None: each has its own, or none."""
+    templates: TemplatedPlanner | None = None
+    """Who keeps templates, if anybody; the planner itself, in the daemon."""
     planning: PlanningGate = field(default_factory=AlwaysOpen)
     """Whether plans can be made at all; the governed planner itself, in the daemon."""
     tracing: Tracing = field(default_factory=NoTracing)
@@ -85,5 +88,7 @@ class Tunables:
     """The ladder of models that a request begun now is planned with; None: `model` alone."""
     read_plans_ahead: bool = True
     """Whether reads of a plan that is still arriving are started before it is there."""
+    templates: TemplateUse = field(default_factory=TemplateUse)
+    """When a template is used instead of a model."""
     governing: Governing = field(default_factory=Governing)
     """Budgets, and which other models may be asked when."""

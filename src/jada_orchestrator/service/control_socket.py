@@ -57,10 +57,10 @@ def daemon_socket(load: Callable[[], Settings]) -> Path:
     return path if settings.control_socket or _is_socket(path) or not _is_socket(SERVICE_SOCKET) else SERVICE_SOCKET
 
 
-async def ask_daemon(path: Path, command: str, *, timeout_s: float) -> JsonObject:
-    """Ask one thing. Raises: DaemonUnreachableError, saying how to reach it."""
+async def ask_daemon(path: Path, command: str, *, timeout_s: float, more: JsonObject | None = None) -> JsonObject:
+    """Ask one thing, with further fields in `more`. Raises: DaemonUnreachableError, saying how to reach it."""
     try:
-        return await ask(path, command, timeout_s=timeout_s)
+        return await ask(path, command, timeout_s=timeout_s, more=more)
     except DaemonUnreachableError as error:
         raise DaemonUnreachableError(
             f"{error}. Is it running (systemctl status jada-orchestrator)? Is this user in its group? "

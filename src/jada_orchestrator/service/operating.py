@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Literal
 
 from jada_orchestrator import __version__
 from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
@@ -52,6 +52,8 @@ TAKEN_BY_RELOAD: Final = frozenset(
         "outcome_queue",
         "read_plans_ahead",
         "reply_to_allowed",
+        "templates.after",
+        "templates.use",
         "tenant_weights",
         "workflows_in_flight",
     }
@@ -210,6 +212,17 @@ class RunningOperations:
             Sample("jada_reloads", "counter", "Reloads by result.", reloads),
             Sample("jada_build_info", "gauge", "The version, as a label.", (((("version", __version__),), 1.0),)),
         ]
+
+    async def template(self, act: Literal["pin", "unpin", "forget"], key: str) -> Fault | None:
+        """Pin, unpin or forget a template; see the port."""
+        templates = self._orchestrator.templates
+        if templates is None:
+            return Fault("NO_TEMPLATES", "templates", "this process keeps none")
+        try:
+            there = await (templates.forget(key) if act == "forget" else templates.pin(key, pinned=act == "pin"))
+        except JournalError as error:
+            return Fault("NOT_STORED", "store", str(error))
+        return None if there else Fault("NO_SUCH_TEMPLATE", "key", f"there is no template {key}: jada templates list")
 
     async def reload(self) -> Reloaded:
         """Take new settings and catalogue, or none of them; see the port."""

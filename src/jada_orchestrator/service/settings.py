@@ -176,9 +176,19 @@ class ModelBudgets(_Section):
     """For one tenant on one UTC day."""
     day_usd: Decimal | None = Field(default=None, gt=0)
     """For everybody on one UTC day."""
-    when_short: Literal["wait", "cheaper", "attention"] = "wait"
-    """What becomes of a question that a budget does not suffice for: waits for the next day, asks models.cheaper, or
-    goes to a person. A booking whose own budget is used up goes to a person in every case."""
+    when_short: Literal["wait", "cheaper", "template", "attention"] = "wait"
+    """What becomes of a question that a budget does not suffice for: waits for the next day, asks models.cheaper, uses
+    a template (or else waits), or goes to a person. A booking whose own budget is used up goes to a person in every
+    case."""
+
+
+class TemplateSettings(_Section):
+    """When the skeleton of an earlier plan is used instead of a model."""
+
+    use: Literal["never", "fallback", "prefer"] = "fallback"
+    """never, fallback (while the model is out of reach, overloaded or spent), or prefer (for every known shape)."""
+    after: DurationMs = 60_000
+    """How long nothing of an answer must have come before a template is used instead of waiting on."""
 
 
 class ConnectionLimits(_Section):
@@ -223,6 +233,8 @@ class Settings(BaseSettings):
     """Which models plan, and when a stronger one is asked."""
     budgets: ModelBudgets = ModelBudgets()
     """How much model calls may cost."""
+    templates: TemplateSettings = TemplateSettings()
+    """When the skeleton of an earlier plan is used instead of a model."""
     defaults: ModelDefaults = ModelDefaults()
     """What every question to the model carries."""
     effort: Literal["low", "medium", "high", "xhigh", "max", "none"] = "medium"

@@ -17,7 +17,7 @@ from jada_orchestrator.domain.workflow import Phase, Status, Task, Workflow
 from jada_orchestrator.engine import fold
 from jada_orchestrator.engine.dispatching import first_call
 from jada_orchestrator.engine.house import approval_of, open_approvals
-from jada_orchestrator.engine.outcomes import standing_effects
+from jada_orchestrator.engine.outcomes import model_of, standing_effects
 from jada_orchestrator.engine.story import tell_entry
 from jada_orchestrator.ports.journal import Head, Stored
 
@@ -97,7 +97,7 @@ def show(seen: Seen) -> JsonObject:
         "request_id": workflow.request_id,
         "tenant": workflow.tenant,
         "status": workflow.status.value,
-        "model": workflow.model,
+        "model": model_of(workflow),
         "created_at": format_instant(workflow.created_at),
         "finished_at": _instant(workflow.finished_at),
         "plan": plan,

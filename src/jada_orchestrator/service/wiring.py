@@ -38,6 +38,7 @@ from jada_orchestrator.ports.log import Log
 from jada_orchestrator.ports.queues import QueueError
 from jada_orchestrator.ports.tracing import Tracing
 from jada_orchestrator.runtime.governed import GovernedPlanner, Governing
+from jada_orchestrator.runtime.templated import TemplatedPlanner, TemplateUse
 from jada_orchestrator.runtime.world import Tunables, Wire, World
 from jada_orchestrator.service.ladder import models_of
 from jada_orchestrator.service.settings import Settings, weight_of
@@ -126,7 +127,9 @@ async def open_world(
             log=log,
             governing=governing_of(settings),
         )
-        stack.push_async_callback(governed.close)
+        templated = TemplatedPlanner(governed, governed, journal, clock=clock, log=log)
+        templated.use = template_use_of(settings)
+        stack.push_async_callback(templated.close)
         polls = max(2, min(2 * settings.receivers, budget.queues // _POLL_SHARE))
         fast_queues = FastQueues(clients.queues, clients.session, connections=budget.queues - _LOOK_UPS)
         stack.push_async_callback(fast_queues.close)
@@ -152,7 +155,8 @@ async def open_world(
         stack.push_async_callback(functions.close)
         world = World(
             journal=journal,
-            planner=governed,
+            planner=templated,
+            templates=templated,
             functions=functions,
             workers=SqsWorkers(sender, encode=encode),
             requests=SqsSource(sqs, settings.request_queue, clock=clock),
@@ -190,8 +194,14 @@ def tunables_of(settings: Settings, catalogue: Catalogue, budget: DescriptorBudg
         files_open=OpenFiles(),
         files_max=budget.limit,
         models_of=partial(models_of, settings),
+        templates=template_use_of(settings),
         governing=governing_of(settings),
     )
+
+
+def template_use_of(settings: Settings) -> TemplateUse:
+    """Return when a template is used instead of a model."""
+    return TemplateUse(settings.templates.use, settings.templates.after, settings.budgets.when_short == "template")
 
 
 def governing_of(settings: Settings) -> Governing:

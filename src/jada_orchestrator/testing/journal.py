@@ -15,6 +15,7 @@ from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall, calls_of
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import (
     Append,
     Head,
@@ -43,6 +44,7 @@ class MemoryStore:
 
     workflows: dict[WorkflowId, Stored] = field(default_factory=dict)
     catalogues: dict[CatalogueVersion, Catalogue] = field(default_factory=dict)
+    templates: dict[str, Template] = field(default_factory=dict)
     epoch: int = 0
     holder: str | None = None
     exclusive: bool = False
@@ -124,6 +126,24 @@ class MemoryJournal:
         self._check_available()
         return self.store.catalogues.get(version)
 
+    async def put_template(self, template: Template) -> None:
+        """Keep a template; see `Journal.put_template`."""
+        await asyncio.sleep(0)
+        self._check_ours()
+        self.store.templates[template.key] = template
+
+    async def drop_template(self, key: str) -> None:
+        """Let a template go; see `Journal.drop_template`."""
+        await asyncio.sleep(0)
+        self._check_ours()
+        self.store.templates.pop(key, None)
+
+    async def templates(self) -> list[Template]:
+        """Return all templates; see `Journal.templates`."""
+        await asyncio.sleep(0)
+        self._check_available()
+        return [self.store.templates[key] for key in sorted(self.store.templates)]
+
     async def close(self) -> None:
         """Release the store; see `Journal.close`."""
         if self._epoch and self._epoch == self.store.epoch:
@@ -199,6 +219,11 @@ class MemoryJournalReader:
             )
             if (since is None or call.at >= since) and (until is None or call.at < until)
         ]
+
+    async def templates(self) -> list[Template]:
+        """Return all templates; see `JournalReader.templates`."""
+        self._check_available()
+        return [self._store.templates[key] for key in sorted(self._store.templates)]
 
     async def close(self) -> None:
         """Release the store; see `JournalReader.close`."""

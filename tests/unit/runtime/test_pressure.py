@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jada_orchestrator.capacity.descriptors import PRESSURE_LEFT
 from jada_orchestrator.domain.documents import JsonObject
-from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX
+from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX, UNPLANNED_WHILE_STOPPED_MAX
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.engine.outcomes import without_outputs
 from jada_orchestrator.ports.queues import Delivery
@@ -122,6 +122,39 @@ def test_a_house_full_of_questions_still_hears_the_answers() -> None:
             await house.until(lambda: ("web-0", "cancelled") in house.outcomes())
 
     in_house(scenario, clarify)
+
+
+class Stopped:
+    """A gate through which no plan comes until somebody opens it."""
+
+    waiting = 0
+    why: str | None = "the spend limit is reached"
+
+    def stopped(self) -> str | None:
+        return self.why
+
+
+def test_people_are_heard_while_planning_is_stopped_and_the_house_is_full() -> None:
+    """More requests wait than may be held unplanned; a cancel behind all of them is heard, and none of them is lost."""
+    count = UNPLANNED_WHILE_STOPPED_MAX + 50
+
+    async def scenario(house: House) -> None:
+        gate = Stopped()
+        house.planner.hold()
+        async with house.process(house.world(planning=gate), workflows_in_flight_max=1_000) as orchestrator:
+            for number in range(count):
+                house.send(f"web-{number}")
+            await house.until(lambda: orchestrator.in_memory == UNPLANNED_WHILE_STOPPED_MAX)
+            await asyncio.sleep(600)
+            assert orchestrator.in_memory == UNPLANNED_WHILE_STOPPED_MAX
+            house.send("web-0", say="cancel")
+            await house.until(lambda: ("web-0", "cancelled") in house.outcomes(), within_s=10)
+            gate.why = None
+            house.planner.release()
+            await house.until(lambda: len(house.outcomes()) == count)
+        assert house.dead() == []
+
+    in_house(scenario)
 
 
 def test_an_outcome_that_no_queue_would_take_goes_without_what_it_quotes() -> None:

@@ -23,6 +23,7 @@ from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
 from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import JournalCorruptError, JournalVersionError
 
 KINDS: Final[Mapping[str, type[Any]]] = {
@@ -225,6 +226,20 @@ class RecordCodec:
 def _escaped(record: r.Record) -> bytes:
     r"""Encode a record that holds lone surrogates (a message may be anybody's), which only ``\uXXXX`` can say."""
     return json.dumps(msgspec.to_builtins(record), ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+def encode_template(template: Template) -> str:
+    """Return a template as it is stored: its fields as one line of JSON."""
+    return msgspec.json.encode(template).decode()
+
+
+def decode_template(payload: bytes | str) -> Template:
+    """Return the template that was stored. Raises: JournalCorruptError."""
+    try:
+        return msgspec.json.decode(payload, type=Template)
+    except ValueError as error:
+        msg = f"a stored template is damaged: {error}"
+        raise JournalCorruptError(msg) from error
 
 
 _CATALOGUE: Final = TypeAdapter(Catalogue)

@@ -11,6 +11,7 @@ from jada_orchestrator.adapters.journal.threads import OneThread
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Head, Stored
 
 
@@ -45,6 +46,10 @@ class SqliteJournalReader:
     ) -> list[ModelCall]:
         """Return the model calls of a period; see `JournalReader.model_calls`."""
         return await self._thread.run(partial(self._reading.model_calls, since, until, workflow_id))
+
+    async def templates(self) -> list[Template]:
+        """Return all templates; see `JournalReader.templates`."""
+        return await self._thread.run(self._reading.templates)
 
     async def close(self) -> None:
         """Release the store; see `JournalReader.close`."""

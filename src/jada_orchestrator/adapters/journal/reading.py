@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from jada_orchestrator.adapters.journal import files, statements
-from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec, decode_catalogue
+from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec, decode_catalogue, decode_template
 from jada_orchestrator.adapters.journal.complaints import journal_error_of
 from jada_orchestrator.adapters.journal.rows import Row, head_of, stored_of
 from jada_orchestrator.domain.catalogue import Catalogue
@@ -22,6 +22,7 @@ from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import LEDGER_RECORDS, ModelCall, calls_of
 from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Head, Stored
 
 FOUND_MAX: Final = 20
@@ -64,6 +65,16 @@ class StoreReading:
         """Return a catalogue that was kept, or None. Raises: JournalError."""
         row = self._read(lambda connection: connection.execute(statements.SELECT_CATALOGUE, (version,)).fetchone())
         return None if row is None else decode_catalogue(row[0], row[1])
+
+    def templates(self) -> list[Template]:
+        """Return all templates; none of a store that only older programs have written. Raises: JournalError."""
+
+        def read(connection: sqlite3.Connection) -> list[Row]:
+            if connection.execute(statements.HAS_TEMPLATES).fetchone() is None:
+                return []
+            return connection.execute(statements.SELECT_TEMPLATES).fetchall()
+
+        return [decode_template(row[0]) for row in self._read(read)]
 
     def find(self, prefix: str) -> list[tuple[WorkflowId, Head]]:
         """Return the workflows that an exact id, or else a prefix, names. Raises: JournalError."""

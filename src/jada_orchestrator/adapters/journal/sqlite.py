@@ -17,6 +17,7 @@ from jada_orchestrator.adapters.journal.threads import OneThread
 from jada_orchestrator.adapters.journal.writing import StoreWriter
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Append, Stored
 
 CHUNK_WORKFLOWS: Final = 200
@@ -76,6 +77,18 @@ class SqliteJournal:
     async def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
         """Return a catalogue that was kept; see `Journal.catalogue`."""
         return await self._reading_thread.run(partial(self._reading.catalogue, version))
+
+    async def put_template(self, template: Template) -> None:
+        """Keep a template; see `Journal.put_template`."""
+        await self._writing_thread.run(partial(self._writer.put_template, template))
+
+    async def drop_template(self, key: str) -> None:
+        """Let a template go; see `Journal.drop_template`."""
+        await self._writing_thread.run(partial(self._writer.drop_template, key))
+
+    async def templates(self) -> list[Template]:
+        """Return all templates; see `Journal.templates`."""
+        return await self._reading_thread.run(self._reading.templates)
 
     async def close(self) -> None:
         """Release the store, after whatever is being written; see `Journal.close`."""

@@ -73,6 +73,12 @@ MODEL_CALLS: Final = """
 
 PUT_CATALOGUE: Final = "INSERT INTO catalogues (version, form, payload) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 SELECT_CATALOGUE: Final = "SELECT form, payload FROM catalogues WHERE version = ?"
+PUT_TEMPLATE: Final = (
+    "INSERT INTO templates (key, payload) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET payload = excluded.payload"
+)
+DROP_TEMPLATE: Final = "DELETE FROM templates WHERE key = ?"
+HAS_TEMPLATES: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'templates'"
+SELECT_TEMPLATES: Final = "SELECT payload FROM templates ORDER BY key"
 
 
 def insert_fenced(rows: int) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from jada_orchestrator.adapters.journal import files, statements
-from jada_orchestrator.adapters.journal.codec import CATALOGUE_VERSION, RecordCodec, encode_catalogue
+from jada_orchestrator.adapters.journal.codec import CATALOGUE_VERSION, RecordCodec, encode_catalogue, encode_template
 from jada_orchestrator.adapters.journal.complaints import complaints_of, journal_error_of
 from jada_orchestrator.adapters.journal.lock import StoreLock
 from jada_orchestrator.adapters.journal.rows import Row, entry_row, head_row
@@ -24,6 +24,7 @@ from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import (
     Append,
     Head,
@@ -119,6 +120,15 @@ class StoreWriter:
         """Keep a catalogue under its version. Raises: JournalError."""
         row = (catalogue.version, CATALOGUE_VERSION, encode_catalogue(catalogue).decode())
         self._commit(self._ready_connection(), lambda connection: connection.execute(statements.PUT_CATALOGUE, row))
+
+    def put_template(self, template: Template) -> None:
+        """Keep a template under its key. Raises: JournalError."""
+        row = (template.key, encode_template(template))
+        self._commit(self._ready_connection(), lambda connection: connection.execute(statements.PUT_TEMPLATE, row))
+
+    def drop_template(self, key: str) -> None:
+        """Let a template go. Raises: JournalError."""
+        self._commit(self._ready_connection(), lambda connection: connection.execute(statements.DROP_TEMPLATE, (key,)))
 
     def close(self) -> None:
         """Close the store and let it go. May be called twice."""

@@ -1,6 +1,7 @@
 """The control socket: one JSON object a line, both ways, on a Unix socket that the operator's group may open.
 
-Question: ``{"command": "status"}`` or ``{"command": "reload"}``. Answer: ``{"ok": true, ...}``, or
+Question: ``{"command": "status"}``, ``{"command": "reload"}``, or ``{"command": "templates", "act", "key"}`` with
+``pin``, ``unpin`` or ``forget`` for `act`. Answer: ``{"ok": true, ...}``, or
 ``{"ok": false, "faults": [{"code", "where", "message"}]}``. A connection may ask several times, one after another.
 """
 
@@ -134,12 +135,21 @@ class _Server:
                     "faults": [_fault(fault) for fault in result.faults],
                     "notices": list(result.notices),
                 }
+            case "templates":
+                return await self._template(question)
             case _:
-                return _refused("UNKNOWN_COMMAND", "the commands are status and reload")
+                return _refused("UNKNOWN_COMMAND", "the commands are status, reload and templates")
+
+    async def _template(self, question: JsonObject) -> JsonObject:
+        act, key = question.get("act"), question.get("key")
+        if act not in ("pin", "unpin", "forget") or not isinstance(key, str):
+            return _refused("BAD_QUESTION", "templates takes an act (pin, unpin or forget) and a key")
+        fault = await self._operations.template(act, key)
+        return {"ok": fault is None, "faults": [] if fault is None else [_fault(fault)]}
 
 
-async def ask(path: Path, command: str, *, timeout_s: float) -> JsonObject:
-    """Ask a running daemon one thing and return its answer.
+async def ask(path: Path, command: str, *, timeout_s: float, more: JsonObject | None = None) -> JsonObject:
+    """Ask a running daemon one thing and return its answer; `more` are further fields of the question.
 
     Raises: DaemonUnreachableError.
     """
@@ -147,7 +157,7 @@ async def ask(path: Path, command: str, *, timeout_s: float) -> JsonObject:
         async with asyncio.timeout(timeout_s):
             reader, writer = await asyncio.open_unix_connection(path, limit=LINE_BYTES_MAX * 16)
             try:
-                await _write(writer, {"command": command})
+                await _write(writer, {"command": command, **(more or {})})
                 line = await reader.readline()
             finally:
                 writer.close()

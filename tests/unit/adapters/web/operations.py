@@ -15,6 +15,7 @@ class FakeOperations:
         self.is_unready: str | None = None
         self.faults: tuple[Fault, ...] = ()
         self.reloads = 0
+        self.acts: list[tuple[str, str]] = []
 
     def version(self) -> str:
         return "9.9.9"
@@ -34,6 +35,10 @@ class FakeOperations:
             Sample("jada_bookings", "gauge", "Unfinished ones.", (((("status", "running"),), 2.0),)),
             Sample("jada_events", "counter", "Events.", ()),
         ]
+
+    async def template(self, act: str, key: str) -> Fault | None:
+        self.acts.append((act, key))
+        return self.faults[0] if self.faults else None
 
     async def reload(self) -> Reloaded:
         self.reloads += 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
-from jada_orchestrator.adapters.journal.codec import CATALOGUE_VERSION, RecordCodec, encode_catalogue
+from jada_orchestrator.adapters.journal.codec import CATALOGUE_VERSION, RecordCodec, encode_catalogue, encode_template
 from jada_orchestrator.adapters.journal.postgres import statements
 from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.postgres.batches import Position, Prepared, arguments, check_same, prepare
@@ -20,6 +20,7 @@ from jada_orchestrator.adapters.journal.postgres.ownership import LeaseTerms, Po
 from jada_orchestrator.adapters.journal.postgres.reading import StoreReading
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import (
     Append,
     JournalUnavailableError,
@@ -104,6 +105,24 @@ class PostgresJournal:
     async def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
         """Return a catalogue that was kept; see `Journal.catalogue`."""
         return await self._reading.catalogue(version)
+
+    async def put_template(self, template: Template) -> None:
+        """Keep a template; see `Journal.put_template`."""
+        await self._fenced(statements.PUT_TEMPLATE, template.key, encode_template(template))
+
+    async def drop_template(self, key: str) -> None:
+        """Let a template go; see `Journal.drop_template`."""
+        await self._fenced(statements.DROP_TEMPLATE, key)
+
+    async def _fenced(self, statement: str, *values: str) -> None:
+        self._check_open()
+        async with self._link.use(committing=True) as connection:
+            if not await connection.fetchval(statement, self.ownership.number, *values):
+                raise self.ownership.superseded()
+
+    async def templates(self) -> list[Template]:
+        """Return all templates; see `Journal.templates`."""
+        return await self._reading.templates()
 
     async def close(self) -> None:
         """End the instance, after whatever is being written; see `Journal.close`."""

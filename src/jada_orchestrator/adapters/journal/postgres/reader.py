@@ -8,6 +8,7 @@ from jada_orchestrator.adapters.journal.postgres.reading import StoreReading
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Head, Stored
 from jada_orchestrator.ports.ownership import Instance
 
@@ -46,6 +47,10 @@ class PostgresJournalReader:
     async def instances(self) -> list[Instance]:
         """Return the store's instances; see `InstanceReader.instances`."""
         return await self._reading.instances()
+
+    async def templates(self) -> list[Template]:
+        """Return all templates; see `JournalReader.templates`."""
+        return await self._reading.templates()
 
     async def close(self) -> None:
         """Release the store; see `JournalReader.close`."""

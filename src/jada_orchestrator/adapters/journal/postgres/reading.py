@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec, decode_catalogue
+from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec, decode_catalogue, decode_template
 from jada_orchestrator.adapters.journal.postgres import statements
 from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.postgres.connecting import Connection, Link, Patience, fetch
@@ -17,6 +17,7 @@ from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import LEDGER_RECORDS, ModelCall, calls_of
 from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Head, Stored
 from jada_orchestrator.ports.ownership import Instance
 
@@ -71,6 +72,14 @@ class StoreReading:
     async def everything(self, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
         """Return the next workflows, finished or not, likewise. Raises: JournalError."""
         return await self._in_order(statements.HEADS_ALL, after, workflows_max)
+
+    async def templates(self) -> list[Template]:
+        """Return all templates; none of a store that only older programs have written. Raises: JournalError."""
+        async with self._link.use() as connection:
+            if not await connection.fetchval(statements.HAS_TEMPLATES):
+                return []
+            rows = await fetch(connection, statements.SELECT_TEMPLATES)
+        return [decode_template(row[0]) for row in rows]
 
     async def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
         """Return a catalogue that was kept, or None. Raises: JournalError."""

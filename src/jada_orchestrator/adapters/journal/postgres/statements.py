@@ -116,6 +116,22 @@ PUT_CATALOGUE: Final = f"""
 """  # noqa: S608 - constants
 SELECT_CATALOGUE: Final = "SELECT form, payload FROM catalogues WHERE version = $1"
 
+PUT_TEMPLATE: Final = f"""
+    WITH {_FENCE.format("")},
+    put AS (
+        INSERT INTO templates (key, payload) SELECT $2::text, $3::text FROM fence
+        ON CONFLICT (key) DO UPDATE SET payload = excluded.payload
+    )
+    SELECT count(*) FROM fence
+"""  # noqa: S608 - constants
+DROP_TEMPLATE: Final = f"""
+    WITH {_FENCE.format("")},
+    dropped AS (DELETE FROM templates WHERE key = $2::text AND EXISTS (SELECT 1 FROM fence))
+    SELECT count(*) FROM fence
+"""  # noqa: S608 - constants
+HAS_TEMPLATES: Final = "SELECT to_regclass('templates') IS NOT NULL"
+SELECT_TEMPLATES: Final = 'SELECT payload FROM templates ORDER BY key COLLATE "C"'
+
 POSITIONS: Final = """
     SELECT workflow_id, number, (SELECT coalesce(max(seq), 0) FROM records WHERE workflow = number)
     FROM workflows WHERE workflow_id = ANY($1::text[])
