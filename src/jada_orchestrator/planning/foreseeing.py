@@ -37,7 +37,7 @@ def foresee(
     `text` and `earlier` are the JSON of this task and of those that were foreseen before it. It may start when its
     action only reads and may be repeated, and when the tasks together compile as a plan without a fault: so its
     arguments fit, come from where they may come from, and read nothing but the request and what was foreseen.
-    A task with any control flow of its own waits for the whole plan. Never raises.
+    A task with any control flow of its own, and one of the house itself, waits for the whole plan. Never raises.
     """
     document = _task(text)
     if document is None:
@@ -52,7 +52,7 @@ def foresee(
         return None
     wanted = str(document.get("id", "")).strip().lower()
     task = next((task for task in compiled.plan.tasks if task.id == wanted), None)
-    if task is None or task != _plain(task):
+    if task is None or task != _plain(task) or compiled.plan.terms_of(task).via == "house":
         return None
     return ForeseenTask(task, compiled.plan.terms_of(task))
 
