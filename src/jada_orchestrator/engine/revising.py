@@ -61,7 +61,6 @@ def _may_be_revised(workflow: Workflow) -> bool:
     failed = [workflow.tasks[task_id] for task_id in workflow.breaking]
     if not all(task.do.phase is Phase.FAILED and _failed_so(task) for task in failed):
         return False
-<<<<<<< HEAD
     return not any(_is_past_revising(task) for task in workflow.tasks.values())
 
 
@@ -73,16 +72,6 @@ def _is_past_revising(task: Task) -> bool:
     if task.do.maybe and task.do.phase is Phase.WAITING:
         return True
     return task.stands is not None and (task.refreshing or is_dear(task))
-=======
-    return not any(_stands_in_the_way(task) for task in workflow.tasks.values())
-
-
-def _stands_in_the_way(task: Task) -> bool:
-    """Tell whether a task rules a revision out: what stands for good, or may have happened and is not called again."""
-    if task.stands is not None:
-        return task.refreshing or is_dear(task)
-    return task.do.maybe and task.do.phase is Phase.WAITING and not task.retired
->>>>>>> becb8b9 (Rule out a revision where something may have happened that is not called again before its turn)
 
 
 def _failed_so(task: Task) -> bool:
