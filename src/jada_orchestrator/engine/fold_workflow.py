@@ -295,6 +295,7 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
             kept[task.planned.id] = _given_up_still(task)
         elif task.planned.id in staying:
             task.stands, task.undo, task.undoing, task.kept = None, _waiting_again(task.undo), False, False
+            task.refreshing = False  # what has run out is found to have when it is to be used
             kept[task.planned.id] = task
             planned.append(task.planned)
         elif task.do.maybe:
