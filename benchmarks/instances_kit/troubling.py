@@ -107,7 +107,7 @@ async def _accepted(fleet: Fleet, bookings: int) -> None:
     def accepted() -> int:
         return sum(len(ship.daemon.events("workflow.accepted")) for ship in fleet.ships)
 
-    await until(lambda: accepted() >= bookings, f"{bookings} bookings are accepted")
+    await until(lambda: accepted() >= bookings, f"{bookings} bookings are accepted", within_s=120)
 
 
 async def _under_way(fleet: Fleet) -> None:
