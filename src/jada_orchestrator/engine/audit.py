@@ -27,7 +27,7 @@ from jada_orchestrator.domain.workflow import (
     Task,
     Workflow,
 )
-from jada_orchestrator.engine.branches import delivers, lets_others_go
+from jada_orchestrator.engine.branches import delivers, in_place_of, lets_others_go
 from jada_orchestrator.engine.house import open_approvals
 from jada_orchestrator.engine.money import committed_total
 
@@ -141,8 +141,9 @@ def _graph(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
                 continue
             needed = before_id in task.planned.needs
             over = delivers(workflow, before) if needed else lets_others_go(workflow, before)
-            reopened = before.refreshing or (before.undoing and not needed)
-            reopened = reopened or before.planned.revision > task.planned.revision  # done anew since
+            maker = in_place_of(workflow, before)
+            reopened = maker.refreshing or (maker.undoing and not needed)
+            reopened = reopened or maker.planned.revision > task.planned.revision  # done anew since
             if not (over or reopened):
                 yield f"{task.planned.id} was started before {before_id}, which is {before.do.phase.value}"
 

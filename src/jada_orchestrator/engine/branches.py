@@ -29,11 +29,15 @@ Outputs = dict[TaskId, Json]
 
 
 def stand_in_for(workflow: Workflow, task: Task, code: str) -> Task | None:
-    """Return the task that is called instead of one that fails with this code."""
+    """Return the task that is called instead of one that fails with this code.
+
+    One that was skipped already is not: what its primary reserved ran out, and could not be reserved anew.
+    """
     for dependent_id in workflow.dependents.get(task.planned.id, ()):
-        dependent = workflow.tasks[dependent_id]
-        if dependent.planned.instead_of == task.planned.id and code in dependent.planned.on_codes:
-            return dependent
+        other = workflow.tasks[dependent_id]
+        stands_in = other.planned.instead_of == task.planned.id and code in other.planned.on_codes
+        if stands_in and other.do.phase is not Phase.SKIPPED:
+            return other
     return None
 
 
@@ -42,6 +46,12 @@ def replacement_of(workflow: Workflow, task: Task) -> Task | None:
     if task.do.phase is not Phase.FAILED or task.do.failure is None:
         return None
     return stand_in_for(workflow, task, task.do.failure.code)
+
+
+def in_place_of(workflow: Workflow, task: Task) -> Task:
+    """Return who is read under a task's name: itself, or the last of those that were called instead."""
+    other = replacement_of(workflow, task)
+    return task if other is None else in_place_of(workflow, other)
 
 
 def delivers(workflow: Workflow, task: Task) -> bool:

@@ -24,7 +24,7 @@ from jada_orchestrator.domain.records import (
 from jada_orchestrator.domain.workflow import Phase, Status, Task, Workflow
 from jada_orchestrator.engine import apply
 from jada_orchestrator.engine.audit import breaches
-from jada_orchestrator.engine.branches import delivers, lets_others_go
+from jada_orchestrator.engine.branches import delivers, in_place_of, lets_others_go
 from jada_orchestrator.engine.keys import call_key
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.journal import Append
@@ -205,7 +205,7 @@ class Witness:
             before = workflow.tasks[before_id]
             needed = before_id in task.planned.needs
             over = delivers(workflow, before) if needed else lets_others_go(workflow, before)
-            renewed = before.refreshing and task.do.attempts > 0
+            renewed = in_place_of(workflow, before).refreshing and task.do.attempts > 0
             if not (over or renewed or workflow.winding_up or task.undoing):
                 return f"it left before {before_id} was done, which is {before.do.phase.value}"
         return None

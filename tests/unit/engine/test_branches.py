@@ -419,6 +419,33 @@ def test_going_on_with_a_list() -> None:
     assert len(driver.workflow.result["bookings"]) == 2
 
 
+def test_nothing_stands_in_for_what_could_not_be_reserved_anew() -> None:
+    """The stand-in was skipped when the reservation succeeded; that it cannot be renewed later breaks the booking."""
+    driver = begun(alternative()).run(until="authorize")
+    expires_at = driver.task("hold").expires_at
+    assert expires_at is not None
+    driver.end("authorize", e.Succeeded(driver.agents.do(driver.call_of("authorize"))))
+    driver.now = expires_at
+    driver.mishap("hold", SOLD_OUT)
+    driver.run()
+    assert driver.told()[-1] in {"compensated", "failed"}
+    assert driver.standing() == []
+
+
+def test_a_stand_in_that_ran_out_is_reserved_anew() -> None:
+    """What stands in is held like anything: it is renewed before it is used, and everybody goes on."""
+    driver = begun(alternative())
+    driver.mishap("hold", SOLD_OUT)
+    driver.run(until="authorize")
+    expires_at = driver.task("other").expires_at
+    assert expires_at is not None
+    driver.end("authorize", e.Succeeded(driver.agents.do(driver.call_of("authorize"))))
+    driver.now = expires_at
+    driver.run()
+    assert driver.told() == ["completed"]
+    assert driver.task("other").refreshes == 1
+
+
 def test_a_chain_of_stand_ins_is_followed_to_its_end() -> None:
     """A stand-in may have one itself: whoever was called in the end is read."""
     plan = alternative()
