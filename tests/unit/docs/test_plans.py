@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from jada_orchestrator.cli.plan_pictures import dot_of, mermaid_of, plan_tree
+from jada_orchestrator.domain.house import HOUSE_ACTIONS
 from jada_orchestrator.domain.plan import Plan
 from jada_orchestrator.planning import Adopted, compile_proposal
 from jada_orchestrator.service.catalogues import read_catalogue
@@ -33,7 +34,7 @@ def plan_of(text: str) -> Plan:
     return compiled.plan
 
 
-@pytest.mark.parametrize(("text", "picture"), SHOWN, ids=["condition", "list", "alternative"])
+@pytest.mark.parametrize(("text", "picture"), SHOWN, ids=["condition", "list", "alternative", "house"])
 def test_a_picture_is_what_is_printed(text: str, picture: str) -> None:
     """Each proposal of the page compiles, and its tree is the one below it."""
     console = Console(file=StringIO(), width=110, no_color=True)
@@ -43,14 +44,16 @@ def test_a_picture_is_what_is_printed(text: str, picture: str) -> None:
 
 
 def test_every_way_to_decide_has_its_picture() -> None:
-    """A condition, a list and an alternative are shown."""
+    """A condition, a list, an alternative, an optional task and each action of the house are shown."""
     written = [set().union(*json.loads(text)["tasks"]) for text, _ in SHOWN]
     assert ["when" in written[0], "for_each" in written[1], "instead_of" in written[2]] == [True, True, True]
+    assert "optional" in written[3]
+    assert set(HOUSE_ACTIONS) <= {task["action"] for task in json.loads(SHOWN[3][0])["tasks"]}
 
 
 def test_other_programs_draw_what_decides() -> None:
     """Conditions are hexagons, lists stacks, and the way to a stand-in carries its codes."""
-    condition, listed, other = (plan_of(text) for text, _ in SHOWN)
+    condition, listed, other, _ = (plan_of(text) for text, _ in SHOWN)
     assert 'search_car{{"search_car<br/>cars.search<br/>when to_number(hold_hotel.total.amount) &lt; `900`"}}' in (
         mermaid_of(condition)
     )
