@@ -95,6 +95,19 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "It is deprecated, unknown, or less able than the plan needs. `jada doctor` shows its lifecycle; `model` in\n"
         "settings.json and a reload choose another one.",
     ),
+    "loop.blocked": Meaning(
+        "The event loop was held for over 50 ms",
+        "The line says where. Seldom it is a burst of large turns; often, a slow host (see its load and steal), or a\n"
+        "fault of ours: report it with the line.",
+    ),
+    "workflows.claimed": Meaning(
+        "Bookings of instances that have ended go on here", "Nothing to do. jada instances has who shares the store."
+    ),
+    "daemon.rejoins": Meaning(
+        "This instance joins its shared store anew",
+        "Its lease had run out, so others may have taken its bookings; nothing is done twice. If it recurs: see the\n"
+        "host's load and its way to the database.",
+    ),
     "log.dropped": Meaning(
         "Lines of the log were lost",
         "The journal could not take them as fast as they came; the bookings themselves are not touched. Look at\n"
@@ -204,6 +217,26 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "No plans can be made",
         "A spend limit, the credit, the key or the address. Requests wait in their queue and planned bookings go on.\n"
         "Mend what the message names; within ten minutes the daemon notices by itself.",
+    ),
+    "template.used": Meaning(
+        "A booking is planned by a template instead of a model",
+        "The message says why: the model is out of reach, overloaded or spent, or it is policy for this shape of\n"
+        "request. jada templates show KEY prints the template; jada templates forget KEY has the model asked again.",
+    ),
+    "template.learnt": Meaning(
+        "A booking that completed has taught a template", "Nothing to do. jada templates list has all of them."
+    ),
+    "template.not_kept": Meaning(
+        "A template could not be kept",
+        "The store did not take it, which it says in a line of its own. The next booking of that shape teaches it anew.",
+    ),
+    "task.foreseen": Meaning(
+        "A read of a plan that is still arriving may start",
+        "Nothing to do. read_plans_ahead in settings.json switches it off.",
+    ),
+    "dispatch.first": Meaning(
+        "A booking's first call has left",
+        "How soon after the request, and how much of the plan's making nobody waited for. Nothing to do.",
     ),
     "planning.resumed": Meaning("Calls to the model are back at full rate", "Nothing to do."),
     "budget.nearly_spent": Meaning(
