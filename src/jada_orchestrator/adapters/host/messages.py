@@ -228,7 +228,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "template.not_kept": Meaning(
         "A template could not be kept",
-        "The store did not take it, which it says in a line of its own. The next booking of that shape teaches it anew.",
+        "The store says in a line of its own why not. The next booking of that shape teaches it anew.",
     ),
     "task.foreseen": Meaning(
         "A read of a plan that is still arriving may start",
