@@ -25,7 +25,7 @@ BUILDER ?=
 CODE := $(wildcard src tests tools benchmarks)
 FAST := $(wildcard $(addprefix tests/,architecture unit golden properties))
 
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --quiet
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --quiet
 
 .PHONY: help
 help: ## Say what can be made

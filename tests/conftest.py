@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from jada_orchestrator.testing.postgres_server import PostgresServer
 
@@ -44,24 +45,32 @@ def folder_of(path: Path) -> str:
     return path.relative_to(TESTS).parts[0]
 
 
-def xdist_group_of(path: Path) -> str:
-    """The name of the group whose tests share one worker: a file, or a whole folder that may not run beside itself."""
-    folder = folder_of(path)
-    return folder if folder in ONE_AT_A_TIME else str(path.relative_to(TESTS))
-
-
 def rank_of(path: Path) -> int:
     """The place of a test's folder in the order of handing out."""
     folder = folder_of(path)
     return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this very hook, and would otherwise find none
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests of a file in one worker, since they share dear fixtures, and starts with the slow folders."""
+    """Starts with the slow folders."""
     items.sort(key=lambda item: rank_of(item.path))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(xdist_group_of(item.path)))
+
+
+class FilesTogether(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
+    """Hands out whole files, since their tests share dear fixtures, and whole folders where only one may run at a time.
+
+    xdist's own groups are put behind the ids of tests, where pytest 9.2 no longer reads them.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", 1)[0]
+        folder = folder_of(TESTS.parent / path)
+        return folder if folder in ONE_AT_A_TIME else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether:
+    """Take the place of what `--dist` names."""
+    return FilesTogether(config, log)
 
 
 @pytest.fixture(scope="session")

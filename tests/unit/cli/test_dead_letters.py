@@ -16,8 +16,6 @@ from jada_orchestrator.domain.ids import RequestId, workflow_id_of
 from jada_orchestrator.domain.records import Quarantined
 from tests.unit.cli import bookings
 
-pytestmark = pytest.mark.xdist_group("moto_cli")
-
 
 class Queues:
     """The two queues, from the outside."""
