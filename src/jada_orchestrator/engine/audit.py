@@ -169,6 +169,8 @@ def _list(workflow: Workflow, task: Task, calls: Sequence[TaskId]) -> Iterator[s
             yield f"{reader_id} reads {name}, and does not come after each of its calls"
     if task.do.phase is not Phase.SUCCEEDED or workflow.winding_up is not None:
         return
+    if task.retired:
+        return  # history that nothing of the plan reads; calls of it that the plan keeps go on without it
     for call_id in calls:
         call = workflow.tasks[call_id]
         if not lets_others_go(workflow, call) and not call.refreshing:

@@ -17,6 +17,7 @@ from jada_orchestrator.engine.asking import purpose_of
 from jada_orchestrator.engine.claims import claimable
 from jada_orchestrator.engine.revising import past_of
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
+from tests.unit.engine.branching import for_each
 from tests.unit.engine.driver import IMPOSSIBLE, LOST, SOLD_OUT, THROTTLED, Driver, begun
 
 REFUSAL = proposal(outcome="refuse", reason="There is no other room.")
@@ -358,3 +359,35 @@ def test_what_a_retry_has_yet_to_find_out_is_not_forgotten_by_a_revision() -> No
     driver.run()
     assert driver.told()[-1] == "needs_attention"
     assert driver.workflow.revisions == 0
+
+
+def one_room_more(kept: str, action: str) -> JsonObject:
+    """A revision that keeps one call of a list, and holds, pays and books one room more."""
+    return proposal(
+        task(kept, action),
+        task("hold_more", "rooms.hold", offer_id="offer-2", guests=3),
+        task("pay_more", "cards.authorize", amount=Ref("hold_more.total")),
+        task(
+            "book_more",
+            "rooms.book",
+            hold_id=Ref("hold_more.hold_id"),
+            authorization_id=Ref("pay_more.authorization_id"),
+        ),
+    )
+
+
+def test_a_call_outlives_its_list() -> None:
+    """A revision may keep a call whose list it gives up; a retry makes the call again, and leaves the list alone."""
+    driver = begun(for_each())
+    driver.mishap("authorize", SOLD_OUT)
+    driver.run_until_quiet()
+    driver.propose(one_room_more("hold[0]", "rooms.hold"))
+    assert driver.task("hold").retired
+    assert not driver.task("hold[0]").retired
+    driver.mishap("book_more", IMPOSSIBLE)
+    driver.run()
+    assert driver.told() == ["compensated"]
+    driver.control("retry")
+    driver.run()
+    assert driver.told() == ["compensated", "completed"]
+    assert driver.standing() == ["cards.authorize", "rooms.book", "rooms.hold", "rooms.hold"]
