@@ -129,6 +129,6 @@ def _in_mid_flight(
         ended -= 1
         task_id = dice.choice(sorted(in_flight))
         result = Succeeded(pattern.outputs[str(task_id)])
-        entries += step(workflow, AttemptEnded(task_id, "do", "call", 1, result), now, catalogue)
+        entries += step(workflow, AttemptEnded(task_id, "do", "call", 1, 1, result), now, catalogue)
     assert not workflow.is_terminal, workflow.status
     return workflow, entries

@@ -134,8 +134,9 @@ class WorkflowMachine(RuleBasedStateMachine):
 
     def end(self, task_id: TaskId, side: Side, result: AttemptResult) -> int:
         """End the attempt in flight of a call."""
-        call = self.watched.workflow.tasks[task_id].call(side)
-        return self.feed(e.AttemptEnded(task_id, side, call.purpose, call.number, result, Usage(usd="0.01")))
+        task = self.watched.workflow.tasks[task_id]
+        call, revision = task.call(side), task.planned.revision
+        return self.feed(e.AttemptEnded(task_id, side, call.purpose, call.number, revision, result, Usage(usd="0.01")))
 
     def call_of(self, task_id: TaskId, side: Side) -> AgentCall:
         """Return the attempt in flight as its agent gets it."""
@@ -258,15 +259,17 @@ class WorkflowMachine(RuleBasedStateMachine):
         side=sides,
         purpose=st.sampled_from(["call", "lookup"]),
         off=st.integers(-2, 1),
+        anew=st.integers(0, 1),
         result=results,
     )
-    def straggler(self, which: int, side: Side, purpose: Any, off: int, result: AttemptResult) -> None:
+    def straggler(self, which: int, side: Side, purpose: Any, off: int, anew: int, result: AttemptResult) -> None:
         """Have an attempt end that may not be in flight, be another one, or never have been."""
         names = [*self.watched.workflow.tasks, TaskId("nobody")]
         task_id = names[which % len(names)]
         known = self.watched.workflow.tasks.get(task_id)
         number = (known.call(side).attempts if purpose == "call" else known.call(side).lookups) if known else 1
-        self.feed(e.AttemptEnded(task_id, side, purpose, number + off, result))
+        revision = (known.planned.revision if known else 1) - anew
+        self.feed(e.AttemptEnded(task_id, side, purpose, number + off, revision, result))
 
     @rule(which=st.integers(0, 20), side=sides, off=st.integers(-1, 0), known=st.booleans(), result=results)
     def reply(self, which: int, side: Side, off: int, known: bool, result: AttemptResult) -> None:

@@ -115,6 +115,6 @@ def _in_mid_flight(number: int, catalogue: Catalogue, now: UtcMs) -> tuple[Workf
             entries += step(workflow, SlotGranted(task_id, side), UtcMs(now + after_ms), catalogue)
         if after_ms == 0:
             for task_id, side in list(workflow.active):
-                ended = AttemptEnded(task_id, side, "call", 1, Succeeded(OUTPUT))
+                ended = AttemptEnded(task_id, side, "call", 1, 1, Succeeded(OUTPUT))
                 entries += step(workflow, ended, UtcMs(now + 50), catalogue)
     return workflow, entries

@@ -154,12 +154,16 @@ AttemptResult: TypeAlias = Succeeded | Failed | Lost
 @made_often
 @dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """An attempt came to its end, or is said to have."""
+    """An attempt came to its end, or is said to have.
+
+    `revision` is the task's own, as in `Dispatch`: attempt 1 of a task that is done anew is another attempt.
+    """
 
     task_id: TaskId
     side: Side
     purpose: Purpose
     number: int
+    revision: int
     result: AttemptResult
     usage: Usage | None = None
 

@@ -133,14 +133,15 @@ def reply_arrived(workflow: Workflow, event: e.ReplyArrived, now: UtcMs, catalog
     task = workflow.tasks.get(event.task_id)
     if task is None:
         return []
+    revision = task.planned.revision  # which the key tells
     for side in _SIDES:
         call = task.call(side)
         if event.idempotency_key == call_key(workflow, task, side):
-            ended = e.AttemptEnded(event.task_id, side, "call", event.attempt, event.result, event.usage)
+            ended = e.AttemptEnded(event.task_id, side, "call", event.attempt, revision, event.result, event.usage)
             return attempt_ended(workflow, ended, now, catalogue)
         if call.lookups and event.idempotency_key == attempt_key(workflow, task, side, "lookup", call.lookups):
             # Each lookup has a key of its own and goes out as attempt 1 of it.
-            ended = e.AttemptEnded(event.task_id, side, "lookup", call.lookups, event.result, event.usage)
+            ended = e.AttemptEnded(event.task_id, side, "lookup", call.lookups, revision, event.result, event.usage)
             return attempt_ended(workflow, ended, now, catalogue)
     return []
 
@@ -174,7 +175,9 @@ def _checked(workflow: Workflow, task: Task, event: e.AttemptEnded, catalogue: C
 
 
 def _is_current(task: Task, event: e.AttemptEnded) -> bool:
-    """Fence stragglers by attempt number (law 5). A late answer to a call whose fate is unknown is welcome."""
+    """Fence stragglers by revision and attempt number (law 5); late answers are welcome where a fate is unknown."""
+    if event.revision != task.planned.revision:
+        return False
     call = task.call(event.side)
     if event.purpose == "lookup":
         return call.phase is Phase.LOOKING_UP and event.number == call.lookups

@@ -234,10 +234,9 @@ class Performer:
             if running.get(command) is asyncio.current_task():
                 running[command] = None
             return
-        self._report(
-            command.workflow_id,
-            AttemptEnded(command.task_id, command.side, command.purpose, command.number, ended.result, ended.usage),
-        )
+        _, task_id, side, purpose, number, revision = command
+        event = AttemptEnded(task_id, side, purpose, number, revision, ended.result, ended.usage)
+        self._report(command.workflow_id, event)
 
     async def _call(self, target: LambdaTransport | SqsTransport, call: AgentCall) -> CallEnded | None:
         if isinstance(target, LambdaTransport):

@@ -153,6 +153,7 @@ class Driver:
                 side,
                 call.purpose if purpose is None else purpose,
                 call.number if number is None else number,
+                self.task(task_id).planned.revision,
                 result,
                 usage,
             )

@@ -147,7 +147,7 @@ def test_what_the_plan_does_not_keep_is_dropped() -> None:
     driver.propose(proposal(task("hold", "rooms.hold", offer_id="o-1")))
     assert not driver.workflow.active
     assert set(driver.workflow.tasks) == {"hold"}
-    assert driver.feed(e.AttemptEnded(ROOMS["id"], "do", "call", 1, e.Succeeded({"offers": []}))) == []
+    assert driver.feed(e.AttemptEnded(ROOMS["id"], "do", "call", 1, 1, e.Succeeded({"offers": []}))) == []
     driver.run()
     assert driver.workflow.status is Status.COMPLETED
 
@@ -291,13 +291,25 @@ def test_how_much_of_the_plan_was_hidden_is_known() -> None:
     assert isinstance(late.entries[known.seq - 1].record, r.AttemptStarted)
 
 
+def test_an_answer_to_what_was_dropped_is_none_to_the_plans_own_call() -> None:
+    """A task of the plan that asks for something else begins with attempt 1, too; the earlier answer is not its own."""
+    driver = arrived()
+    told(driver, ROOMS)
+    driver.grant_all()
+    driver.propose(proposal(task("rooms", "trips.search", city="Porto"), HOLD))
+    driver.grant_all()
+    assert (driver.call("rooms").number, driver.task("rooms").planned.revision) == (1, 2)
+    assert driver.feed(e.AttemptEnded(ROOMS["id"], "do", "call", 1, 1, e.Succeeded({"offers": []}))) == []
+    assert driver.feed(e.AttemptEnded(ROOMS["id"], "do", "call", 1, 2, e.Succeeded({"offers": []}))) != []
+
+
 def test_a_turn_in_which_a_read_answers_and_is_dropped_is_audited() -> None:
     """What a turn began with may be gone at its end; its audit then looks at the whole."""
     driver = arrived()
     told(driver, ROOMS)
     driver.grant_all()
     answered = driver.feed(
-        e.AttemptEnded(ROOMS["id"], "do", "call", 1, e.Succeeded(driver.agents.do(driver.call_of("rooms"))))
+        e.AttemptEnded(ROOMS["id"], "do", "call", 1, 1, e.Succeeded(driver.agents.do(driver.call_of("rooms"))))
     )
     ended = driver.propose(proposal(outcome="refuse", reason="No."))
     assert breaches_near(driver.workflow, [*answered, *ended]) == []

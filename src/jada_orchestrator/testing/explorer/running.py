@@ -90,7 +90,7 @@ def _next_event(run: Run) -> Event | None:
         call = task.call(side)
         run.now = UtcMs(run.now + _CALL_MS)
         result = run.world.answer(workflow, task, side, call.purpose)
-        return AttemptEnded(task_id, side, call.purpose, call.number, result)
+        return AttemptEnded(task_id, side, call.purpose, call.number, task.planned.revision, result)
     instant = next_instant(workflow)
     if instant is None:
         return None

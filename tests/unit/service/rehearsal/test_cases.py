@@ -79,7 +79,7 @@ def test_a_booking_without_a_plan_says_so() -> None:
 def test_what_failed_is_known() -> None:
     """The actions that failed for good are those that the other plan may leave out."""
     refused = e.Failed(Failure("NO_ROOMS", "none"), retryable=False, answered=True)
-    events = (e.SlotGranted(TaskId("rooms"), "do"), e.AttemptEnded(TaskId("rooms"), "do", "call", 1, refused))
+    events = (e.SlotGranted(TaskId("rooms"), "do"), e.AttemptEnded(TaskId("rooms"), "do", "call", 1, 1, refused))
     case = case_of(booking(GOOD, events=events), CATALOGUE)
     assert case is not None
     assert case.past is not None
