@@ -24,7 +24,7 @@ from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import IN_FLIGHT_PHASES, Phase, Task, Workflow
-from jada_orchestrator.engine.branches import outputs_for
+from jada_orchestrator.engine.branches import as_called_now, outputs_for
 from jada_orchestrator.engine.ending import tell
 from jada_orchestrator.engine.holds import outgrown, refresh_expired
 from jada_orchestrator.engine.house import is_house
@@ -68,8 +68,11 @@ def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs, catalogue
 def _resolve(workflow: Workflow, task: Task, side: Side, catalogue: Catalogue) -> JsonObject | tuple[Fault, ...]:
     assert workflow.request is not None, "a workflow with tasks has a request"
     if side == "do":
-        outputs = outputs_for(workflow, task.planned)
-        return resolve_input(task.planned, outputs, workflow.request, catalogue.actions.get(task.terms.action))
+        planned = as_called_now(workflow, task.planned)
+        if isinstance(planned, tuple):
+            return planned
+        outputs = outputs_for(workflow, planned)
+        return resolve_input(planned, outputs, workflow.request, catalogue.actions.get(task.terms.action))
     key = call_key(workflow, task, "do")
     return resolve_compensation(compensation_of(task), input=task.do.input or {}, output=task.output, key=key)
 

@@ -15,6 +15,8 @@ only: what may have been done is never done a second way.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.documents import Json
 from jada_orchestrator.domain.faults import Failure, Fault
@@ -92,6 +94,26 @@ def outputs_for(workflow: Workflow, planned: PlannedTask, renewed: Outputs | Non
     """Return what a task may read: of everything that it comes after, what is there."""
     found = {name: output_of(workflow, name, renewed) for name in planned.after}
     return {name: output for name, output in found.items() if output is not None}
+
+
+def as_called_now(workflow: Workflow, planned: PlannedTask) -> PlannedTask | tuple[Fault, ...]:
+    """Return a task as it is to be called: a call that outlived its list has the item that is in its place by now.
+
+    A revision may keep a call and give up its list, which is then never made anew; but what the list was made of may
+    be, by a retry. An item of before would be one of something that was undone.
+    """
+    followers = (workflow.tasks[name] for name in workflow.dependents.get(planned.id, ()))
+    whole = next((task for task in followers if planned.id in (task.planned.calls or ())), None)
+    if planned.index is None or whole is None or not whole.retired:
+        return planned
+    assert workflow.request is not None, "a workflow with tasks has a request"
+    items = resolve_list(whole.planned, outputs_for(workflow, whole.planned), workflow.request)
+    if isinstance(items, tuple):
+        return items
+    if planned.index < len(items):
+        return replace(planned, item=items[planned.index])
+    message = f"`{whole.planned.for_each}` has {len(items)} items by now, and none in its place"
+    return (Fault("MISSING_AT_RUNTIME", f"tasks.{planned.id}", message),)
 
 
 def decide_branch(workflow: Workflow, task: Task) -> Record:

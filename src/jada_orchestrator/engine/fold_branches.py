@@ -100,9 +100,14 @@ def stays(workflow: Workflow, task: Task) -> bool:
 
 
 def calls_to_forget(workflow: Workflow) -> frozenset[TaskId]:
-    """Return the calls whose list is made anew: of what makes it something is done again, and of them nothing is."""
+    """Return the calls whose list is made anew: of what makes it something is done again, and of them nothing is.
+
+    A list that a revision gave up is not made anew; of its calls the plan has those that the revision kept.
+    """
     gone: set[TaskId] = set()
     for task in workflow.tasks.values():
+        if task.retired:
+            continue
         calls = [workflow.tasks[call] for call in task.planned.calls or ()]
         anew = any(not stays(workflow, workflow.tasks[name]) for name in task.planned.needs)
         if anew and not any(call.do.maybe or stays(workflow, call) for call in calls):

@@ -20,6 +20,7 @@ from jada_orchestrator.testing.catalogues import Ref, proposal, task
 from tests.unit.engine.branching import for_each
 from tests.unit.engine.driver import IMPOSSIBLE, LOST, SOLD_OUT, THROTTLED, Driver, begun
 
+PRICE: JsonObject = {"amount": "100.00", "currency": "USD"}
 REFUSAL = proposal(outcome="refuse", reason="There is no other room.")
 
 
@@ -391,3 +392,24 @@ def test_a_call_outlives_its_list() -> None:
     driver.run()
     assert driver.told() == ["compensated", "completed"]
     assert driver.standing() == ["cards.authorize", "rooms.book", "rooms.hold", "rooms.hold"]
+
+
+def test_a_call_that_outlived_its_list_is_made_again_of_what_is_there_then() -> None:
+    """What its list was made of was undone with it, and is done anew: the call takes the new item, and is not lost."""
+    driver = begun(for_each())
+    driver.mishap("book[1]", SOLD_OUT)
+    driver.mishap("rooms", e.Succeeded({"offers": [{"offer_id": f"o-{n}", "price": PRICE} for n in range(2)]}))
+    driver.run_until_quiet()
+    driver.propose(one_room_more("book[0]", "rooms.book"))
+    driver.mishap("book_more", IMPOSSIBLE)
+    driver.run()
+    held = driver.task("hold[0]").output
+    driver.control("retry")
+    driver.run()
+    assert driver.told() == ["compensated", "completed"]
+    anew, booked = driver.task("hold[0]").output, driver.task("book[0]").do.input
+    assert held is not None
+    assert anew is not None
+    assert booked is not None
+    assert booked["hold_id"] == anew["hold_id"] != held["hold_id"]
+    assert driver.agents.books.doubled == []
