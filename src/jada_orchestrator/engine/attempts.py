@@ -233,18 +233,18 @@ def _lost(workflow: Workflow, task: Task, side: Side, failure: Failure, now: Utc
 def resumed(workflow: Workflow, now: UtcMs) -> list[Record]:
     """Everything that was in flight when the process ended is lost, except what is safe to put into a queue again.
 
-    A task for an SQS worker that honours keys keeps its attempt: it is sent once more, with the same number and key
-    (the queue may double messages anyway), and an answer to the first sending is as good as one to the second.
+    A read for an SQS worker that honours keys keeps its attempt: it is sent once more, with the same number and key
+    (the queue may double messages anyway), and an answer to the first sending is as good as one to the second. With an
+    effect it would not be: "busy", said to the first sending, tells nothing of what the second one does.
     """
     records: list[Record] = []
     for task_id, side in workflow.active:
         task = workflow.tasks[task_id]
         call = task.call(side)
         terms = terms_of_call(workflow, task, side, call.purpose)
+        kept = terms.via == "sqs" and terms.idempotent and terms.effect is Effect.READ
         # What has little time left was kept from being answered by our own absence: that must not count as a silence.
-        enough_ms = terms.timeout_ms // 2 if terms.effect is Effect.READ else 1
-        kept = terms.via == "sqs" and terms.idempotent and call.phase is not Phase.LOOKING_UP
-        if kept and now + enough_ms <= call.deadline:
+        if kept and call.phase is not Phase.LOOKING_UP and now + terms.timeout_ms // 2 <= call.deadline:
             continue
         records.append(_interrupted(workflow, task, side, now))
     return records

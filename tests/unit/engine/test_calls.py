@@ -381,12 +381,12 @@ def test_a_second_loss_is_no_news() -> None:
     [
         (one("rooms.hold", offer_id="o"), False),
         (one("checks.request", day="Monday"), True),
-        (one("mail.send", text="Booked."), True),
+        (one("mail.send", text="Booked."), False),
         (one("trips.search", city="Lisbon"), False),
     ],
 )
 def test_what_was_in_flight_when_the_process_died(plan: dict[str, object], kept: bool) -> None:
-    """A function's call is lost; a task in a worker's queue is as good as before, and goes out once more."""
+    """A call is lost; but a read in a worker's queue is as good as before, and goes out once more."""
     driver = begun(plan)
     driver.grant("hold")
     driver.resume()
@@ -394,6 +394,19 @@ def test_what_was_in_flight_when_the_process_died(plan: dict[str, object], kept:
     assert driver.call("hold").attempts == 1
     driver.run()
     assert driver.workflow.terminal == "completed"
+
+
+def test_busy_said_to_a_sending_before_the_end_tells_nothing_of_the_next_one() -> None:
+    """What a worker's queue may hold twice after our own end may have its effect, whatever the first sending got."""
+    driver = begun(one("mail.send", text="Booked."))
+    driver.grant("hold")
+    driver.resume()
+    driver.end("hold", BUSY, purpose="call", number=1)
+    driver.control("cancel")
+    driver.run()
+    assert driver.workflow.terminal == "needs_attention"
+    assert driver.workflow.failure is not None
+    assert "hold (mail.send) may stand" in driver.workflow.failure.message
 
 
 @pytest.mark.parametrize("plan", [one("trips.search", city="Lisbon"), one(), one("mail.send", text="Booked.")])
