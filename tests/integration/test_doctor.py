@@ -157,6 +157,9 @@ async def _hasty_function(planted: Planted) -> None:
             Code={"ZipFile": b"PK\x05\x06" + bytes(18)},
             Timeout=1,
         )
+        # It is pending for a moment, which is another finding.
+        active = functions.get_waiter("function_active_v2")
+        await active.wait(FunctionName="jada-hasty", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
     planted.agents(
         "fares", "{kind: lambda, function: jada-fares, qualifier: live}", "{kind: lambda, function: jada-hasty}"
     )
