@@ -112,12 +112,13 @@ docs: $(STAMP) ## Generate again what is generated under docs/ (schemas, diagram
 	@if [ -f tools/generate_docs.py ]; then $(BIN)/python -m tools.generate_docs; \
 	else echo 'docs: nothing is generated in this checkout (tools/generate_docs.py is not here)'; fi
 
-# The image is built from the checkout alone, so what is tested is what is shipped.
+# The image is built from the checkout alone, so what is tested is what is shipped. A builder must answer: a docker
+# without its daemon builds nothing, and the next one may.
 .PHONY: image
 image: ## Build the container image with docker, podman or buildah
 	@builder=; for candidate in $(or $(BUILDER),docker podman buildah); do \
-	  if command -v "$$candidate" >/dev/null; then builder=$$candidate; break; fi; done; \
-	if [ -z "$$builder" ]; then echo 'image: needs docker, podman or buildah; none is installed (BUILDER=... chooses)' >&2; exit 1; fi; \
+	  if "$$candidate" info >/dev/null 2>&1; then builder=$$candidate; break; fi; done; \
+	if [ -z "$$builder" ]; then echo 'image: needs docker, podman or buildah; none answers here (BUILDER=... chooses)' >&2; exit 1; fi; \
 	format=; [ "$$builder" = docker ] || format='--format docker'; `# which keeps the HEALTHCHECK` \
 	"$$builder" build $$format $(BUILD_FLAGS) -t $(IMAGE) --build-arg LOCK=$(LOCK) .
 

@@ -149,7 +149,7 @@ def test_the_demo_shows_everything_as_expected(tmp_path: Path, monkeypatch: pyte
     assert taken.status == 0, told
     for part in (
         "stand-in",
-        "↩ authorize_payment",  # which of the tickets were bought by then differs; this was done in any case
+        "↩ ticket_flight",
         "SOLD_OUT",
         "looked up",
         "critical path",

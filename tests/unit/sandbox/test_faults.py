@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from jada_orchestrator.agent import Task
 from jada_orchestrator.sandbox.agents import flights, notifications, orders
-from jada_orchestrator.sandbox.agents.desk import AgentCrashed, Desk
+from jada_orchestrator.sandbox.agents.desk import AgentCrashed, Desk, until_come
 from jada_orchestrator.sandbox.inventory import Books, faults, stock
 from jada_orchestrator.sandbox.inventory.audit import audit
 from jada_orchestrator.sandbox.inventory.offers import flight_offers
@@ -78,6 +79,39 @@ def test_slow_waits_before_the_work_and_late_after_it(shared: Books, offer_id: s
     assert effects_at_pauses[place] == (7.5, place)
 
 
+def test_a_failure_can_wait_for_the_effect_of_another_action(shared: Books, offer_id: str) -> None:
+    """The call fails when its own workflow has done what it waits for; what another workflow does is not that."""
+    holds = Desk("flights", sleep=lambda _: None)
+    holds.effects("flights.hold", pace_ms=0)(flights.hold)
+    waits = iter(["wf-other", "wf-own"])
+    held: list[str] = []
+
+    def sleep(_: float) -> None:
+        held.append(next(waits))
+        done = holds.app.call("flights.hold", {"offer_id": offer_id}, workflow_id=held[-1], idempotency_key=held[-1])
+        assert done["status"] == "succeeded", done
+
+    desk = Desk("orders", sleep=sleep)
+    desk.reads("orders.quote", pace_ms=0)(orders.quote)
+    faults.order(shared, "orders.quote", "fail", "NOT_NOW:after:flights.hold")
+    totals = {"totals": [{"amount": "1", "currency": "USD"}]}
+    failed = desk.app.call("orders.quote", totals, workflow_id="wf-own")
+    assert failed["error"] == {"code": "NOT_NOW", "message": "ordered to fail", "retryable": False}
+    assert held == ["wf-other", "wf-own"]
+
+
+def test_a_failure_waits_no_longer_than_anybody_waits_for_it(shared: Books) -> None:
+    """Before the deadline it looks again; after it, it gives up what never came."""
+
+    def looks(seconds_left: int) -> Iterator[float]:
+        deadline = datetime.now(UTC) + timedelta(seconds=seconds_left)
+        task = Task("wf-1", "web-1", "acme", "quote", 1, "jk-1", "orders.quote", {}, deadline=deadline)
+        return until_come("flights.hold", task, shared)
+
+    assert next(looks(3_600)) > 0
+    assert list(looks(-1)) == []
+
+
 def test_a_task_that_nobody_waits_for_does_nothing(call: Call, shared: Books, offer_id: str) -> None:
     """A deadline that has passed is refused, unless the key has its answer already."""
     late = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
@@ -91,7 +125,14 @@ def test_a_task_that_nobody_waits_for_does_nothing(call: Call, shared: Books, of
 
 @pytest.mark.parametrize(
     ("mode", "argument"),
-    [("explode", None), ("slow", "soon"), ("fail", "sold out"), ("crash", "during"), ("twice", "3")],
+    [
+        ("explode", None),
+        ("slow", "soon"),
+        ("fail", "sold out"),
+        ("fail", "GONE:after"),
+        ("crash", "during"),
+        ("twice", "3"),
+    ],
 )
 def test_an_order_that_makes_no_sense_is_refused(books: Books, mode: str, argument: str | None) -> None:
     """Mode and argument are checked when a fault is ordered, not when it strikes."""

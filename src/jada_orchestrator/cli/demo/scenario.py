@@ -98,7 +98,8 @@ def acts(today: date) -> tuple[Act, ...]:
 
 def arrange(books: Books, today: date) -> None:
     """Order what goes wrong: a hotel that refuses, a payment whose function dies after paying, a last seat."""
-    faults.order(books, "hotels.book", "fail", "ROOM_GONE", request="demo-undone")
+    # Only once the flight is ticketed, so that there is always a ticket to undo.
+    faults.order(books, "hotels.book", "fail", "ROOM_GONE:after:flights.ticket", request="demo-undone")
     faults.order(books, "payments.capture", "crash", "after", request=LOST)
     # Both racers see the seat before either takes it.
     faults.order(books, "flights.search", "late", "1", times=len(RACERS), request="demo-race-*")

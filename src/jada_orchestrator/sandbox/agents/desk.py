@@ -24,6 +24,7 @@ from jada_orchestrator.sandbox.inventory.world import dice
 PACE_VARIABLE: Final = "JADA_SANDBOX_PACE"
 HANG_S: Final = 60.0
 _EXIT_STATUS: Final = 70
+_LOOK_AGAIN_S: Final = 0.02
 
 Reading: TypeAlias = Callable[[Books, sqlite3.Connection, dict[str, Any]], dict[str, Any]]
 Effecting: TypeAlias = Callable[[Books, sqlite3.Connection, Maker, dict[str, Any]], dict[str, Any]]
@@ -93,7 +94,7 @@ class Desk:
 def _reading(task: Task, function: Reading, pace_ms: int) -> Steps:
     books = open_books()
     fault = faults.take(books, task.action, task.request_id)
-    yield from _before(fault)
+    yield from _before(fault, task, books)
     yield _pause_s(task, pace_ms)
     # Outside any transaction: `lookup` and the sweep of expired holds open their own.
     output = function(books, books.connection(), task.input)
@@ -109,7 +110,7 @@ def _effecting(task: Task, function: Effecting, pace_ms: int) -> Steps:
         return call
     try:
         fault = faults.take(books, task.action, task.request_id)
-        yield from _before(fault)
+        yield from _before(fault, task, books)
         yield _pause_s(task, pace_ms)
         output = once.settle(books, call, lambda connection: function(books, connection, maker, task.input))
         yield from _after(fault, task, output)
@@ -118,7 +119,7 @@ def _effecting(task: Task, function: Effecting, pace_ms: int) -> Steps:
     return output
 
 
-def _before(fault: Fault | None) -> Iterator[float]:
+def _before(fault: Fault | None, task: Task, books: Books) -> Iterator[float]:
     """What a fault does ahead of the work."""
     if fault is None:
         return
@@ -126,11 +127,24 @@ def _before(fault: Fault | None) -> Iterator[float]:
         case "slow":
             yield float(fault.argument)
         case "fail":
+            yield from until_come(fault.awaited, task, books)
             raise fault.refusal()
         case "crash" | "cut" if fault.moment == "before":
             yield from _broken(fault)
         case _:
             pass
+
+
+def until_come(action: str | None, task: Task, books: Books) -> Iterator[float]:
+    """Waits for the effect of another action of the workflow, for as long as somebody waits for this call's answer.
+
+    The other action runs in another process; the books are all that both see, so they are looked at again and again.
+    """
+    while action is not None and not faults.has_come(books, task.workflow_id, action):
+        left_s = task.seconds_left()
+        if left_s is not None and left_s <= 0:
+            return
+        yield _LOOK_AGAIN_S
 
 
 def _after(fault: Fault | None, task: Task, output: dict[str, Any]) -> Iterator[float]:

@@ -5,6 +5,7 @@
 | `slow` | seconds (`2`) | waits before it does its work |
 | `late` | seconds (`2`) | does its work, then waits before it answers |
 | `fail` | a code (`SOLD_OUT`), or `CODE:retryable` | refuses before it does its work |
+| `fail` | `CODE:after:ACTION` | refuses once the same workflow's ACTION (`flights.ticket`) has had its effect |
 | `crash` | `before`, `after`, `before:exit`, `after:exit` | raises, or ends its process, before or after its work |
 | `cut` | `before`, `after`, with seconds if wanted (`after:30`) | hangs (a worker: never answers), then breaks |
 | `twice` | none | an SQS worker answers two times |
@@ -25,7 +26,10 @@ ALWAYS: Final = -1
 _ARGUMENTS: Final[dict[Mode, tuple[str, str]]] = {
     "slow": (r"\d+(\.\d+)?", "seconds, such as 2 or 0.5"),
     "late": (r"\d+(\.\d+)?", "seconds, such as 2 or 0.5"),
-    "fail": (r"[A-Z][A-Z0-9_]*(:retryable)?", "a code such as SOLD_OUT, or SOLD_OUT:retryable"),
+    "fail": (
+        r"[A-Z][A-Z0-9_]*(:retryable|:after:[a-z0-9_]+\.[a-z0-9_]+)?",
+        "a code such as SOLD_OUT, SOLD_OUT:retryable, or SOLD_OUT:after:flights.ticket",
+    ),
     "crash": (r"(before|after)(:exit)?", "before, after, before:exit or after:exit"),
     "cut": (r"(before|after)(:\d+(\.\d+)?)?", "before or after, with seconds if wanted: after:30"),
     "twice": (r"", "nothing"),
@@ -62,7 +66,13 @@ class Fault:
 
     def refusal(self) -> AgentError:
         """What an agent says that was told to `fail`."""
-        return AgentError(self.moment, "ordered to fail", retryable=bool(self.detail))
+        return AgentError(self.moment, "ordered to fail", retryable=self.detail == "retryable")
+
+    @property
+    def awaited(self) -> str | None:
+        """The action whose effect a `fail` waits for, if it waits for one."""
+        before, _, action = self.detail.partition(":")
+        return action if before == "after" and self.mode == "fail" else None
 
     @property
     def detail(self) -> str:
@@ -104,6 +114,13 @@ def ordered(books: Books) -> list[Fault]:
     with books.reading() as connection:
         rows = connection.execute("SELECT * FROM faults WHERE remaining != 0 ORDER BY number").fetchall()
     return [Fault(**dict(row)) for row in rows]
+
+
+def has_come(books: Books, workflow_id: str, action: str) -> bool:
+    """Whether an action of the workflow has had its effect: what a fault with `after` waits for."""
+    find = "SELECT 1 FROM effects WHERE workflow_id = ? AND action = ? LIMIT 1"
+    with books.reading() as connection:
+        return connection.execute(find, (workflow_id, action)).fetchone() is not None
 
 
 def take(books: Books, action: str, request_id: str) -> Fault | None:
