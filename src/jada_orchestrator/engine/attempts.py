@@ -119,7 +119,7 @@ def attempt_ended(workflow: Workflow, event: e.AttemptEnded, now: UtcMs, catalog
         return []
     result = _checked(workflow, task, event, catalogue)
     if event.purpose == "lookup":
-        return [lookup_ended(workflow, task, event.side, result, now)]
+        return _found_out(workflow, task, lookup_ended(workflow, task, event.side, result, now))
     match result:
         case e.Succeeded(output):
             return _succeeded(workflow, task, event, output)
@@ -199,6 +199,11 @@ def _succeeded(workflow: Workflow, task: Task, event: e.AttemptEnded, output: Js
         return [r.TaskCompensated(task.planned.id, "call", event.number)]
     succeeded = r.TaskSucceeded(task.planned.id, "call", event.number, output, event.usage)
     return [succeeded, *outgrown(workflow, task, output)]
+
+
+def _found_out(workflow: Workflow, task: Task, record: Record) -> list[Record]:
+    """What a lookup found to be done is as good as an answer: a renewal is compared with what was done before it."""
+    return [record, *outgrown(workflow, task, record.output)] if isinstance(record, r.TaskSucceeded) else [record]
 
 
 def _failed(workflow: Workflow, task: Task, side: Side, result: e.Failed, usage: Usage | None, now: UtcMs) -> Record:

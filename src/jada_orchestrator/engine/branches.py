@@ -102,9 +102,11 @@ def as_called_now(workflow: Workflow, planned: PlannedTask) -> PlannedTask | tup
     A revision may keep a call and give up its list, which is then never made anew; but what the list was made of may
     be, by a retry. An item of before would be one of something that was undone.
     """
+    if planned.index is None:
+        return planned
     followers = (workflow.tasks[name] for name in workflow.dependents.get(planned.id, ()))
     whole = next((task for task in followers if planned.id in (task.planned.calls or ())), None)
-    if planned.index is None or whole is None or not whole.retired:
+    if whole is None or not whole.retired:
         return planned
     assert workflow.request is not None, "a workflow with tasks has a request"
     items = resolve_list(whole.planned, outputs_for(workflow, whole.planned), workflow.request)

@@ -29,7 +29,7 @@ from jada_orchestrator.domain.workflow import (
     Workflow,
     call_ref,
 )
-from jada_orchestrator.engine.branches import delivers, lets_others_go, stand_in_for
+from jada_orchestrator.engine.branches import as_called_now, delivers, lets_others_go, stand_in_for
 from jada_orchestrator.engine.holds import expiry_of
 from jada_orchestrator.engine.house import is_house, open_approvals
 from jada_orchestrator.engine.money import committed_amount
@@ -52,6 +52,8 @@ def move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
     if side == "do" and (phase in FINAL_PHASES) is not (before in FINAL_PHASES):
         if phase in FINAL_PHASES:
             workflow.unfinished -= 1
+            if phase is not Phase.SUCCEEDED:
+                task.output = task.expires_at = None  # of what was given back, and not reserved anew
             if not task.released:
                 task.released = True
                 _release_dependents(workflow, task)
@@ -110,6 +112,8 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
         call.input = record.input
         if record.side == "do":
             task.amount = committed_amount(task, record.input)
+            if not isinstance(planned := as_called_now(workflow, task.planned), tuple):
+                task.planned = planned
     move(workflow, task, record.side, Phase.CALLING)
 
 
@@ -309,14 +313,12 @@ def refresh_started(workflow: Workflow, record: r.RefreshStarted, at: UtcMs) -> 
     task.released = False
     for dependent_id in workflow.dependents.get(record.task_id, ()):
         dependent = workflow.tasks[dependent_id]
-        if dependent.do.phase in _NOT_CALLED_YET and dependent.do.attempts == 0:
+        waits = dependent.do.phase is Phase.WAITING  # also one that was called before a retry
+        if waits or (dependent.do.phase is Phase.READY and dependent.do.attempts == 0):
             dependent.waits_for += 1
-            if dependent.do.phase is not Phase.WAITING:
+            if not waits:
                 move(workflow, dependent, "do", Phase.WAITING)
     move(workflow, task, "undo", Phase.READY)
-
-
-_NOT_CALLED_YET = frozenset({Phase.WAITING, Phase.READY})
 
 
 def _reserve_anew(workflow: Workflow, task: Task) -> None:

@@ -75,6 +75,8 @@ def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]
     renewed: Outputs = {task.planned.id: output}
     for name in workflow.dependents.get(task.planned.id, ()):
         user = workflow.tasks[name]
+        if user.retired or user.do.phase is Phase.FAILED:
+            continue  # of what was done with the old one, nothing is part of the booking
         if _is_otherwise_called(workflow, user, workflow.request, renewed) or (
             user.do.input is not None
             and task.planned.id in user.planned.takes

@@ -8,8 +8,9 @@ from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.domain.limits import HOLD_MARGIN_MS, HOLD_REFRESHES_MAX
 from jada_orchestrator.engine.holds import due_of, expiry_of
-from tests.unit.engine.driver import IMPOSSIBLE, LOST, START, Driver, begun
-from tests.unit.engine.plans import PRICE, booking
+from jada_orchestrator.testing.catalogues import Ref, proposal, task
+from tests.unit.engine.driver import BUSY, IMPOSSIBLE, LOST, SILENT, SOLD_OUT, START, Driver, begun, found
+from tests.unit.engine.plans import PRICE, booking, two_holds
 
 SOON_MS = 5_000
 
@@ -192,3 +193,92 @@ def test_the_first_reservation_to_run_out_is_what_a_task_is_due_by() -> None:
     assert task.terms.effect is Effect.COMMIT
     assert due_of(driver.workflow, task) == driver.task("hold").expires_at
     assert due_of(driver.workflow, driver.task("rooms")) is None
+
+
+def renewing(left_ms: int = SOON_MS) -> Driver:
+    """A driver whose hold ran out before its commit, was given back, and is just being made anew."""
+    driver = about_to_book(left_ms)
+    driver.now = UtcMs(driver.now + left_ms)
+    driver.grant("book")
+    driver.grant("hold", "undo")
+    driver.end("hold", e.Succeeded({}), "undo")
+    driver.grant("hold")
+    return driver
+
+
+def test_a_renewal_that_a_lookup_found_is_compared_like_one_that_was_answered() -> None:
+    """What was authorized for the old price is not used for another one, however the new price came to be known."""
+    driver = renewing()
+    driver.end("hold", LOST)
+    driver.tick()
+    driver.grant("hold")
+    driver.end("hold", found("succeeded", held(driver, "second", 60_000, amount="130.00").output))
+    driver.run()
+    assert driver.workflow.terminal == "compensated"
+    assert driver.workflow.failure is not None
+    assert driver.workflow.failure.code == "HOLD_CHANGED"
+
+
+def test_of_a_renewal_whose_fate_is_unknown_nothing_old_is_told() -> None:
+    """The old reservation was given back; who looks for what may stand must not be sent after that one."""
+    driver = begun(two_holds())
+    driver.mishap("hold_b", held(driver, "first", SOON_MS), *[LOST] * 200)
+    driver.mishap("hold_a", SILENT)
+    driver.run()
+    assert driver.workflow.terminal == "needs_attention"
+    standing = driver.workflow.outcomes[-1].content["error"]["standing"]
+    assert [(each["task_id"], each["output"]) for each in standing] == [("hold_b", None)]
+
+
+def test_what_was_called_before_a_retry_waits_for_all_that_it_comes_after() -> None:
+    """A renewal amid a retry lets nobody go who waits for something else as well."""
+    driver = begun(
+        proposal(
+            task("hold", "rooms.hold", offer_id="a"),
+            task("pay", "cards.capture", after=["hold"], authorization_id="x", amount=PRICE),
+            task("book", "rooms.book", hold_id=Ref("hold.hold_id"), authorization_id="x"),
+            task("built", "seats.book", after=["hold", "pay"], hold_id="h", authorization_id="x"),
+        )
+    )
+    driver.mishap("hold", held(driver, "first", 60_000))
+    driver.mishap("book", *[BUSY] * 3)
+    driver.mishap("built", *[LOST] * 200)
+    driver.mishap("undo hold", IMPOSSIBLE)
+    driver.run()
+    assert driver.workflow.terminal == "needs_attention"
+    assert (driver.task("hold").status, driver.task("pay").status) == ("succeeded", "compensated")
+    driver.control("retry")
+    driver.mishap("pay", SILENT)
+    driver.run(until="hold")
+    assert driver.task("pay").status == "running"
+    driver.end("hold", held(driver, "second", 600_000))
+    assert driver.task("built").status == "pending"
+    driver.run(until="built")
+    assert driver.task("pay").status == "succeeded"
+
+
+def test_what_a_revision_gave_up_says_nothing_of_a_renewal() -> None:
+    """What is undone in any case was done for the old price; the booking that is left was not."""
+    driver = begun(
+        proposal(
+            task("hold", "rooms.hold", offer_id="a"),
+            task("authorize", "cards.authorize", amount=Ref("hold.total")),
+            task("seat", "seats.hold", after=["authorize"], offer_id="b"),
+            task("book", "rooms.book", after=["seat"], hold_id=Ref("hold.hold_id"), authorization_id="x"),
+        )
+    )
+    driver.mishap("hold", held(driver, "first", SOON_MS), held(driver, "second", 600_000, amount="130.00"))
+    driver.mishap("seat", SOLD_OUT)
+    driver.run_until_quiet()
+    driver.propose(
+        proposal(
+            task("hold", "rooms.hold"),
+            task("other", "seats.hold", offer_id="c"),
+            task("book", "rooms.book", after=["other"], hold_id=Ref("hold.hold_id"), authorization_id="x"),
+        )
+    )
+    assert driver.task("authorize").retired
+    driver.now = UtcMs(driver.now + SOON_MS)
+    driver.run()
+    assert driver.workflow.terminal == "completed"
+    assert driver.task("hold").refreshes == 1

@@ -412,4 +412,5 @@ def test_a_call_that_outlived_its_list_is_made_again_of_what_is_there_then() -> 
     assert anew is not None
     assert booked is not None
     assert booked["hold_id"] == anew["hold_id"] != held["hold_id"]
+    assert driver.task("book[0]").planned.control["item"] == anew  # what people are shown
     assert driver.agents.books.doubled == []
