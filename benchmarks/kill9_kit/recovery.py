@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import jada_orchestrator
 from benchmarks.kill9_kit.daemon import Daemon
 from benchmarks.kill9_kit.mid_flight import book_once, catalogue_without_bounds, fill
 from benchmarks.kill9_kit.null_aws import NullAws
@@ -42,6 +44,8 @@ class Recovery:
 async def measure_recovery(recovery: Recovery, folder: Path, repeats: int, tell: Callable[[str], None]) -> None:
     """Fill a journal, and start the daemon on a copy of it so often; figures are added to `recovery` as they come."""
     workflows = recovery.workflows
+    # As pip does when it installs: an operator's daemon never compiles itself, a checkout may do so at every start.
+    compileall.compile_dir(Path(jada_orchestrator.__file__).parent, quiet=1)
     tell(f"{workflows:,} in flight: making the journal")
     pattern = await book_once(folder / "pattern")
     agents = catalogue_without_bounds(folder / "agents")

@@ -153,6 +153,9 @@ class _NotCalled(Call):
         msg = f"{name} of a call that nobody has wanted yet is to change: `Task.own_call` makes it the task's own"
         raise AttributeError(msg)
 
+    __hash__ = object.__hash__
+    """There is one, and it never changes: a default of fields may be it."""
+
     def __copy__(self) -> Call:
         return self
 
@@ -179,8 +182,8 @@ class Task:
     terms: Terms
     waits_for: int
     """Direct predecessors that are not final yet."""
-    do: Call = field(default_factory=lambda: NOT_CALLED)
-    undo: Call = field(default_factory=lambda: NOT_CALLED)
+    do: Call = NOT_CALLED
+    undo: Call = NOT_CALLED
     output: JsonObject | None = None
     released: bool = False
     """Its successors have been told that it is final; that happens once."""

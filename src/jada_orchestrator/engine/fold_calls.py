@@ -375,9 +375,9 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
     workflow.to_skip.clear()
     workflow.to_decide.clear()
     workflow.unfinished = 0
+    terms = plan.terms
     for planned in plan.everything:
-        task = kept.get(planned.id) or Task(planned, plan.terms_of(planned), 0)
-        workflow.tasks[planned.id] = task
+        workflow.tasks[planned.id] = kept.get(planned.id) or Task(planned, terms[planned.action], 0)
     for planned in plan.retired:
         task = workflow.tasks[planned.id]
         task.retired = True
@@ -386,7 +386,11 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
     for task in workflow.tasks.values():
         if task.undo.phase is not Phase.WAITING:
             move(workflow, task, "undo", task.undo.phase)
-        task.waits_for = sum(_holds_back(workflow, workflow.tasks[before]) for before in task.planned.after)
+        after = task.planned.after
+        if kept or plan.retired:
+            task.waits_for = sum(_holds_back(workflow, workflow.tasks[before]) for before in after)
+        else:
+            task.waits_for = len(after)  # as nothing has begun, all of them hold it back
         if task.do.phase not in FINAL_PHASES:
             workflow.unfinished += 1
             if task.do.phase is not Phase.WAITING:

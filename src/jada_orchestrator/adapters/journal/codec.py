@@ -16,13 +16,12 @@ from typing import Any, Final, TypeAlias, cast
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from jada_orchestrator.adapters.journal.plan_decoder import PlanDecoder
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.catalogue import Binding, Catalogue
+from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.foreseen import TaskForeseen
-from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
 from jada_orchestrator.domain.making import made_often
-from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import JournalCorruptError, JournalVersionError
 
@@ -101,56 +100,6 @@ class Encoded:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _PlanWithRawTerms:
-    """A plan as it is stored, its terms not yet read; the fields are those of `Plan`."""
-
-    tasks: tuple[PlannedTask, ...]
-    terms: msgspec.Raw
-    result: dict[str, Binding]
-    catalogue_version: CatalogueVersion
-    notes: tuple[str, ...] = ()
-    retired: tuple[PlannedTask, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _AdoptedWithRawTerms:
-    """`PlanAdopted`, likewise."""
-
-    revision: int
-    plan: _PlanWithRawTerms
-
-
-class _PlanDecoder:
-    """Reads `PlanAdopted`. Bookings of one kind carry the same terms, which are most of a plan: they are read once.
-
-    Plans share the terms that they have in common; nobody changes them.
-    """
-
-    def __init__(self) -> None:
-        self._decode = msgspec.json.Decoder(_AdoptedWithRawTerms).decode
-        self._decode_terms = msgspec.json.Decoder(dict[ActionName, Terms]).decode
-        self._known: dict[bytes, dict[ActionName, Terms]] = {}
-
-    def __call__(self, payload: bytes | str) -> r.PlanAdopted:
-        adopted = self._decode(payload)
-        plan = adopted.plan
-        raw = bytes(plan.terms)
-        terms = self._known.get(raw)
-        if terms is None:
-            terms = self._decode_terms(raw)
-            if len(self._known) >= _TERMS_KEPT:
-                self._known.clear()
-            self._known[raw] = terms
-        tasks, retired = tuple(map(shared, plan.tasks)), tuple(map(shared, plan.retired))
-        read = Plan(tasks, terms, plan.result, plan.catalogue_version, plan.notes, retired)
-        return r.PlanAdopted(adopted.revision, read)
-
-
-_TERMS_KEPT: Final = 256
-"""Kinds of bookings whose terms are kept; at 12 KB each, 3 MB."""
-
-
 class RecordCodec:
     """Encodes and decodes records; any thread may use it. Decoders are built once."""
 
@@ -164,7 +113,7 @@ class RecordCodec:
         self._upcasters = dict(upcasters)
         self._written_as = {cls: (kind, versions.get(kind, 1)) for kind, cls in kinds.items()}
         self._decoders = {
-            (kind, versions.get(kind, 1)): _PlanDecoder() if cls is r.PlanAdopted else msgspec.json.Decoder(cls).decode
+            (kind, versions.get(kind, 1)): PlanDecoder() if cls is r.PlanAdopted else msgspec.json.Decoder(cls).decode
             for kind, cls in kinds.items()
         }
         self._encode = msgspec.json.Encoder().encode
