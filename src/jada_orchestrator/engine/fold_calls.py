@@ -46,7 +46,10 @@ def move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
     ref = call_ref(task.planned.id, side)
     left, entered = _INDEX_OF.get(before), _INDEX_OF.get(phase)
     if left is not None and left is not entered:
-        left(workflow).pop(ref, None)
+        index = left(workflow)
+        index.pop(ref, None)
+        if not index:
+            index.clear()  # or it keeps the memory that it had at its fullest, for as long as the workflow waits
     if entered is not None:
         entered(workflow)[ref] = None
     if side == "do" and (phase in FINAL_PHASES) is not (before in FINAL_PHASES):

@@ -21,7 +21,7 @@ from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import FORESEEN_AGE_MAX_MS, FORESEEN_MAX, FORESEEN_TASK_CHARS_MAX
-from jada_orchestrator.domain.plan import Plan, PlannedTask
+from jada_orchestrator.domain.plan import Plan, PlannedTask, shared
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Workflow
 from jada_orchestrator.engine.asking import is_open
@@ -66,8 +66,13 @@ def adopted(workflow: Workflow, plan: Plan, now: UtcMs) -> r.PlanAdopted:
             kept[task.id] = foreseen
     if any(task.id in workflow.foreseen and task.id not in kept for task in plan.tasks):
         revision += 1
-    tasks = tuple(kept.get(task.id) or replace(task, revision=revision) for task in plan.tasks)
+    tasks = tuple(kept.get(task.id) or _of_revision(task, revision) for task in plan.tasks)
     return r.PlanAdopted(revision, replace(plan, tasks=tasks))
+
+
+def _of_revision(task: PlannedTask, revision: int) -> PlannedTask:
+    """Return a task as one of that revision: as it is where it is one, since plans of a kind share their tasks."""
+    return task if task.revision == revision else shared(replace(task, revision=revision))
 
 
 def _taken_over(
