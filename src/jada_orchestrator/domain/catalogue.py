@@ -133,6 +133,8 @@ class Action:
     """By input field: the only places that its value may come from, ``user``, ``const`` or ``agent.action.path``."""
     replan_on: tuple[str, ...] | None = None
     """Codes of failures that another plan could get round; None: `REPLAN_CODES`."""
+    codes: tuple[str, ...] | None = None
+    """Every code of its own with which it may fail (`domain.codes` has those of the house); None: it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

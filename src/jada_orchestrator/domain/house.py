@@ -51,6 +51,7 @@ def _action(
         timeout_ms=WAIT_MAX_MS,
         retry=RetryPolicy(1, 1, 1),
         sources=sources or {},
+        codes=(),
     )
 
 

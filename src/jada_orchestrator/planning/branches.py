@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from jada_orchestrator.domain.codes import can_fail_with
 from jada_orchestrator.planning.conditions import Demand, Demands, demands
 from jada_orchestrator.planning.effects import Step
 from jada_orchestrator.planning.findings import Findings, shown, suggestion
@@ -110,6 +111,11 @@ def _unfit(place: int, first: int, steps: Sequence[Step]) -> Iterable[str]:
     odd = [code for code in task.on_codes if not _CODE.match(code)]
     if odd:
         yield f"{', '.join(map(shown, odd))} is no error code: capital letters, digits and _"
+    action = steps[first].action
+    for code in task.on_codes if action is not None and action.codes is not None else ():
+        if code not in odd and not can_fail_with(code, action.codes):
+            near = suggestion(code, sorted(action.codes), all_of_them=True)
+            yield f"`{other.id}` ({action.name}) does not fail with {shown(code)}.{near}"
     if task.when or task.for_each:
         yield f"it is called whenever `{other.id}` would have been: it has no `when` and no `for_each` of its own"
     if other.for_each:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue, Compensation, Effect
+from jada_orchestrator.domain.codes import HOUSE_CODES, can_fail_with
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.ids import ActionName
 from jada_orchestrator.domain.money import Money
@@ -35,6 +36,7 @@ def faults_in_catalogue(catalogue: Catalogue) -> tuple[Fault, ...]:
 
 def _faults_of(action: Action, catalogue: Catalogue) -> Iterator[Fault]:
     yield from _undoing(action)
+    yield from _codes(action)
     if action.agent not in catalogue.agents:
         yield Fault("UNKNOWN_AGENT", action.name, f"there is no agent {action.agent}")
     broken = list(_broken_schemas(action))
@@ -61,6 +63,17 @@ def _undoing(action: Action) -> Iterator[Fault]:
         yield Fault("NO_COMPENSATION", action.name, message)
     elif action.compensate is not None and action.irreversible:
         yield Fault("CONTRADICTION", f"{action.name}/irreversible", "it has `compensate`, so it is not irreversible")
+
+
+def _codes(action: Action) -> Iterator[Fault]:
+    """Yield which codes `replan_on` waits for that the action never gives, where it says which it gives."""
+    for place, code in enumerate(action.replan_on or ()):
+        if not can_fail_with(code, action.codes):
+            near = suggestion(code, sorted({*(action.codes or ()), *HOUSE_CODES}))
+            message = (
+                f"{action.name} does not fail with {code}: it is neither in its `codes` nor one of the house.{near}"
+            )
+            yield Fault("UNKNOWN_CODE", f"{action.name}/replan_on/{place}", message)
 
 
 def _broken_schemas(action: Action) -> Iterator[Fault]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import ast
 from typing import Final
 
+import re
+
 from jada_orchestrator.adapters.host import catalogue_reading
-from tests.unit.docs.source_facts import DOCS, SOURCE, called, rows, texts
+from jada_orchestrator.adapters.host.catalogue_files import load_catalogue
+from jada_orchestrator.planning import faults_in_catalogue
+from tests.unit.docs.source_facts import DOCS, ROOT, SOURCE, called, rows, texts
 
 CATALOGUE: Final = DOCS / "catalogue.md"
 
@@ -42,3 +46,12 @@ def test_defaults_are_the_readers() -> None:
     retry = catalogue_reading._DEFAULT_RETRY  # noqa: SLF001 - the one place where the default stands
     assert f"attempts: {retry.attempts}, first: {retry.first_ms}ms, max: {retry.max_ms // 1_000}s" in text
     assert f"`{catalogue_reading._DEFAULT_TIMEOUT_MS // 1_000}s`" in text  # noqa: SLF001
+
+
+def test_what_a_reference_action_is_said_to_fail_with_is_declared() -> None:
+    """A code in a description, which the model reads, is among the action's `codes`, which are checked."""
+    actions = load_catalogue(ROOT / "config" / "agents", audit=faults_in_catalogue).actions.values()
+    told = {action.name: set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", action.description)) for action in actions}
+    undeclared = {action.name: told[action.name] - set(action.codes or ()) for action in actions}
+    assert sum(map(len, told.values())) > 10
+    assert not {name: codes for name, codes in undeclared.items() if codes}

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
+from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.ids import ActionName
 from jada_orchestrator.domain.limits import ERROR_CODES_MAX
-from jada_orchestrator.testing.catalogues import Ref, proposal, task
-from tests.unit.planning.test_wrong_proposals import HOLD, PAY, SEARCH, USD_10, codes, raw
+from jada_orchestrator.planning import Adopted, Faulted, compile_proposal
+from jada_orchestrator.testing.catalogues import Ref, proposal, request, task
+from tests.unit.planning.test_wrong_proposals import HOLD, PAY, SEARCH, TRAVEL, USD_10, codes, raw
 
 Row = tuple[str, Any, list[tuple[str, str]]]
 DEAR: Final = "to_number(find.offers[0].price.amount) > `100`"
@@ -284,3 +289,26 @@ def test_a_wrong_branch_has_exactly_these_faults(document: Any, expected: list[t
     """Every mistake is found, at its place, and no mistake is told that is not there."""
     found = codes(document)
     assert sorted(found) == sorted(expected)
+
+
+@pytest.mark.parametrize("named", ["SOLD_OUT", "HOLD_EXPIRED"])
+def test_a_stand_in_on_a_code_that_may_come_is_sound(named: str) -> None:
+    """A code of the action's own is as good as one that the house gives."""
+    text = json.dumps(proposal(SEARCH, HOLD, raw(OTHER, control=control(("instead_of", "hold"), ("on_code", named)))))
+    assert isinstance(compile_proposal(text, naming("SOLD_OUT"), request()), Adopted)
+
+
+def test_a_stand_in_on_a_code_that_never_comes_is_a_fault() -> None:
+    """Where the catalogue says with what an action fails, another code is named with those that there are."""
+    text = json.dumps(proposal(SEARCH, HOLD, OTHER))
+    compiled = compile_proposal(text, naming("GONE"), request())
+    assert isinstance(compiled, Faulted)
+    [fault] = compiled.faults
+    assert (fault.code, fault.where) == ("BAD_ALTERNATIVE", "tasks.other.instead_of")
+    assert fault.message == "`hold` (rooms.hold) does not fail with 'SOLD_OUT'. There is GONE."
+
+
+def naming(*named: str) -> Catalogue:
+    """The usual catalogue, in which holding a room fails with these codes."""
+    hold = TRAVEL.actions[ActionName("rooms.hold")]
+    return replace(TRAVEL, actions={**TRAVEL.actions, hold.name: replace(hold, codes=named)})

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from ruamel.yaml import YAML
 
+from jada_orchestrator.domain.codes import can_fail_with
 from jada_orchestrator.sandbox.agents import (
     cars,
     customers,
@@ -25,6 +27,7 @@ from jada_orchestrator.sandbox.agents import (
 from jada_orchestrator.sandbox.agents.desk import PACE_VARIABLE
 from jada_orchestrator.sandbox.inventory import PATH_VARIABLE, Books, close_books, open_books
 
+CATALOGUE = Path(__file__).parents[3] / "config" / "agents"
 AGENTS = {
     module.app.name: module.app
     for module in (
@@ -41,6 +44,12 @@ AGENTS = {
         validator,
     )
 }
+
+
+def _declared(agent: str, action: str) -> list[str] | None:
+    """The codes that the reference catalogue names for an action."""
+    declared: dict[str, dict[str, Any]] = YAML(typ="safe").load((CATALOGUE / f"{agent}.yaml").read_text())["actions"]
+    return declared[action].get("codes") if action in declared else None
 
 
 class Clock:
@@ -100,10 +109,16 @@ def shared(path: Path) -> Books:
 
 @pytest.fixture
 def call(path: Path) -> Call:
-    """The agents, reached as the orchestrator reaches them; each task is named after its action unless told."""
+    """The agents, reached as the orchestrator reaches them; each task is named after its action unless told.
+
+    Whatever an action fails with by itself, the catalogue has to say that it may.
+    """
 
     def reach(action: str, given: dict[str, Any], **fields: Any) -> dict[str, Any]:
-        reply: dict[str, Any] = AGENTS[action.partition(".")[0]].call(action, given, **{"task_id": action, **fields})
+        agent = action.partition(".")[0]
+        reply: dict[str, Any] = AGENTS[agent].call(action, given, **{"task_id": action, **fields})
+        if reply["status"] == "failed" and reply["error"]["message"] != "ordered to fail":
+            assert can_fail_with(reply["error"]["code"], _declared(agent, action)), reply["error"]
         return reply
 
     return reach

@@ -257,6 +257,7 @@ def _action(part: _Part, name: ActionName, agent: AgentName) -> Action:
         "timeout",
         "retry",
         "replan_on",
+        "codes",
     )
     lookup = part.text("lookup") if "lookup" in part.content else ""
     return Action(
@@ -275,6 +276,7 @@ def _action(part: _Part, name: ActionName, agent: AgentName) -> Action:
         amount=_binding(part, "amount") if "amount" in part.content else None,
         sources=_sources(part.part("sources")),
         replan_on=_codes(part, "replan_on"),
+        codes=_codes(part, "codes"),
     )
 
 

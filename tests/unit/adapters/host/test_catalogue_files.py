@@ -173,6 +173,10 @@ def test_the_version_is_the_contents(tmp_path: Path) -> None:
         ("    lookup: rooms.lookup\n", "    lookup: rooms.lookup\n    amount: {from: input.offer_id}\n", [("BAD_AMOUNT", 14)]),
         ("timeout: 20s", "replan_on: SOLD_OUT", [("BAD_TYPE", 14)]),
         ("timeout: 20s", "replan_on: [sold out]", [("BAD_TYPE", 14)]),
+        ("timeout: 20s", "codes: SOLD_OUT", [("BAD_TYPE", 14)]),
+        ("timeout: 20s", "codes: [SOLD_OUT, sold-out]", [("BAD_TYPE", 14)]),
+        ("timeout: 20s", "codes: [SOLD_OUT]\n    replan_on:\n      - SOLD_OUT\n      - SOLDOUT", [("UNKNOWN_CODE", 17)]),
+        ("timeout: 20s", "codes: []\n    replan_on: [HOLD_EXPIRED, FULL]", [("UNKNOWN_CODE", 15)]),
         ("offer_id: {type: string}", "offer_id: &loop {items: *loop}", [("BAD_SCHEMA", 10)]),
     ],
 )  # fmt: skip
@@ -194,6 +198,13 @@ def test_an_action_names_what_another_plan_gets_round(
     """Codes that the file names stand in the place of the usual ones, and an empty list is none at all."""
     (tmp_path / "rooms.yaml").write_text(GOOD.replace("    timeout: 20s\n", f"    timeout: 20s\n{line}", 1))
     assert loaded(tmp_path).actions[ActionName("rooms.hold")].replan_on == expected
+
+
+def test_an_action_that_does_not_name_its_codes_may_fail_with_any(tmp_path: Path) -> None:
+    """Without `codes` nothing can be said against a code; with them, those and the house's own are expected."""
+    for line in ("replan_on: [ANYTHING]", "codes: [FULL]\n    replan_on: [FULL, OVER_BUDGET]"):
+        (tmp_path / "rooms.yaml").write_text(GOOD.replace("timeout: 20s\n", f"timeout: 20s\n    {line}\n", 1))
+        assert loaded(tmp_path).actions[ActionName("rooms.hold")].replan_on
 
 
 def test_mistakes_of_all_files_are_told_at_once(tmp_path: Path) -> None:
