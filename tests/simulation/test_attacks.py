@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
+from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.workflow import Status
+from jada_orchestrator.ports.planner import PlannerQuestion
 from jada_orchestrator.testing.catalogues import travel_proposal
 from jada_orchestrator.testing.virtual_time import run_virtually
 from tests.simulation.attacks.agency import REQUEST, WORKFLOW, Agency
@@ -13,12 +17,20 @@ from tests.simulation.attacks.bounds import breaches
 from tests.simulation.attacks.table import ATTACKS
 
 
+def said(attack: Attack, question: PlannerQuestion) -> str | JsonObject:
+    """What the planner says to a question."""
+    if question.choice is not None:
+        says: str | JsonObject = {"index": 0} if attack.choice is None else attack.choice
+        return says
+    return attack.proposal if question.past is None or attack.revision is None else attack.revision
+
+
 def ended(attack: Attack) -> Agency:
     """What is there once the booking rests."""
 
     async def book() -> Agency:
         agency = Agency(
-            lambda question: attack.proposal if question.past is None or attack.revision is None else attack.revision,
+            partial(said, attack),
             bribes=attack.bribes,
             worker_bribes=attack.worker_bribes,
             request=attack.request,

@@ -89,6 +89,9 @@ CHOICE_WAIT_MAX_MS: Final = 60_000
 """How long a choice waits for the model: a short answer takes seconds, and then the first option is taken."""
 CHOICE_TEXT_CHARS_MAX: Final = 200
 """Of each text in an option that the model sees: a name or an address, no letter."""
+CHOICE_OPTION_CHARS_MAX: Final = 4_000
+"""Of a whole option that the model sees: three times the largest of the reference agents; twenty cost under half a
+question for a plan, however much an agent answers."""
 WAIT_MAX_MS: Final = 7 * 86_400_000
 """The longest wait of a plan: a booking that waits is held in memory, and prices do not stand for a week."""
 

@@ -112,9 +112,10 @@ def _unfit(place: int, first: int, steps: Sequence[Step]) -> Iterable[str]:
     if odd:
         yield f"{', '.join(map(shown, odd))} is no error code: capital letters, digits and _"
     action = steps[first].action
-    for code in task.on_codes if action is not None and action.codes is not None else ():
-        if code not in odd and not can_fail_with(code, action.codes):
-            near = suggestion(code, sorted(action.codes), all_of_them=True)
+    declared = None if action is None else action.codes
+    for code in task.on_codes:
+        if action is not None and code not in odd and not can_fail_with(code, declared):
+            near = suggestion(code, sorted(declared or ()), all_of_them=True)
             yield f"`{other.id}` ({action.name}) does not fail with {shown(code)}.{near}"
     if task.when or task.for_each:
         yield f"it is called whenever `{other.id}` would have been: it has no `when` and no `for_each` of its own"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Final
 
 from jada_orchestrator.domain.documents import Json
 from jada_orchestrator.domain.house import CHOOSE
-from jada_orchestrator.domain.limits import CHOICE_TEXT_CHARS_MAX
+from jada_orchestrator.domain.limits import CHOICE_OPTION_CHARS_MAX, CHOICE_TEXT_CHARS_MAX
 from jada_orchestrator.planning.effects import Step
 from jada_orchestrator.planning.inference import infer
 from jada_orchestrator.planning.proposal import read_json
@@ -16,6 +17,8 @@ from jada_orchestrator.planning.shapes import Made, Shape, item_of, of_schema, o
 
 _LEVELS_MAX: Final = 4
 _ITEMS_MAX: Final = 8
+_VALUE_CHARS: Final = 8
+"""What a value has beside its name and its text."""
 
 
 def is_choice(step: Step) -> bool:
@@ -41,19 +44,44 @@ def shape_of_choice(step: Step, shapes: Mapping[str, Shape]) -> Shape:
     )
 
 
-def shortened(value: Json, level: int = 0) -> Json:
-    """Return an option as the model sees it: all of its fields, with long texts and lists cut off."""
-    match value:
-        case str():
-            return value[:CHOICE_TEXT_CHARS_MAX]
-        case list():
-            return [shortened(item, level + 1) for item in value[:_ITEMS_MAX]] if level < _LEVELS_MAX else None
-        case dict():
-            if level >= _LEVELS_MAX:
+def shortened(value: Json) -> Json:
+    """Return an option as the model sees it: its fields in their order, with long texts and lists cut off.
+
+    What is beyond `CHOICE_OPTION_CHARS_MAX` is left out, so that no agent makes a question cost what it likes.
+    """
+    return _Short().of(value, 0)
+
+
+class _Short:
+    """Shortens one option; `left` is how many characters it may still have."""
+
+    def __init__(self) -> None:
+        self.left = CHOICE_OPTION_CHARS_MAX
+
+    def of(self, value: Json, level: int) -> Json:
+        match value:
+            case str():
+                return self._text(value)
+            case list() | dict() if level >= _LEVELS_MAX:
                 return None
-            return {name[:CHOICE_TEXT_CHARS_MAX]: shortened(item, level + 1) for name, item in value.items()}
-        case _:
-            return value
+            case list():
+                items = takewhile(lambda _: self._has_room(), value[:_ITEMS_MAX])
+                return [self.of(item, level + 1) for item in items]
+            case dict():
+                fields = takewhile(lambda _: self._has_room(), value.items())
+                return {self._text(name): self.of(item, level + 1) for name, item in fields}
+            case _:
+                return value
+
+    def _has_room(self) -> bool:
+        """Tell whether there is room for one more value, and take what it has beside texts: signs, or a number."""
+        self.left -= _VALUE_CHARS
+        return self.left > 0
+
+    def _text(self, text: str) -> str:
+        short = text[: max(0, min(CHOICE_TEXT_CHARS_MAX, self.left))]
+        self.left -= len(short)
+        return short
 
 
 def chosen_index(text: str, count: int) -> int | None:

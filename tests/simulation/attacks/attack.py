@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.testing.catalogues import travel_proposal
@@ -27,6 +27,8 @@ class Attack:
     """What the planner says, to whatever it is asked."""
     revision: str | JsonObject | None = None
     """What it says when it is asked for another plan; None: the same."""
+    choice: Any = None
+    """What it says when it is asked to choose; None: the first."""
     request: JsonObject = field(default_factory=lambda: REQUEST)
     bribes: Mapping[str, Bribe] = field(default_factory=dict)
     worker_bribes: Mapping[str, WorkerBribe] = field(default_factory=dict)

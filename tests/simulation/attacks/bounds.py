@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
+from jada_orchestrator.domain.house import CHOOSE
 from jada_orchestrator.domain.ids import ActionName
+from jada_orchestrator.domain.limits import CHOICE_OPTION_CHARS_MAX, CHOICES_MAX
 from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.planning import faults_in
 from tests.simulation.attacks.agency import WORKFLOW, Agency
@@ -32,6 +35,7 @@ def breaches(agency: Agency) -> list[str]:
         *_of_inputs(agency),
         *_of_money(agency),
         *_of_effects(agency),
+        *_of_choices(agency),
         *_of_the_planner(agency),
     ]
 
@@ -101,9 +105,25 @@ def _of_effects(agency: Agency) -> Iterator[str]:
             yield f"{name} was called without end"
 
 
+def _of_choices(agency: Agency) -> Iterator[str]:
+    """What was chosen stands in the list that was chosen from, at the place that is told."""
+    assert agency.workflow is not None
+    for name, task in agency.workflow.tasks.items():
+        if task.planned.action != CHOOSE or not isinstance(task.output, dict):
+            continue
+        options, index = (task.do.input or {}).get("options", ()), task.output["index"]
+        if options and (not 0 <= index < len(options) or task.output["option"] != options[index]):
+            yield f"{name} chose what is not at {index} of its list: {task.output}"
+
+
 def _of_the_planner(agency: Agency) -> Iterator[str]:
     """The planner is asked a bounded number of times, and sees no word of an agent."""
     if len(agency.planner.questions) > _QUESTIONS_MAX:
         yield f"the planner was asked {len(agency.planner.questions)} times"
-    if any(word in repr(each) for each in agency.planner.questions for word in (POISON, CODE)):
+    asked = [replace(question, choice=None) for question in agency.planner.questions]
+    if any(word in repr(each) for each in asked for word in (POISON, CODE)):
         yield "the planner saw the words of an agent"
+    for question in agency.planner.questions:
+        options = question.choice.options if question.choice is not None else ()
+        if len(options) > CHOICES_MAX or any(len(json.dumps(one)) > 1.5 * CHOICE_OPTION_CHARS_MAX for one in options):
+            yield "a choice was asked for without a bound on what it shows"

@@ -8,9 +8,10 @@ from typing import Final
 from tests.simulation.attacks.agents import AGENT_ATTACKS
 from tests.simulation.attacks.attack import Attack
 from tests.simulation.attacks.branching import BRANCH_ATTACKS
+from tests.simulation.attacks.choosing import CHOICE_ATTACKS
 from tests.simulation.attacks.planners import PLANNER_ATTACKS
 
-ATTACKS: Final[list[Attack]] = [*PLANNER_ATTACKS, *AGENT_ATTACKS, *BRANCH_ATTACKS]
+ATTACKS: Final[list[Attack]] = [*PLANNER_ATTACKS, *AGENT_ATTACKS, *BRANCH_ATTACKS, *CHOICE_ATTACKS]
 DOCUMENT: Final = Path(__file__).parents[3] / "docs" / "security.md"
 _BEGIN: Final = "<!-- attacks: begin -->\n"
 _END: Final = "<!-- attacks: end -->\n"

@@ -323,3 +323,14 @@ def test_one_option_needs_no_choice() -> None:
     assert driver.workflow.result is not None
     assert driver.workflow.result["by"] == "order"
     assert not any(isinstance(entry.record, r.ChoiceAnswered) for entry in driver.entries)
+
+
+def test_what_is_chosen_from_does_not_change_once_it_was_asked() -> None:
+    """Another answer of the search, between question and answer, is not heard: the place is in the list asked about."""
+    driver = asked_to_choose()
+    others = {"offers": [{"offer_id": f"forged-{n}", "price": OFFERS["offers"][0]["price"]} for n in range(3)]}
+    for number in (1, 2):
+        again = e.AttemptEnded(TaskId("rooms"), "do", "call", number, 1, e.Succeeded(others))
+        assert list(driver.feed(again)) == []
+    say(driver, '{"index": 2}')
+    assert driver.task("pick").output == {"index": 2, "option": OFFERS["offers"][2], "by": "model"}
