@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import hypothesis.strategies as st
@@ -17,8 +18,10 @@ from hypothesis import given, settings
 
 from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.plan import Plan, PlannedTask
+from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.planning import Adopted, Clarify, Compiled, Faulted, Refuse, compile_proposal
-from jada_orchestrator.testing.catalogues import request, travel_catalogue, travel_proposal
+from jada_orchestrator.testing.catalogues import Ref, proposal, request, travel_catalogue, travel_proposal
+from jada_orchestrator.testing.catalogues import task as proposed
 from jada_orchestrator.testing.simulated_planner import plan_for
 
 CATALOGUE: Final = travel_catalogue()
@@ -307,6 +310,57 @@ def test_a_changed_plan_with_branches_is_faulted_or_sound(kind: str, changes: li
     for change in changes:
         change(document)
     compiled(json.dumps(document))
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[tuple[str, BookingRequest]]:
+    """Proposals of one kind, some with faults, and requests for them: only constants and what was asked differ."""
+    after = draw(st.sampled_from([[], ["here"]]))
+    found: list[tuple[str, BookingRequest]] = []
+    for _ in range(draw(st.integers(2, 4))):
+        city, guests = st.sampled_from(["Lisbon", "Porto"]), st.sampled_from([2, 2, "x"])
+        amount = st.sampled_from(["30.00", "60.00", "-1.00"])
+        document = proposal(
+            proposed("here", "trips.search", city=draw(city)),
+            proposed("there", "trips.search", city=draw(city), after=after),
+            proposed("told", "trips.search", city=Ref("request.booking.city"), flexible=True),
+            proposed("hold", "rooms.hold", offer_id=Ref("here.offers[0].offer_id"), guests=draw(guests)),
+            proposed(
+                "pay",
+                "cards.capture",
+                after=["here", "there", "told", "hold"],
+                authorization_id="a-1",
+                amount={"amount": draw(amount), "currency": "USD"},
+            ),
+            result={"where": "request.booking.city"},
+        )
+        booking: dict[str, Any] = draw(st.sampled_from([{"city": "Lisbon"}, {"city": "Lisbon"}, {"city": 7}, {}]))
+        found.append(
+            (json.dumps(document), request(booking=booking, max_total=draw(st.sampled_from([None, "50 USD"]))))
+        )
+    return found
+
+
+@settings(max_examples=400)
+@given(alike())
+def test_a_plan_compiles_alike_whatever_was_compiled_before(asked: list[tuple[str, BookingRequest]]) -> None:
+    """What is remembered of plans of one kind changes nothing: neither a plan nor a fault, whatever the constants."""
+    remembering = replace(CATALOGUE)  # what is remembered of a catalogue is remembered of that very one
+    for text, booking in asked:
+        assert compile_proposal(text, remembering, booking) == compile_proposal(text, replace(CATALOGUE), booking)
+
+
+@settings(max_examples=200)
+@given(st.lists(mutations(), max_size=3))
+def test_a_changed_plan_compiles_alike_whatever_was_compiled_before(changes: list[Mutation]) -> None:
+    """So it is of any plan: nothing is remembered of it that holds for another one."""
+    remembering = replace(CATALOGUE)
+    for number in range(len(changes) + 1):
+        document = natural()
+        for change in changes[:number]:
+            change(document)
+        text = json.dumps(document)
+        assert compile_proposal(text, remembering, REQUEST) == compile_proposal(text, replace(CATALOGUE), REQUEST)
 
 
 @given(st.permutations(range(13)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from sys import intern
-from typing import Final, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
+from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Fault
-from jada_orchestrator.domain.house import HOUSE, HOUSE_ACTIONS, action_named
+from jada_orchestrator.domain.house import HOUSE_ACTIONS, action_named
 from jada_orchestrator.domain.ids import TASK_ID_PATTERN, ActionName, TaskId
 from jada_orchestrator.domain.limits import PLAN_DEPTH_MAX, PLAN_TASKS_MAX
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
@@ -18,6 +19,7 @@ from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.domain.revision import Past
 from jada_orchestrator.planning.arguments import Bound, Surroundings, bind, demand_readable, read_reference
 from jada_orchestrator.planning.branches import Branches, read_branches, with_their_options
+from jada_orchestrator.planning.catalogue_facts import facts_about
 from jada_orchestrator.planning.choosing import is_choice, shape_of_choice
 from jada_orchestrator.planning.conditions import exclusive
 from jada_orchestrator.planning.effects import Step, check_optional, check_order, check_undoing
@@ -25,6 +27,7 @@ from jada_orchestrator.planning.findings import Findings, shown, suggestion
 from jada_orchestrator.planning.gates import bind_condition, bind_list
 from jada_orchestrator.planning.graph import Graph, Node, build, cycles
 from jada_orchestrator.planning.inputs import request_document
+from jada_orchestrator.planning.kinds import Kind, key_of, kind_of
 from jada_orchestrator.planning.proposal import Proposal, ProposedTask, parse_proposal
 from jada_orchestrator.planning.provenance import Told
 from jada_orchestrator.planning.redundancy import check_duplicate_work, check_fan_out, without_idle_order
@@ -134,14 +137,68 @@ class _Asked:
     past: Past | None
 
 
-def _compile(proposal: Proposal, catalogue: Catalogue, asked: _Asked, faults: Iterable[Fault]) -> Adopted | Faulted:
+def _compile(proposal: Proposal, catalogue: Catalogue, asked: _Asked, faults: Sequence[Fault]) -> Adopted | Faulted:
+    """Compile a plan; of one whose kind is known, only what sets it apart from the others."""
+    facts = facts_about(catalogue)
+    key = None if asked.past is not None or faults or proposal.notes else key_of(proposal.tasks, asked.revision)
+    kind = facts.kinds.get(key) if key is not None else None
+    plan = _compile_alike(kind, proposal, catalogue, asked) if kind is not None else None
+    if plan is not None:
+        return Adopted(plan)
+    compiled, kind = _compile_whole(proposal, catalogue, asked, faults)
+    if kind is not None and key is not None:
+        facts.remember(key, kind)
+    return compiled
+
+
+def _compile_alike(kind: Kind, proposal: Proposal, catalogue: Catalogue, asked: _Asked) -> Plan | None:
+    """Return the plan of a known kind; None where there is anything to say about it, which the long way says."""
+    findings = Findings()
+    steps, bound = list(kind.steps), list(kind.bound)
+    document = request_document(asked.request)
+    shapes = {REQUEST_ROOT: of_value(document), **kind.around.shapes}
+    around = replace(kind.around, shapes=shapes, request=document, told=_told(steps, asked, document))
+    for place in kind.varying:
+        steps[place] = Step(proposal.tasks[place], kind.steps[place].action, kind.steps[place].where)
+        bound[place] = _bind(place, steps[place], around, findings)
+    check_spending(steps, bound, asked.request, None, findings)
+    check_duplicate_work(steps, bound, kind.graph, findings)
+    result = _result(proposal, around, findings)
+    # Whether a read repeats another one, so that their order means something, is seen by their arguments.
+    graph = without_idle_order(steps, bound, kind.graph, findings)
+    if findings.faults or findings.notes or graph is not kind.graph:
+        return None
+    planned = list(kind.tasks)
+    for place in kind.varying:
+        rank = kind.ranks[place]
+        planned[rank] = shared(_with_arguments(planned[rank], bound[place].bindings))
+    return Plan(tuple(planned), kind.terms, result, catalogue.version, kind.notes)
+
+
+def _with_arguments(known: PlannedTask, bindings: dict[str, Binding]) -> PlannedTask:
+    return PlannedTask(
+        known.id,
+        known.action,
+        bindings,
+        known.after,
+        known.needs,
+        known.optional,
+        known.revision,
+        reads=known.reads,
+    )
+
+
+def _compile_whole(
+    proposal: Proposal, catalogue: Catalogue, asked: _Asked, faults: Iterable[Fault]
+) -> tuple[Adopted | Faulted, Kind | None]:
+    """Compile a plan from its text alone; also return its kind, if that is worth keeping."""
     findings = Findings(faults)
     for sentence in proposal.notes:
         findings.note(sentence)
     revised = take_apart(proposal, asked.past, findings)
     if len(revised.kept) + len(revised.new) > PLAN_TASKS_MAX:
         message = f"a plan has at most {PLAN_TASKS_MAX} tasks, also together with what it keeps of the one before"
-        return Faulted((*findings.faults, Fault("TOO_MANY_TASKS", "tasks", message)))
+        return Faulted((*findings.faults, Fault("TOO_MANY_TASKS", "tasks", message))), None
     steps, every = _steps(steps_of(revised, catalogue), revised.new, catalogue, findings)
     places = {name: place for name, place in every.items() if name not in revised.without_output}
     branches = read_branches(steps, places, findings)
@@ -164,10 +221,13 @@ def _compile(proposal: Proposal, catalogue: Catalogue, asked: _Asked, faults: It
     check_repetition(steps, bound, asked.past, findings)
     result = _result(proposal, around, findings)
     if findings.faults:
-        return Faulted(tuple(findings.faults))
+        return Faulted(tuple(findings.faults)), None
     graph = without_idle_order(steps, bound, graph, findings)
+    is_plain = not findings.notes  # those of what other edges imply are the same in all of a kind
     planned = _planned(steps, bound, graph, asked.revision, [past.planned for past in revised.kept], findings)
-    return Adopted(_plan_of(planned, _terms(steps, catalogue), result, catalogue, asked.past, findings))
+    terms = facts_about(catalogue).terms_of([ActionName(step.task.action) for step in steps])
+    plan = _plan_of(planned, terms, result, catalogue, asked.past, findings)
+    return Adopted(plan), kind_of(plan, steps, bound, around, graph) if is_plain else None
 
 
 def _plan_of(
@@ -194,7 +254,7 @@ def _steps(
 
     Where an id occurs twice, its place is that of the first task.
     """
-    lookups = _known(catalogue).lookups
+    lookups = facts_about(catalogue).lookups
     seen = Counter(task.id for task in tasks)
     places = {step.task.id: place for place, step in enumerate(history)}
     steps = list(history)
@@ -248,15 +308,13 @@ def _surroundings(
     for name in choices * min(len(choices), 2):  # twice, since one may choose from what another chose
         shapes[name] = shape_of_choice(steps[places[name]], shapes)
     actions = {name: action.name for name, place in places.items() if (action := steps[place].action) is not None}
-    is_asked = any(step.action is not None and step.action.sources for step in steps)
-    told = Told([asked.request.text, *asked.answers], document) if is_asked else Told(())
     return Surroundings(
         shapes,
         places,
         document,
         actions,
         catalogue.version,
-        told,
+        _told(steps, asked, document),
         branches,
         ids=tuple(step.task.id for step in steps),
         branched=frozenset(
@@ -265,6 +323,12 @@ def _surroundings(
             if steps[place].task.for_each or place in branches.stand_ins or is_choice(steps[place])
         ),
     )
+
+
+def _told(steps: Sequence[Step], asked: _Asked, document: JsonObject) -> Told:
+    """Return what was told, where any action of the plan declares where its fields may come from."""
+    is_asked = any(step.action is not None and step.action.sources for step in steps)
+    return Told([asked.request.text, *asked.answers], document) if is_asked else Told(())
 
 
 def _shape_of(step: Step) -> Shape:
@@ -414,72 +478,3 @@ def _planned(
     if dropped:
         findings.note(f"Left out, because other edges imply it: {', '.join(dropped)}.")
     return tuple(tasks)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What follows from a catalogue alone, kept because bookings over it repeat the same actions for ever."""
-
-    catalogue: Catalogue
-    lookups: frozenset[ActionName]
-    """Actions that ask after lost calls."""
-    terms: dict[tuple[ActionName, ...], dict[ActionName, Terms]]
-    """By the actions of a plan. Plans of one kind share them; nobody changes them."""
-
-
-_CATALOGUES_KEPT: Final = 8
-_TERMS_KEPT: Final = 256
-_catalogues: dict[int, _Known] = {}
-"""By the identity of the catalogue, which is kept beside so that its identity is not used again."""
-
-
-def _known(catalogue: Catalogue) -> _Known:
-    known = _catalogues.get(id(catalogue))
-    if known is None:
-        while len(_catalogues) >= _CATALOGUES_KEPT:
-            _catalogues.pop(next(iter(_catalogues)), None)
-        lookups = frozenset(action.lookup for action in catalogue.actions.values() if action.lookup is not None)
-        known = _catalogues[id(catalogue)] = _Known(catalogue, lookups, {})
-    return known
-
-
-def _terms(steps: Sequence[Step], catalogue: Catalogue) -> dict[ActionName, Terms]:
-    """Return the terms of every action that the plan may call: its own, what undoes them, and their lookups."""
-    kept = _known(catalogue).terms
-    wanted = tuple(dict.fromkeys(ActionName(step.task.action) for step in steps))
-    terms = kept.get(wanted)
-    if terms is None:
-        if len(kept) >= _TERMS_KEPT:
-            kept.clear()
-        terms = kept[wanted] = _terms_of_all(wanted, catalogue)
-    return terms
-
-
-def _terms_of_all(wanted: Sequence[ActionName], catalogue: Catalogue) -> dict[ActionName, Terms]:
-    terms: dict[ActionName, Terms] = {}
-    actions = {**HOUSE_ACTIONS, **catalogue.actions}
-    undoing = [
-        action.compensate.action for action in (actions[name] for name in wanted) if action.compensate is not None
-    ]
-    for name in dict.fromkeys([*wanted, *undoing]):
-        for called in (name, actions[name].lookup):
-            if called is not None and called in actions:
-                terms[called] = _terms_of(actions[called], catalogue)
-    return terms
-
-
-def _terms_of(action: Action, catalogue: Catalogue) -> Terms:
-    return Terms(
-        action=action.name,
-        agent=action.agent,
-        via="house" if action.agent == HOUSE else catalogue.transport_of(action.name).kind,
-        effect=action.effect,
-        timeout_ms=action.timeout_ms,
-        retry=action.retry,
-        idempotent=action.idempotent,
-        irreversible=action.irreversible,
-        lookup=action.lookup,
-        compensate=action.compensate,
-        amount=action.amount,
-        replan_on=action.replan_on,
-    )
