@@ -124,6 +124,7 @@ class WaitingCalls:
         """Begin empty. `weights` by tenant, 1.0 where there is none; shared with whoever changes them."""
         self._weights = weights
         self._levels: dict[int, _Level] = {}
+        self._top = -1
         self._oldest: deque[Entry] = deque()
         self._numbers = 0
         self._since_aged = 0
@@ -136,12 +137,16 @@ class WaitingCalls:
     @property
     def top(self) -> int:
         """The highest level on which anything waits; something does."""
-        return max(self._levels)
+        return self._top
 
     def add(self, entry: Entry) -> None:
         """Have a call wait."""
         self._numbers += 1
-        self._levels.setdefault(entry.level, _Level()).add(entry, self._numbers)
+        level = self._levels.get(entry.level)
+        if level is None:
+            level = self._levels[entry.level] = _Level()
+            self._top = max(self._top, entry.level)
+        level.add(entry, self._numbers)
         self._oldest.append(entry)
         self._count += 1
 
@@ -152,6 +157,7 @@ class WaitingCalls:
         level.remove(entry)
         if not level.tenants:
             del self._levels[entry.level]
+            self._top = max(self._levels, default=-1)
         self._count -= 1
         while self._oldest and not self._oldest[0].is_waiting:
             self._oldest.popleft()

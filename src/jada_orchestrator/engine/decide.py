@@ -35,6 +35,13 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
     if workflow.quarantined is not None and not _is_heard_in_quarantine(event):
         return []
     match event:
+        # What comes most often stands first.
+        case e.SlotGranted():
+            return slot_granted(workflow, event, now, catalogue)
+        case e.AttemptEnded():
+            return attempt_ended(workflow, event, now, catalogue)
+        case e.ReplyArrived():
+            return reply_arrived(workflow, event, now, catalogue)
         case e.ControlArrived():
             return _controlled(workflow, event, now, catalogue)
         case e.TurnCame():
@@ -47,12 +54,6 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
             return planner_failed(workflow, event, now)
         case e.ChoiceEnded():
             return choice_ended(workflow, event)
-        case e.AttemptEnded():
-            return attempt_ended(workflow, event, now, catalogue)
-        case e.ReplyArrived():
-            return reply_arrived(workflow, event, now, catalogue)
-        case e.SlotGranted():
-            return slot_granted(workflow, event, now, catalogue)
         case e.TimerFired():
             return timer_fired(workflow, now)
         case e.Resumed():

@@ -48,11 +48,11 @@ def _waits_for_a_person(task: Task) -> bool:
 
 def begin_house_tasks(workflow: Workflow) -> list[Record]:
     """Return how the house's own tasks begin that are ready; each once."""
-    ready = [workflow.tasks[task_id] for task_id, side in workflow.grantable if side == "do"]
+    tasks = workflow.tasks
+    ready = [tasks[ref[0]] for ref in workflow.grantable if ref[1] == "do" and tasks[ref[0]].terms.via == "house"]
     records: list[Record] = []
     for task in ready:
-        if is_house(task):
-            records += _begin(workflow, task, tells=sum(isinstance(each, r.OutcomeDecided) for each in records))
+        records += _begin(workflow, task, tells=sum(isinstance(each, r.OutcomeDecided) for each in records))
     return records
 
 

@@ -36,7 +36,14 @@ ArgumentKind: TypeAlias = Literal["user", "const", "ref"]
 
 _OUTCOMES: Final = ("plan", "clarify", "refuse")
 _KINDS: Final = ("user", "const", "ref")
-_TASK: Final = ("id", "action", "after", "optional", "control", "args", "when", "for_each", "instead_of", "on_codes")
+_WHOLE: Final = dict.fromkeys(("outcome", "reason", "questions", "tasks", "result"))
+_TASK: Final = dict.fromkeys(
+    ("id", "action", "after", "optional", "control", "args", "when", "for_each", "instead_of", "on_codes")
+)
+_DECIDER: Final = dict.fromkeys(("kind", "value"))
+_ARGUMENT: Final = dict.fromkeys(("name", "kind", "value"))
+_LINE: Final = dict.fromkeys(("name", "value"))
+"""The keys of each object, in the order in which they are told of."""
 _DECIDERS: Final = ("when", "for_each", "instead_of", "on_code")
 _FENCE: Final = re.compile(r"\A```[A-Za-z]*\s*\n(.*?)\n?```\Z", re.DOTALL)
 _HALF_CHARACTER: Final = re.compile("[\ud800-\udfff]")
@@ -118,9 +125,12 @@ def read_json(text: str) -> Json:
             text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_int, object_pairs_hook=_object
         )
     except RecursionError as error:
-        raise ValueError(f"nested more than {CONSTANT_NESTING_MAX} levels deep") from error
+        raise ValueError(_TOO_DEEP) from error
     # Half a character is written as such or escaped; a text that has neither need not be searched value by value.
-    _demand_plain(value, look_into_texts="\\u" in text or not text.isascii())
+    if "\\u" in text or not text.isascii():
+        _demand_plain(value)
+    else:
+        _demand_shallow(value)
     return value
 
 
@@ -164,25 +174,37 @@ def _int(digits: str) -> int:
     return value
 
 
-def _demand_plain(value: Json, *, look_into_texts: bool) -> None:
-    """Refuse what Python's reader takes and others do not: halves of characters, and what is nested too deep.
+def _demand_shallow(value: Json) -> None:
+    """Refuse what is nested too deep for other readers; goes down from container to container, which are few."""
+    level = [value] if isinstance(value, _CONTAINERS) and value else []
+    for _ in range(CONSTANT_NESTING_MAX):
+        if not level:
+            return
+        level = [
+            part
+            for item in level
+            for part in (item.values() if isinstance(item, dict) else item)
+            if isinstance(part, _CONTAINERS) and part
+        ]
+    raise ValueError(_TOO_DEEP)
 
-    Goes down level by level, and without `look_into_texts` only from container to container, which are few.
-    """
+
+def _demand_plain(value: Json) -> None:
+    """Refuse also what Python's reader takes and others do not: halves of characters, in any text on any level."""
     level = [value]
     for _ in range(CONSTANT_NESTING_MAX):
         parts = [part for item in level if isinstance(item, list) for part in item]
-        parts += [part for item in level if isinstance(item, dict) for part in item.values()]
-        if look_into_texts:
-            parts += [name for item in level if isinstance(item, dict) for name in item]
-            if any(isinstance(item, str) and not item.isascii() and _HALF_CHARACTER.search(item) for item in level):
-                raise ValueError("a text holds half a character (a lone surrogate)")
-            level = parts
-        else:
-            level = [part for part in parts if isinstance(part, list | dict)]
+        parts += [part for item in level if isinstance(item, dict) for part in (*item, *item.values())]
+        if any(isinstance(item, str) and not item.isascii() and _HALF_CHARACTER.search(item) for item in level):
+            raise ValueError("a text holds half a character (a lone surrogate)")
+        level = parts
         if not parts:
             return
-    raise ValueError(f"nested more than {CONSTANT_NESTING_MAX} levels deep")
+    raise ValueError(_TOO_DEEP)
+
+
+_TOO_DEEP: Final = f"nested more than {CONSTANT_NESTING_MAX} levels deep"
+_CONTAINERS: Final = (list, dict)
 
 
 class _Reader:
@@ -193,7 +215,7 @@ class _Reader:
         self.notes: list[str] = []
 
     def proposal(self, document: JsonObject) -> Proposal:
-        self._only(document, "", ("outcome", "reason", "questions", "tasks", "result"))
+        self._only(document, "", _WHOLE)
         outcome = self._choice(document, "", "outcome", _OUTCOMES)
         tasks = self._each(document, "", "tasks", self._task)
         questions = self._each(document, "", "questions", self._question)
@@ -238,6 +260,8 @@ class _Reader:
     def _control(self, item: JsonObject, where: str) -> dict[str, list[str]]:
         """Return what decides on a task, by kind."""
         found: dict[str, list[str]] = {}
+        if item.get("control") == []:
+            return found
         for kind, value in self._each(item, where, "control", self._decider):
             found.setdefault(kind, []).append(value)
         return found
@@ -246,7 +270,7 @@ class _Reader:
         if not isinstance(item, dict):
             self._fault(where, f'an entry of `control` is {{"kind", "value"}}, not {_kind_of(item)}')
             return "", ""
-        self._only(item, where, ("kind", "value"))
+        self._only(item, where, _DECIDER)
         return self._choice(item, where, "kind", _DECIDERS), self._text(item, where, "value").strip()
 
     def _said(self, item: JsonObject, where: str, kind: str, control: dict[str, list[str]]) -> str:
@@ -271,7 +295,10 @@ class _Reader:
         if not isinstance(item, dict):
             self._fault(where, f'an argument is {{"name", "kind", "value"}}, not {_kind_of(item)}')
             return Argument("", "const", "")
-        self._only(item, where, ("name", "kind", "value"))
+        name, kind, value = item.get("name"), item.get("kind"), item.get("value")
+        if len(item) == len(_ARGUMENT) and kind in _KINDS and isinstance(name, str) and isinstance(value, str):
+            return Argument(name, kind, value)  # as nearly all are
+        self._only(item, where, _ARGUMENT)
         kind = self._choice(item, where, "kind", _KINDS)
         return Argument(self._text(item, where, "name"), kind, self._text(item, where, "value"))  # type: ignore[arg-type]
 
@@ -279,7 +306,7 @@ class _Reader:
         if not isinstance(item, dict):
             self._fault(where, f'a line of the result is {{"name", "value"}}, not {_kind_of(item)}')
             return ResultField("", "")
-        self._only(item, where, ("name", "value"))
+        self._only(item, where, _LINE)
         return ResultField(self._text(item, where, "name"), self._text(item, where, "value"))
 
     def _question(self, item: Json, where: str) -> str:
@@ -314,11 +341,16 @@ class _Reader:
             return []
         value = item[key]
         if isinstance(value, list):
-            return [read(part, f"{_join(where, key)}[{place}]") for place, part in enumerate(value)]
+            if not value:
+                return []
+            there = _join(where, key)
+            return [read(part, f"{there}[{place}]") for place, part in enumerate(value)]
         self._fault(_join(where, key), f"must be a list, not {_kind_of(value)}")
         return []
 
-    def _only(self, item: JsonObject, where: str, allowed: tuple[str, ...]) -> None:
+    def _only(self, item: JsonObject, where: str, allowed: dict[str, None]) -> None:
+        if item.keys() <= allowed.keys():
+            return
         for key in item:
             if key not in allowed:
                 self._fault(_join(where, key[:40]), f"is not part of a proposal; there is {', '.join(allowed)}")

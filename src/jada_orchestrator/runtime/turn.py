@@ -221,7 +221,8 @@ class Turns:
             await self._claim()
         items = self._inbox.take()
         turn = _Turn(self._world.clock.now())
-        turn.elsewhere |= await self._load(wanted_for(item.workflow_id, item.event) for item in items)
+        unknown = [item for item in items if item.workflow_id not in self._workflows]
+        turn.elsewhere |= await self._load(wanted_for(item.workflow_id, item.event) for item in unknown)
         for item in items:
             await self._decide_item(turn, item)
         await self._run_lanes(turn)
