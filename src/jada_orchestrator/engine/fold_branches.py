@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.ids import TaskId, call_id_of
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.plan import PlannedTask
@@ -84,33 +85,58 @@ def _behind(planned: PlannedTask, whole: TaskId, calls: tuple[TaskId, ...]) -> P
 # --- Going on from what failed ----------------------------------------------------------------------------------------
 
 
-def stays(workflow: Workflow, task: Task) -> bool:
-    """Tell whether a task is done, and is not done again when the workflow goes on from what failed.
+def staying(workflow: Workflow) -> frozenset[TaskId]:
+    """Return the tasks that are done, and are not done again when the workflow goes on from what failed.
 
-    So is one that failed where its stand-in is done, or may be: it would be done twice.
+    So is one that failed where its stand-in is done, or may be: it would be done twice. What only looked at something
+    that is done again looks again: a sum of reservations is the sum of those that there will be.
     """
+    known: dict[TaskId, bool] = {}
+    for task_id in workflow.tasks:  # what comes before is known before
+        _stays(workflow, task_id, known)
+    return frozenset(task_id for task_id, stays in known.items() if stays)
+
+
+def _stays(workflow: Workflow, task_id: TaskId, known: dict[TaskId, bool]) -> bool:
+    if task_id not in known:
+        known[task_id] = False
+        known[task_id] = _is_done(workflow, workflow.tasks[task_id], known)
+    return known[task_id]
+
+
+def _is_done(workflow: Workflow, task: Task, known: dict[TaskId, bool]) -> bool:
     if task.planned.for_each:
-        return task.do.phase is Phase.SUCCEEDED and all(
-            stays(workflow, workflow.tasks[call]) for call in task.planned.calls or ()
-        )
+        calls = task.planned.calls or ()
+        return task.do.phase is Phase.SUCCEEDED and all(_stays(workflow, call, known) for call in calls)
     if task.do.phase is Phase.SUCCEEDED:
+        if task.terms.effect is Effect.READ:
+            return all(_is_as_it_was(workflow, name, known) for name in task.planned.takes)
         return task.undo.phase is not Phase.SUCCEEDED
     other = replacement_of(workflow, task)
-    return other is not None and (other.do.maybe or stays(workflow, other))
+    return other is not None and (other.do.maybe or _stays(workflow, other.planned.id, known))
 
 
-def calls_to_forget(workflow: Workflow) -> frozenset[TaskId]:
+def _is_as_it_was(workflow: Workflow, task_id: TaskId, known: dict[TaskId, bool]) -> bool:
+    """Tell whether others will find of a task what they found: it stays, or it will be skipped as it was."""
+    task = workflow.tasks[task_id]
+    if task.do.phase is Phase.SKIPPED:
+        return all(_is_as_it_was(workflow, name, known) for name in task.planned.after)
+    return _stays(workflow, task_id, known)
+
+
+def calls_to_forget(workflow: Workflow, stay: frozenset[TaskId]) -> frozenset[TaskId]:
     """Return the calls whose list is made anew: of what makes it something is done again, and of them nothing is.
 
-    A list that a revision gave up is not made anew; of its calls the plan has those that the revision kept.
+    A list that a revision gave up is not made anew; of its calls the plan has those that the revision kept. `stay` are
+    the tasks that are not done again.
     """
     gone: set[TaskId] = set()
     for task in workflow.tasks.values():
         if task.retired:
             continue
         calls = [workflow.tasks[call] for call in task.planned.calls or ()]
-        anew = any(not stays(workflow, workflow.tasks[name]) for name in task.planned.needs)
-        if anew and not any(call.do.maybe or stays(workflow, call) for call in calls):
+        anew = not stay.issuperset(task.planned.needs)
+        if anew and not any(call.do.maybe or call.planned.id in stay for call in calls):
             gone.update(call.planned.id for call in calls)
     return frozenset(gone)
 

@@ -26,7 +26,7 @@ from jada_orchestrator.domain.workflow import (
     UndoQuestion,
     Workflow,
 )
-from jada_orchestrator.engine.fold_branches import calls_to_forget, stays, without_calls
+from jada_orchestrator.engine.fold_branches import calls_to_forget, staying, without_calls
 from jada_orchestrator.engine.fold_calls import lay_out, look_for_askers
 from jada_orchestrator.engine.fold_foreseen import drop_foreseen, head_start
 from jada_orchestrator.engine.outcomes import outcome_content
@@ -287,13 +287,13 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
         return
     kept: dict[TaskId, Task] = {}
     planned: list[PlannedTask] = []
-    forgotten = calls_to_forget(workflow)
-    staying = {task.planned.id for task in workflow.tasks.values() if stays(workflow, task)}
+    stay = staying(workflow)
+    forgotten = calls_to_forget(workflow, stay)
     for task in [task for task_id, task in workflow.tasks.items() if task_id not in forgotten]:
         task.planned = without_calls(task.planned, forgotten)
         if task.retired:
             kept[task.planned.id] = _given_up_still(task)
-        elif task.planned.id in staying:
+        elif task.planned.id in stay:
             task.stands, task.undo, task.undoing, task.kept = None, _waiting_again(task.undo), False, False
             task.refreshing = False  # what has run out is found to have when it is to be used
             kept[task.planned.id] = task

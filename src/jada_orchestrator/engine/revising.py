@@ -17,6 +17,7 @@ from jada_orchestrator.domain.documents import Json
 from jada_orchestrator.domain.events import Side
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.house import action_named
+from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.limits import REVISIONS_MAX
 from jada_orchestrator.domain.plan import Terms
 from jada_orchestrator.domain.records import Record
@@ -131,15 +132,31 @@ def past_of(workflow: Workflow, catalogue: Catalogue) -> Past | None:
     plan, request = adopted_plan(workflow), workflow.request
     assert request is not None, "a workflow with a plan has a request"
     told = told_in(request, [each.answer for each in workflow.planning.clarifications if each.answer is not None])
+    outdated = _outdated(workflow)
     tasks = (workflow.tasks[planned.id] for planned in plan.everything)
-    return Past(
-        tuple(_past(workflow, task, catalogue, told) for task in tasks), plan.terms, frozenset(workflow.breaking)
-    )
+    past = tuple(_past(workflow, task, catalogue, told, outdated) for task in tasks)
+    return Past(past, plan.terms, frozenset(workflow.breaking))
 
 
-def _past(workflow: Workflow, task: Task, catalogue: Catalogue, told: Told) -> PastTask:
+def _outdated(workflow: Workflow) -> frozenset[TaskId]:
+    """Return what was done with a reservation that ran out and could not be had again: it is to be done otherwise.
+
+    What cannot be undone is not among it.
+    """
+    found: set[TaskId] = set()
+    for planned in adopted_plan(workflow).tasks:  # what comes before comes first
+        task = workflow.tasks[planned.id]
+        if task.do.phase is not Phase.SUCCEEDED or (task.has_effect and task.terms.compensate is None):
+            continue
+        used = (workflow.tasks[name] for name in planned.takes + (planned.calls or ()))
+        if any(each.planned.id in found or (each.refreshes and each.do.phase is Phase.FAILED) for each in used):
+            found.add(planned.id)
+    return frozenset(found)
+
+
+def _past(workflow: Workflow, task: Task, catalogue: Catalogue, told: Told, outdated: frozenset[TaskId]) -> PastTask:
     action = action_named(catalogue, task.terms.action)
-    state = _state_of(task)
+    state = "given_up" if task.planned.id in outdated else _state_of(task)
     stands = state == "succeeded" and task.has_effect
     return PastTask(
         planned=task.planned,
@@ -147,7 +164,7 @@ def _past(workflow: Workflow, task: Task, catalogue: Catalogue, told: Told) -> P
         code=_code(task) if state == "failed" else "",
         facts=_facts(workflow, task, action) if action is not None and state == "succeeded" else None,
         told=told_arguments(task.planned, told),
-        amount=task.amount if state == "succeeded" else None,
+        amount=task.amount if task.do.phase is Phase.SUCCEEDED and not task.retired else None,
         is_bound=stands and task.terms.compensate is None,
     )
 

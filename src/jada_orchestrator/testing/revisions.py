@@ -28,7 +28,7 @@ _ANOTHER: Final[Mapping[str, str]] = {
 
 def revision_of(past: Past) -> JsonObject:
     """Return a proposal that gets round what failed, or a refusal where nothing can be done in another way."""
-    tasks = {str(task.planned.id): task for task in past.tasks if task.state != "given_up"}
+    tasks = _of_use(past)
     failed = sorted(past.failed)
     varied: set[str] = set()
     lost: set[str] = set()
@@ -38,6 +38,7 @@ def revision_of(past: Past) -> JsonObject:
             return proposal(outcome="refuse", reason="There is no other way.")
         varied |= found
         lost |= {name, *found}
+    lost |= {name for name, task in tasks.items() if task.state == "given_up"}
     gone = {name for name, task in tasks.items() if task.state in {"failed", "skipped", "unknown"}} - lost
     anew = _dependents(lost, gone, tasks)
     taken = {str(task.planned.id) for task in past.tasks}
@@ -48,6 +49,15 @@ def revision_of(past: Past) -> JsonObject:
         if name not in gone
     ]
     return proposal(*written)
+
+
+def _of_use(past: Past) -> dict[str, PastTask]:
+    """Return the tasks of the plan: of those given up, the ones without which others could not be called."""
+    wanted: set[str] = set()
+    for task in reversed(past.tasks):
+        if task.state != "given_up" or task.planned.id in wanted:
+            wanted |= {task.planned.id, *(task.planned.needs if task.state in {"not_started", "given_up"} else ())}
+    return {str(task.planned.id): task for task in past.tasks if task.planned.id in wanted}
 
 
 def _what_to_vary(name: str, tasks: Mapping[str, PastTask]) -> set[str]:

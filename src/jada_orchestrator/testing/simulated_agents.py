@@ -59,6 +59,8 @@ class Books:
     """Key and attempt of every call that was refused."""
     doubled: list[str] = field(default_factory=list)
     """Effects that should have been one; must stay empty."""
+    hollow: list[str] = field(default_factory=list)
+    """Things that were booked on a reservation which had been given back by then; must stay empty."""
     changed_inputs: list[str] = field(default_factory=list)
     """Keys that came with two inputs; must stay empty."""
     captured_most: dict[WorkflowId, Decimal] = field(default_factory=dict)
@@ -82,9 +84,14 @@ class SimulatedAgents:
         now: Callable[[], UtcMs],
         refuse: Callable[[AgentCall], None] | None = None,
         hold_ms: Callable[[], int] = lambda: _HOLD_MS,
+        price: Callable[[], JsonObject] = lambda: _PRICE,
     ) -> None:
-        """Begin with empty books; `hold_ms` is asked how long a reservation made now lasts."""
+        """Begin with empty books.
+
+        `hold_ms` is asked how long a reservation made now lasts, and `price` what it comes to.
+        """
         self._hold_ms = hold_ms
+        self._price = price
         self.books = Books()
         self._now = now
         self._refuse = refuse
@@ -161,7 +168,7 @@ class SimulatedAgents:
         outputs: dict[str, JsonObject] = {
             "hold": {
                 "hold_id": name,
-                "total": _PRICE,
+                "total": self._price(),
                 "expires_at": format_instant(UtcMs(self._now() + self._hold_ms())),
             },
             "book": {"booking_id": name, "total": _PRICE},
@@ -179,6 +186,9 @@ class SimulatedAgents:
             for other in self.books.standing(call.workflow_id)
             if (other.task_id, other.action) == (call.task_id, call.action)
         ]
+        held = self._by_thing.get(str(call.input.get("hold_id")))
+        if held is not None and held.undone:
+            self.books.hollow.append(f"{call.action} for {call.task_id} on {call.input['hold_id']} of {held.task_id}")
         effect = Effect(call.workflow_id, call.task_id, call.action, call.idempotency_key, output)
         books = self.books
         books.effects[call.idempotency_key] = effect

@@ -10,7 +10,10 @@ from jada_orchestrator.domain.records import PlanAdopted, RevisionAsked, Revisio
 from jada_orchestrator.domain.workflow import Phase, Task, Workflow
 from jada_orchestrator.engine import outstanding
 from jada_orchestrator.engine.audit import breaches
+from jada_orchestrator.engine.branches import outputs_for
+from jada_orchestrator.engine.house import is_house
 from jada_orchestrator.engine.keys import call_key
+from jada_orchestrator.planning import resolve_input
 from jada_orchestrator.testing.journal import MemoryStore
 from jada_orchestrator.testing.simulated_agents import Books
 from jada_orchestrator.testing.simulated_frontend import Frontends
@@ -23,6 +26,8 @@ def check_ends(
     """Compare every workflow with the books and with what its frontend was told; count the outcomes."""
     for what in books.doubled:
         witness.object(f"doubled: {what}")
+    for what in books.hollow:
+        witness.object(f"on what was given back: {what}")
     for what in books.changed_inputs:
         witness.object(f"two inputs under one key: {what}")
     for request_id in frontends.owed.texts:
@@ -72,6 +77,8 @@ def _broken(workflow: Workflow, ends: int, books: Books, frontends: Frontends) -
     yield from frontends.check_told(workflow, ends if workflow.request is not None else 1)
     yield from _standing(workflow, books)
     yield from _money(workflow.workflow_id, workflow, books)
+    if workflow.terminal == "completed":
+        yield from _as_it_is(workflow)
 
 
 def _standing(workflow: Workflow, books: Books) -> Iterator[str]:
@@ -105,3 +112,18 @@ def _money(workflow_id: WorkflowId, workflow: Workflow, books: Books) -> Iterato
     captured = books.captured(workflow_id)
     if bound is not None and max(captured, books.captured_most.get(workflow_id, captured)) > bound.amount:
         yield f"{captured} was captured, above {bound}"
+
+
+def _as_it_is(workflow: Workflow) -> Iterator[str]:
+    """What a booking consists of was done with what stands in the end, not with what was there once.
+
+    Nothing is said of what was done in an earlier effort, could not be undone then, and stays.
+    """
+    assert workflow.request is not None, "what is completed was requested"
+    for task in workflow.tasks.values():
+        if task.retired or is_house(task) or task.planned.for_each or task.do.phase is not Phase.SUCCEEDED:
+            continue
+        called_now = resolve_input(task.planned, outputs_for(workflow, task.planned), workflow.request)
+        is_earlier = task.undo.attempts > 0 or task.do.attempts_before > 0
+        if not is_earlier and called_now != task.do.input:
+            yield f"{task.planned.id} was called with {task.do.input}; now it would be with {called_now}"

@@ -37,6 +37,8 @@ class Odds:
     bad_output: float = 0.01
     short_hold: float = 0.15
     """A reservation runs out within seconds."""
+    price_changed: float = 0.04
+    """A reservation costs more than the one before it did."""
     lookup_pending: float = 0.05
     lookup_useless: float = 0.03
     # Agents that are workers on a queue.

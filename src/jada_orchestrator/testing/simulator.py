@@ -29,6 +29,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from jada_orchestrator.domain.catalogue import Catalogue, LambdaTransport, SqsTransport
+from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.limits import LOOKUP_SAFETY_MS
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.journal import JournalError
@@ -98,7 +99,7 @@ class _Simulation:
         self._clock = VirtualClock(loop)
         self._fate = fate = Fate(report.seed, report.odds, self._clock)
         self._catalogue = fate.dice("catalogue").choice(CATALOGUES)
-        self._agents = SimulatedAgents(self._clock.now, self._refuse, self._hold_ms)
+        self._agents = SimulatedAgents(self._clock.now, self._refuse, self._hold_ms, self._price)
         self._functions = SimulatedFunctions(self._agents, fate, self._dispatched)
         versions = {catalogue.version: catalogue for catalogue in CATALOGUES}
         self._witness = Witness(self._store, self._agents.books, versions, self._functions.executing, self._clock.now)
@@ -292,3 +293,6 @@ class _Simulation:
 
     def _hold_ms(self) -> int:
         return round(self._fate.between(500, 4_000, "holds")) if self._fate.strikes("short_hold") else _HOLD_MS
+
+    def _price(self) -> JsonObject:
+        return {"amount": "110.00" if self._fate.strikes("price_changed") else "100.00", "currency": "USD"}

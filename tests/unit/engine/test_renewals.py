@@ -9,8 +9,10 @@ from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.engine.claims import claimable
+from jada_orchestrator.engine.revising import past_of
 from jada_orchestrator.testing.catalogues import Ref, money, proposal, task
-from tests.unit.engine.driver import BUSY, DONE_BUT_LOST, LOST, SOLD_OUT, Driver, Mishap, begun, found
+from jada_orchestrator.testing.revisions import revision_of
+from tests.unit.engine.driver import BUSY, DONE_BUT_LOST, IMPOSSIBLE, LOST, SOLD_OUT, Driver, Mishap, begun, found
 
 RENEWAL = ("undo hold", "hold")
 """The calls of a renewal, in order."""
@@ -154,3 +156,75 @@ def test_what_runs_out_while_a_person_thinks_is_renewed_before_it_is_used() -> N
     assert driver.task("hold").refreshes == 1
     assert (driver.call("book").input or {})["hold_id"] != held
     assert driver.told() == ["awaiting_approval", "completed"]
+
+
+def summed() -> JsonObject:
+    """A room and a seat, whose sum is paid once."""
+    paid = Ref("authorize.authorization_id")
+    return proposal(
+        task("hold", "rooms.hold", offer_id="a"),
+        task("seat", "seats.hold", offer_id="b"),
+        task("quote", "quotes.add", totals=Ref("[hold.total, seat.total]")),
+        task("authorize", "cards.authorize", amount=Ref("quote.total")),
+        task("book", "rooms.book", hold_id=Ref("hold.hold_id"), authorization_id=paid),
+        task("book_seat", "seats.book", hold_id=Ref("seat.hold_id"), authorization_id=paid),
+        task("capture", "cards.capture", after=["book", "book_seat"], authorization_id=paid, amount=Ref("quote.total")),
+    )
+
+
+def test_what_is_reserved_at_another_price_by_a_retry_is_summed_and_paid_anew() -> None:
+    """A sum that was read of reservations that were undone says nothing of those that are made in their place."""
+    driver = begun(summed())
+    driver.mishap("book", IMPOSSIBLE)
+    driver.run()
+    assert driver.told() == ["compensated"]
+    driver.control("retry")
+    driver.run(until={"hold", "seat"})
+    answer = driver.agents.do(driver.call_of("hold"))
+    driver.end("hold", e.Succeeded({**answer, "total": {"amount": "130.00", "currency": "USD"}}))
+    driver.run()
+    assert driver.told() == ["compensated", "completed"]
+    assert (driver.call("capture").input or {})["amount"] == {"amount": "230.00", "currency": "USD"}
+
+
+def test_a_read_of_nothing_that_is_done_again_is_not_made_again() -> None:
+    """A retry costs no call that would find what was found."""
+    driver = begun(summed(), on_failure="ask")
+    driver.mishap("book", IMPOSSIBLE)
+    driver.run_until_quiet()
+    driver.control("deny")
+    driver.run()
+    driver.control("retry")
+    driver.run()
+    assert driver.told()[-1] == "completed"
+    assert driver.names("do").count("quote") == 1
+
+
+def test_what_was_done_with_a_reservation_that_cannot_be_had_again_is_no_part_of_a_revision() -> None:
+    """The sum and the payment of a seat that is gone are told as given up with it, and what they cost comes back."""
+    driver = begun(summed())
+    driver.run(until="authorize")
+    driver.end("authorize", e.Succeeded(driver.agents.do(driver.call_of("authorize"))))
+    expires_at = driver.task("seat").expires_at
+    assert expires_at is not None
+    driver.now = expires_at
+    driver.mishap("seat", SOLD_OUT)
+    driver.run_until_quiet()
+    assert driver.workflow.status is Status.PLANNING
+    past = past_of(driver.workflow, driver.catalogue)
+    assert past is not None
+    states = {str(each.planned.id): each.state for each in past.tasks}
+    assert (states["hold"], states["seat"]) == ("succeeded", "failed")
+    assert states["quote"] == states["authorize"] == "given_up"
+    driver.propose(revision_of(past))
+    assert driver.task("authorize").retired
+    driver.run()
+    assert driver.told() == ["completed"]
+    assert driver.standing() == [
+        "cards.authorize",
+        "cards.capture",
+        "rooms.book",
+        "rooms.hold",
+        "seats.book",
+        "seats.hold",
+    ]
