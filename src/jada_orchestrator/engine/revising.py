@@ -116,6 +116,36 @@ def undo_retired(workflow: Workflow) -> list[Record]:
     return undo_in_order(workflow, retired, undo)[0] if retired else []
 
 
+def outdated(workflow: Workflow) -> frozenset[TaskId]:
+    """Return what was done with a reservation that ran out and could not be had again: it is to be done otherwise.
+
+    What cannot be undone is not among it.
+    """
+    found: set[TaskId] = set()
+    for planned in adopted_plan(workflow).tasks:  # what comes before comes first
+        task = workflow.tasks[planned.id]
+        if task.do.phase is not Phase.SUCCEEDED or (task.has_effect and task.terms.compensate is None):
+            continue
+        used = (workflow.tasks[name] for name in planned.takes + (planned.calls or ()))
+        if any(each.planned.id in found or (each.refreshes and each.do.phase is Phase.FAILED) for each in used):
+            found.add(planned.id)
+    return frozenset(found)
+
+
+def left_over(workflow: Workflow) -> list[Task]:
+    """Return what is kept only because something came after it, and serves nothing: what it was done with is gone."""
+    if workflow.revision == 1:
+        return []  # nothing was renewed
+    gone = outdated(workflow)
+    used = {
+        name
+        for task in workflow.tasks.values()
+        if task.do.phase is Phase.SUCCEEDED and task.planned.id not in gone
+        for name in task.planned.takes
+    }
+    return [task for task in workflow.tasks.values() if task.planned.id in gone - used and task.has_effect]
+
+
 def failure_of(workflow: Workflow, why: Failure) -> Failure:
     """Return why a booking failed for which no revision came: the failure itself, and what became of the question."""
     given_up = workflow.revising.given_up if workflow.revising is not None else None
@@ -132,31 +162,15 @@ def past_of(workflow: Workflow, catalogue: Catalogue) -> Past | None:
     plan, request = adopted_plan(workflow), workflow.request
     assert request is not None, "a workflow with a plan has a request"
     told = told_in(request, [each.answer for each in workflow.planning.clarifications if each.answer is not None])
-    outdated = _outdated(workflow)
+    gone = outdated(workflow)
     tasks = (workflow.tasks[planned.id] for planned in plan.everything)
-    past = tuple(_past(workflow, task, catalogue, told, outdated) for task in tasks)
+    past = tuple(_past(workflow, task, catalogue, told, gone) for task in tasks)
     return Past(past, plan.terms, frozenset(workflow.breaking))
 
 
-def _outdated(workflow: Workflow) -> frozenset[TaskId]:
-    """Return what was done with a reservation that ran out and could not be had again: it is to be done otherwise.
-
-    What cannot be undone is not among it.
-    """
-    found: set[TaskId] = set()
-    for planned in adopted_plan(workflow).tasks:  # what comes before comes first
-        task = workflow.tasks[planned.id]
-        if task.do.phase is not Phase.SUCCEEDED or (task.has_effect and task.terms.compensate is None):
-            continue
-        used = (workflow.tasks[name] for name in planned.takes + (planned.calls or ()))
-        if any(each.planned.id in found or (each.refreshes and each.do.phase is Phase.FAILED) for each in used):
-            found.add(planned.id)
-    return frozenset(found)
-
-
-def _past(workflow: Workflow, task: Task, catalogue: Catalogue, told: Told, outdated: frozenset[TaskId]) -> PastTask:
+def _past(workflow: Workflow, task: Task, catalogue: Catalogue, told: Told, gone: frozenset[TaskId]) -> PastTask:
     action = action_named(catalogue, task.terms.action)
-    state = "given_up" if task.planned.id in outdated else _state_of(task)
+    state = "given_up" if task.planned.id in gone else _state_of(task)
     stands = state == "succeeded" and task.has_effect
     return PastTask(
         planned=task.planned,

@@ -18,7 +18,7 @@ from jada_orchestrator.engine.branches import decide_branch, output_of
 from jada_orchestrator.engine.ending import end, tell
 from jada_orchestrator.engine.house import begin_house_tasks
 from jada_orchestrator.engine.keys import adopted_plan
-from jada_orchestrator.engine.revising import failure_of, settle_revision, undo_retired
+from jada_orchestrator.engine.revising import failure_of, left_over, settle_revision, undo_retired
 from jada_orchestrator.engine.undoing import is_settled, undo, undo_in_order, wants_undo
 from jada_orchestrator.planning import resolve_result
 
@@ -72,6 +72,7 @@ def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
     strays = [
         task for task in workflow.tasks.values() if task.undoing or task.retired or task.do.phase is Phase.UNRESOLVED
     ]
+    strays += [task for task in left_over(workflow) if task not in strays]
     records = [undo(task) for task in strays if wants_undo(task) and not task.retired]
     if records or not all(is_settled(task) for task in strays):
         return records

@@ -203,6 +203,21 @@ def test_a_corrected_plan_still_takes_over_what_stayed() -> None:
     assert len(keys(driver, "rooms")) == 1
 
 
+@pytest.mark.parametrize("kind", ["wait", "bad_answer"])
+def test_an_answer_that_breaks_off_costs_no_read(kind: e.PlannerFailureKind) -> None:
+    """What was read of it before goes on meanwhile, and the answer to the same question takes it over."""
+    driver = arrived()
+    told(driver, ROOMS)
+    driver.grant_all()
+    driver.fail_planning(kind)
+    driver.run_until_quiet()
+    driver.tick()
+    driver.propose(PLAN)
+    driver.run()
+    assert driver.workflow.status is Status.COMPLETED
+    assert len(keys(driver, "rooms")) == 1
+
+
 def test_a_question_to_the_traveller_drops_everything() -> None:
     """Days may pass until the answer: nothing is read meanwhile, and the next plan's keys are new ones."""
     driver = arrived()

@@ -228,3 +228,38 @@ def test_what_was_done_with_a_reservation_that_cannot_be_had_again_is_no_part_of
         "seats.book",
         "seats.hold",
     ]
+
+
+def test_what_serves_nothing_any_more_is_given_back_though_something_came_after_it() -> None:
+    """What was authorized for a room that is gone is voided in the end, if a revision had to keep it."""
+    paid = Ref("authorize.authorization_id")
+    driver = begun(
+        proposal(
+            task("hold", "rooms.hold", offer_id="a"),
+            task("seat", "seats.hold", offer_id="b"),
+            task("authorize", "cards.authorize", amount=Ref("hold.total")),
+            task("book_seat", "seats.book", after=["authorize"], hold_id=Ref("seat.hold_id"), authorization_id="x"),
+            task("book", "rooms.book", after=["book_seat"], hold_id=Ref("hold.hold_id"), authorization_id=paid),
+        )
+    )
+    driver.run(until="book_seat")
+    expires_at = driver.task("hold").expires_at
+    assert expires_at is not None
+    driver.end("book_seat", e.Succeeded(driver.agents.do(driver.call_of("book_seat"))))
+    driver.now = expires_at
+    driver.mishap("hold", SOLD_OUT)
+    driver.run_until_quiet()
+    paid = Ref("pay.authorization_id")
+    driver.propose(
+        proposal(
+            task("book_seat", "seats.book"),
+            task("room", "rooms.hold", offer_id="c"),
+            task("pay", "cards.authorize", amount=Ref("room.total")),
+            task("book_room", "rooms.book", after=["book_seat"], hold_id=Ref("room.hold_id"), authorization_id=paid),
+        )
+    )
+    assert not driver.task("authorize").retired
+    driver.run()
+    assert driver.told() == ["completed"]
+    assert driver.task("authorize").status == "compensated"
+    assert driver.standing() == ["cards.authorize", "rooms.book", "rooms.hold", "seats.book", "seats.hold"]

@@ -124,6 +124,23 @@ def test_what_has_no_lookup_is_repeated_under_its_key_so_as_to_undo_it() -> None
     assert driver.standing() == []
 
 
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize("mishap", [BUSY, DONE_BUT_LOST])
+def test_killed_amid_an_undoing_everything_is_undone(steps: int, mishap: Mishap) -> None:
+    """What our own end cut off of an undo is found out, or made again under its key; nothing is left of the booking."""
+    driver = failing(two_holds(), "capture")
+    driver.mishap("undo book_a", mishap)
+    driver.run(until="undo book_a")
+    for _ in range(steps):
+        driver.advance()
+    driver.resume()
+    driver.run()
+    assert driver.told() == ["compensated"]
+    assert driver.standing() == []
+    assert len({call.idempotency_key for call in driver.calls if call.action == "rooms.cancel"}) == 1
+    assert driver.agents.books.changed_inputs == []
+
+
 def test_lookups_for_undoing_have_keys_of_their_own() -> None:
     """A lookup of the first effort is never asked again under its key: its agent may remember the old answer."""
     driver = begun(one("tickets.print", booking_id="b"))
