@@ -132,6 +132,19 @@ def shared(task: PlannedTask) -> PlannedTask:
     return known
 
 
+def shared_result(result: dict[str, Binding]) -> dict[str, Binding]:
+    """Return a plan's result that is equal, likewise. It holds references only; nobody changes it."""
+    key = tuple((name, binding.expression) for name, binding in result.items())
+    if any(not expression for _, expression in key):
+        return result
+    if len(_RESULTS) >= _RESULTS_MAX and key not in _RESULTS:
+        _RESULTS.clear()
+    return _RESULTS.setdefault(key, result)
+
+
+_RESULTS_MAX: Final = 1_024
+"""Half a kilobyte each."""
+_RESULTS: Final[dict[tuple[tuple[str, str], ...], dict[str, Binding]]] = {}
 _SHARED_MAX: Final = 4_096
 """Half a kilobyte each."""
 _SHARED: Final[dict[tuple[object, ...], PlannedTask]] = {}

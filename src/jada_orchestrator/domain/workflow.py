@@ -22,7 +22,7 @@ from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
 from jada_orchestrator.domain.records import OutcomeType, TerminalStatus
-from jada_orchestrator.domain.request import BookingRequest, Message
+from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.domain.usage import Usage
 
 
@@ -386,7 +386,6 @@ class Workflow:
     request: BookingRequest | None = None
     """None before the first record, and for a rejected message."""
     digest: str = ""
-    message: Message | None = None
     model: str = ""
     """The model that is asked now."""
     models: tuple[str, ...] = ()

@@ -38,7 +38,6 @@ def accepted(workflow: Workflow, record: r.WorkflowAccepted, at: UtcMs) -> None:
     """Fold `WorkflowAccepted`."""
     workflow.request = record.request
     workflow.digest = record.digest
-    workflow.message = record.message
     workflow.model = record.model
     workflow.models = record.models
     workflow.catalogue_version = record.catalogue_version
@@ -52,7 +51,6 @@ def rejected(workflow: Workflow, record: r.WorkflowRejected, at: UtcMs) -> None:
     workflow.rejected_tenant = record.tenant
     workflow.rejected_reply_to = record.reply_to
     workflow.rejected_faults = record.faults
-    workflow.message = record.message
     workflow.created_at = workflow.finished_at = at
     workflow.failure = Failure(record.code, "; ".join(str(fault) for fault in record.faults) or record.code)
     workflow.status = Status.REJECTED

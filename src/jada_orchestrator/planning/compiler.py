@@ -14,7 +14,7 @@ from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.house import HOUSE_ACTIONS, action_named
 from jada_orchestrator.domain.ids import TASK_ID_PATTERN, ActionName, TaskId
 from jada_orchestrator.domain.limits import PLAN_DEPTH_MAX, PLAN_TASKS_MAX
-from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
+from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared, shared_result
 from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.domain.revision import Past
 from jada_orchestrator.planning.arguments import Bound, Surroundings, bind, demand_readable, read_reference
@@ -437,7 +437,7 @@ def _result(proposal: Proposal, around: Surroundings, findings: Findings) -> dic
             demand_readable(expression, free, around)
         except ReferenceFault as error:
             findings.add("BAD_RESULT", where, str(error))
-    return result
+    return shared_result(result)
 
 
 def _planned(

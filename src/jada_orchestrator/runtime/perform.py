@@ -36,6 +36,7 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX
+from jada_orchestrator.domain.records import WorkflowAccepted, WorkflowRejected
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import PendingOutcome, Workflow
@@ -139,9 +140,8 @@ class Performer:
                 pending = next(o for o in workflow.outcomes if o.outcome_id == command.outcome_id)
                 work = self._publish(command, workflow, pending)
             case SendToDeadLetter():
-                assert workflow.message is not None, "a dead letter has a message"
                 failure = workflow.dead_letter_failure or Failure("UNKNOWN", "no reason was kept")
-                work = self._send_to_dead_letter(command, workflow.message, failure)
+                work = self._send_to_dead_letter(command, failure)
             case WaitUntil():
                 msg = "waits are the timers' business"
                 raise AssertionError(msg)
@@ -261,11 +261,20 @@ class Performer:
         )
         self._report(command.workflow_id, OutcomePublished(command.outcome_id))
 
-    async def _send_to_dead_letter(self, command: SendToDeadLetter, message: Message, failure: Failure) -> None:
-        await self._until_taken(
-            command.workflow_id, "dead letter", lambda: self._world.outcomes.dead_letter(message, failure)
-        )
+    async def _send_to_dead_letter(self, command: SendToDeadLetter, failure: Failure) -> None:
+        async def send() -> None:
+            message = await self._message_of(command.workflow_id)
+            await self._world.outcomes.dead_letter(message, failure)
+
+        await self._until_taken(command.workflow_id, "dead letter", send)
         self._report(command.workflow_id, DeadLettered())
+
+    async def _message_of(self, workflow_id: WorkflowId) -> Message:
+        """Return the message that a workflow began with: it is seldom wanted, and so kept by the store alone."""
+        stored = (await self._world.journal.load([workflow_id]))[workflow_id]
+        first = stored.entries[0].record
+        assert isinstance(first, WorkflowAccepted | WorkflowRejected), "every workflow begins with its message"
+        return first.message
 
     async def _until_taken(self, workflow_id: WorkflowId, what: str, send: Callable[[], Awaitable[None]]) -> None:
         """Send until the queue has it; only the end of the process, or of the need, stops this."""

@@ -13,7 +13,7 @@ import msgspec
 
 from jada_orchestrator.domain.catalogue import Binding
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
-from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared
+from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms, shared, shared_result
 from jada_orchestrator.domain.planning_records import PlanAdopted
 
 
@@ -52,7 +52,8 @@ class PlanDecoder:
         adopted = self._decode(payload)
         raw = adopted.plan
         tasks, retired = tuple(map(self._task, raw.tasks)), tuple(map(self._task, raw.retired))
-        plan = Plan(tasks, self._terms_of(raw.terms), raw.result, raw.catalogue_version, raw.notes, retired)
+        terms, result = self._terms_of(raw.terms), shared_result(raw.result)
+        plan = Plan(tasks, terms, result, raw.catalogue_version, raw.notes, retired)
         return PlanAdopted(adopted.revision, plan)
 
     def _terms_of(self, raw: msgspec.Raw) -> dict[ActionName, Terms]:
