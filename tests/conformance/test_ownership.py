@@ -256,6 +256,42 @@ async def test_who_leaves_hands_over_at_once(pair: Pair) -> None:
     await two[0].append([appended("wf-a", 2)])
 
 
+async def test_what_is_given_up_is_claimed_while_the_giver_goes_on(pair: Pair) -> None:
+    """Workflows that a live instance gives up are claimed at once, lanes whole, and written to by both sides since.
+
+    What the giver wrote before does not stand in the way when it takes up the finished workflow again.
+    """
+    one, two = pair
+    await begin(one, "wf-a", "wf-b")
+    await begin(one, "wf-c", "wf-d", key="customer:1")
+    woken = asyncio.create_task(two[1].woken())
+    await one[1].release([WorkflowId("wf-a"), WorkflowId("wf-c"), WorkflowId("wf-d")])
+    await one[1].release([WorkflowId("wf-a")])
+    async with asyncio.timeout(5):
+        await woken
+    assert (await one[1].take([about("wf-a")])).elsewhere == {WorkflowId("wf-a")}
+    assert await claimed(two) == ["wf-a", "wf-c", "wf-d"]
+    assert not (await two[1].renew()).unclaimed
+    with pytest.raises(JournalSupersededError):
+        await one[0].append([appended("wf-a", 2)])
+    await one[0].append([appended("wf-b", 2)])
+    assert (await one[1].take([request("wf-e", "customer:1")])).elsewhere == {WorkflowId("wf-e")}
+    await two[0].append([appended("wf-a", 2, done=True)])
+    assert len((await one[1].take([about("wf-a")])).stored[WorkflowId("wf-a")].entries) == 2
+    await one[0].append([appended("wf-a", 3)])
+
+
+async def test_an_ended_instance_gives_nothing_up(place: Place, pair: Pair) -> None:
+    """Who has been ended is told so, and moves nothing."""
+    one, two = pair
+    await begin(one, "wf-a")
+    place.expire(place.number_of(one[0]))
+    assert await claimed(two) == ["wf-a"]
+    with pytest.raises(JournalSupersededError):
+        await one[1].release([WorkflowId("wf-a")])
+    await two[0].append([appended("wf-a", 2)])
+
+
 async def test_a_lane_is_one_instances(pair: Pair) -> None:
     """While a lane is one's, newcomers to it are that instance's, wherever they arrive; other lanes are free."""
     one, two = pair

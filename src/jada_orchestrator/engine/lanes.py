@@ -26,6 +26,13 @@ class Lanes:
         """Put a workflow that is under way at the head of its lane: an older one that waits again waits behind it."""
         self._queues[ordering_key] = {workflow_id: None, **self._queues.get(ordering_key, {})}
 
+    def forget(self, ordering_key: str | None, workflow_id: WorkflowId) -> None:
+        """Take a workflow out of its lane, if it is in one, and let nobody go for it: the lane goes on elsewhere."""
+        lane = self._queues.get(ordering_key or "", {})
+        lane.pop(workflow_id, None)
+        if ordering_key is not None and not lane:
+            self._queues.pop(ordering_key, None)
+
     def leave(self, ordering_key: str, workflow_id: WorkflowId) -> WorkflowId | None:
         """Take a workflow out; return the one whose turn has come by that, if any."""
         lane = self._queues.get(ordering_key)

@@ -119,6 +119,13 @@ class Ownership(Protocol):
         After a call that failed, the answer may name workflows that are ours already.
         """
 
+    async def release(self, workflows: Sequence[WorkflowId]) -> None:
+        """Give up workflows at once, with the lanes of their keys, while this instance goes on with the rest.
+
+        Of a lane all unfinished workflows have to be named, or none. Guarantees: when it returns, they may be claimed,
+        and the others have been told so. May be repeated after a call that failed.
+        """
+
     async def share_spending(self, day: int, spent: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
         """Tell what this instance has spent on a day, in US dollars by tenant, and return what all others have.
 

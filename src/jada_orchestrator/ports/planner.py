@@ -146,6 +146,9 @@ class PlanningGate(Protocol):
     def waiting(self) -> int:
         """Questions that are in flight as far as the runtime knows, and wait for their turn in truth."""
 
+    def waiting_for(self) -> frozenset[WorkflowId]:
+        """Return the workflows whose questions those are."""
+
 
 class AlwaysOpen:
     """The gate of a planner that nobody governs: tests and simulations."""
@@ -155,3 +158,7 @@ class AlwaysOpen:
     def stopped(self) -> str | None:
         """Return None: plans can always be made."""
         return None
+
+    def waiting_for(self) -> frozenset[WorkflowId]:
+        """Return nothing: no question waits."""
+        return frozenset()

@@ -16,6 +16,7 @@ from jada_orchestrator.capacity.budgets import BudgetLimits, Budgets, Busy, Near
 from jada_orchestrator.capacity.governor import Change, Governor, Ticket, Wait
 from jada_orchestrator.capacity.pacing import Load
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.ports.host import Clock
@@ -125,6 +126,10 @@ class GovernedPlanner:
     def waiting(self) -> int:
         """Questions that wait for leave."""
         return len(self._waiting)
+
+    def waiting_for(self) -> frozenset[WorkflowId]:
+        """Return whose questions wait for leave."""
+        return frozenset(waiting.question.workflow_id for waiting in self._waiting.values())
 
     # --- Planner --------------------------------------------------------------------------------------------------
 

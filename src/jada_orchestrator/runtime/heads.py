@@ -20,6 +20,10 @@ class Heads:
         """Return the head of a workflow, the very one that was committed last where it is still true."""
         return head_of(workflow, self._committed.get(workflow.workflow_id))
 
+    def forget(self, workflow_id: WorkflowId) -> None:
+        """Know nothing more of a workflow that goes on elsewhere."""
+        self._committed.pop(workflow_id, None)
+
     def committed(self, batch: Iterable[Append]) -> None:
         """Remember what is durable now, of workflows that are not done."""
         for append in batch:

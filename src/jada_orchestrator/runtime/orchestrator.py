@@ -192,6 +192,7 @@ class Orchestrator:
         """Stop receiving requests, let what is in flight end within the bound, and leave the rest to the next start."""
         self._phase = Phase.DRAINING
         self._turns.draining = True
+        self._inbox.wake()  # for a turn that gives up what nothing is in flight of
         self._world.watcher.stopping()
         self._world.log.emit("info", "daemon.draining", "Nothing more is accepted; waiting for what is in flight")
         await _end(self._receivers)

@@ -86,6 +86,16 @@ class Keeper:
                 return
             room -= len(claimed)
 
+    @property
+    def may_release(self) -> bool:
+        """Whether there are others that could take up what this process gives up."""
+        return self._ownership is not None
+
+    async def release(self, workflows: Sequence[WorkflowId]) -> None:
+        """Give workflows up at once; see `Ownership.release`. Raises: JournalError."""
+        if self._ownership is not None:
+            await self._ownership.release(workflows)
+
     async def _hold(self, ownership: Ownership) -> None:
         """Renew the lease, a few times in its length, for ever."""
         while True:

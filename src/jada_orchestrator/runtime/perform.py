@@ -84,6 +84,18 @@ class Performer:
         running = (task for tasks in self._in_flight.values() for task in tasks.values())
         return sum(task is not None and not task.done() for task in running)
 
+    def busy(self) -> set[WorkflowId]:
+        """Return the workflows of which anything is under way that leaving them would cut off.
+
+        A question that only waits for leave to be put is nothing of that kind.
+        """
+        waiting = self._world.planning.waiting_for()
+        return {
+            workflow_id
+            for workflow_id, running in self._in_flight.items()
+            if workflow_id not in waiting or any(not isinstance(command, AskPlanner) for command in running)
+        }
+
     def is_in_flight(self, workflow_id: WorkflowId, command: Command) -> bool:
         """Tell whether a command was started in this process, and not cancelled."""
         return command in self._in_flight.get(workflow_id, {})

@@ -44,6 +44,7 @@ from jada_orchestrator.ports.journal import (
 from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
 from jada_orchestrator.runtime.counting import count, learn, note_first_call
+from jada_orchestrator.runtime.handing_over import idle_of
 from jada_orchestrator.runtime.heads import Heads
 from jada_orchestrator.runtime.health import CatalogueLostError, Health, note_trouble
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
@@ -197,6 +198,23 @@ class Turns:
         self._slots.set_limits(tunables.calls_in_flight_max, limits, tunables.tenant_weights)
         self._inbox.wake()
 
+    async def _give_up_idle(self) -> None:
+        """Let others go on at once with what nothing is in flight of here."""
+        idle = idle_of(self._workflows.values(), self._performer.busy())
+        if not idle:
+            return
+        for workflow_id in idle:
+            workflow = self._workflows.pop(workflow_id)
+            self._lanes.forget(workflow.lane, workflow_id)
+            self._performer.forget(workflow_id)
+            self._slots.sync(workflow_id, "", 0, {}, {})
+            self._timers.set(workflow_id, None)
+            self._heads.forget(workflow_id)
+        await self._through_trouble(lambda: self.keeper.release(idle))
+        message = f"{len(idle)} workflows are given up, for other instances to go on with"
+        self._world.log.emit("info", "workflows.released", message, workflows=len(idle))
+        self._inbox.wake()  # there may be more
+
     def halt(self) -> None:
         """Cancel everything in flight now, and start nothing more: others may have taken over."""
         self._performer.halt()
@@ -231,6 +249,8 @@ class Turns:
         await self._commit(turn)
         self.keeper.check()
         self._after_commit(turn)
+        if self.draining and self.keeper.may_release:
+            await self._give_up_idle()
         self._turning = False
         self.health.turns += 1
         self.health.turned_at = asyncio.get_running_loop().time()

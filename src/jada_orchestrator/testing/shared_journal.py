@@ -16,7 +16,7 @@ from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.ports.journal import Append, JournalLeaseLostError, JournalUnavailableError, Stored
 from jada_orchestrator.ports.ownership import Instance, MailKind, Renewed, Taken, Wanted
-from jada_orchestrator.ports.queues import Delivery
+from jada_orchestrator.ports.queues import Delivery, QueueError
 from jada_orchestrator.testing.journal import MemoryJournal, MemoryStore
 
 LEASE_MS: Final = 10_000
@@ -54,6 +54,10 @@ class SharedStore(MemoryStore):
     lanes: dict[str, int] = field(default_factory=dict)
     mail: dict[int, Letter] = field(default_factory=dict)
     letters: int = 0
+    handed_over: set[str] = field(default_factory=set)
+    """The ids of messages that were handed over, also of those that were taken since."""
+    owned_ever: dict[WorkflowId, set[int]] = field(default_factory=dict)
+    """By workflow the instances that owned it at some time."""
     spending: dict[tuple[int, int], dict[str, Decimal]] = field(default_factory=dict)
     """By day and instance: US dollars by tenant."""
     heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,6 +67,19 @@ class SharedStore(MemoryStore):
     def is_alive(self, number: int | None) -> bool:
         """Tell whether an instance has not ended (its lease may have run out)."""
         return number is not None and not self.members[number].ended
+
+    def give(self, workflow_id: WorkflowId, number: int) -> None:
+        """Make an instance the owner."""
+        self.owners[workflow_id] = number
+        self.owned_ever.setdefault(workflow_id, set()).add(number)
+
+    def orphans(self) -> list[WorkflowId]:
+        """Return the unfinished workflows whose owner has ended."""
+        return [
+            id_
+            for id_, stored in self.workflows.items()
+            if not stored.head.done and not self.is_alive(self.owners.get(id_))
+        ]
 
     def tell(self) -> None:
         """Notify every instance."""
@@ -153,6 +170,21 @@ class SharedJournal(MemoryJournal):
                 member.unclaimed = left or number in store.lanes.values()
         return [found for id_, found in store.workflows.items() if id_ in set(claimed)]
 
+    async def release(self, workflows: Sequence[WorkflowId]) -> None:
+        """Give workflows up; see `Ownership.release`. They are then owned by an instance that has ended."""
+        await asyncio.sleep(0)
+        self._check_ours()
+        store = self.shared
+        gone, now = len(store.members) + 1, store.now_s()
+        store.members[gone] = Member(f"given up by {self.number}", now, now)
+        for id_ in workflows:
+            if store.owners.get(id_) == self.number and self._is_unfinished(id_):
+                store.owners[id_] = gone
+                key = store.workflows[id_].head.ordering_key
+                if key is not None and store.lanes.get(key) == self.number:
+                    store.lanes[key] = gone
+        store.end(gone, "drained")
+
     async def share_spending(self, day: int, spent: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
         """Tell and learn; see `Ownership.share_spending`."""
         await asyncio.sleep(0)
@@ -174,6 +206,10 @@ class SharedJournal(MemoryJournal):
         self._claims_told.set()
         self.requests.wake()
         self.replies.wake()
+
+    def check_available(self) -> None:
+        """See that the store can be reached. Raises: JournalUnavailableError."""
+        self._check_available()
 
     def instances(self) -> list[Instance]:
         """Return all instances of the store."""
@@ -213,7 +249,7 @@ class SharedJournal(MemoryJournal):
             if owner is None and not wanted.may_begin:
                 return True
         if free:
-            store.owners[wanted.workflow_id] = self.number
+            store.give(wanted.workflow_id, self.number)
         return store.owners.get(wanted.workflow_id) == self.number
 
     def _take_lane(self, key: str | None) -> bool:
@@ -234,7 +270,7 @@ class SharedJournal(MemoryJournal):
         ]  # fmt: skip
         claimed += others[: max(0, workflows_max - len(claimed))]
         for id_ in claimed:
-            store.owners[id_] = self.number
+            store.give(id_, self.number)
         return claimed
 
     def _write(self, batch: Sequence[Append]) -> None:
@@ -248,7 +284,7 @@ class SharedJournal(MemoryJournal):
             if stored.head.done:
                 store.owners.pop(append.workflow_id, None)
             else:
-                store.owners[append.workflow_id] = self.number
+                store.give(append.workflow_id, self.number)
 
     def _check_ours(self) -> None:
         self._check_available()
@@ -275,14 +311,17 @@ class SharedMailbox:
     async def put(self, delivery: Delivery, workflow_id: WorkflowId, ordering_key: str | None) -> None:
         """Hand a message over; see `Mailbox.put`."""
         await asyncio.sleep(0)
+        self._check_available()
         store = self._journal.shared
         store.letters += 1
+        store.handed_over.add(delivery.message_id)
         store.mail[store.letters] = Letter(self._kind, workflow_id, ordering_key, delivery)
         store.tell()
 
     async def receive(self, messages_max: int) -> Sequence[Delivery]:
         """Wait for mail; see `MessageSource.receive`."""
         await self._told.wait()
+        self._check_available()
         self._told.clear()
         store = self._journal.shared
         found = [
@@ -301,9 +340,10 @@ class SharedMailbox:
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Take messages out; see `MessageSource.delete`."""
+        self._in_hand.difference_update(int(delivery.handle) for delivery in deliveries)
+        self._check_available()
         for delivery in deliveries:
             self._journal.shared.mail.pop(int(delivery.handle), None)
-            self._in_hand.discard(int(delivery.handle))
 
     async def give_back(self, deliveries: Sequence[Delivery], *, after_ms: int = 0) -> None:
         """Let messages be received again; see `MessageSource.give_back`."""
@@ -319,6 +359,12 @@ class SharedMailbox:
 
     async def close(self) -> None:
         """Do nothing."""
+
+    def _check_available(self) -> None:
+        try:
+            self._journal.check_available()
+        except JournalUnavailableError as error:
+            raise QueueError(f"the mailbox cannot be used: {error}") from error
 
     def _is_ours(self, letter: Letter) -> bool:
         store = self._journal.shared

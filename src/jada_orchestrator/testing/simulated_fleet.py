@@ -1,8 +1,8 @@
-"""Several simulated instances over one store, on virtual time: killed, cut off, drained, late in what they send.
+"""Several simulated instances over one store, on virtual time: killed, paused, cut off, drained, slow, clocks apart.
 
-One seed is one run: so many requests, and troubles at instants and of kinds that follow from the seed. Calls of agents
-are on their way for a while and arrive also when their caller has gone, as packets do. What is checked at the end is
-what people and agents saw: every request ends once, nothing was made twice or left half-made, lanes kept their order.
+One seed is one run: so many requests, and troubles at instants and of kinds that follow from the seed. What is checked
+on the way is that nothing leaves an instance which has been ended (`fleet_agents`); at the end, what people and agents
+saw: every request ends once, nothing was made twice or left half-made, lanes kept their order.
 ``python -m jada_orchestrator.testing.simulated_fleet --seeds 50000 --jobs 2``.
 """
 
@@ -12,42 +12,58 @@ import argparse
 import asyncio
 import itertools
 import json
+import math
 import multiprocessing
 import random
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
-from jada_orchestrator.domain.catalogue import LambdaTransport
 from jada_orchestrator.domain.documents import digest_of_text
-from jada_orchestrator.domain.events import Failed, Lost, RequestArrived, Succeeded
-from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import RequestId, workflow_id_of
-from jada_orchestrator.domain.records import PlanningStarted
+from jada_orchestrator.domain.events import RequestArrived, Succeeded
+from jada_orchestrator.domain.ids import RequestId, WorkflowId, workflow_id_of
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine import fold
 from jada_orchestrator.engine.audit import breaches
-from jada_orchestrator.ports.agents import AgentCall, CallEnded
-from jada_orchestrator.ports.journal import Append, JournalAmbiguousError, JournalError, JournalUnavailableError
-from jada_orchestrator.ports.ownership import Renewed, Taken, Wanted
+from jada_orchestrator.ports.agents import AgentCall
+from jada_orchestrator.ports.journal import JournalCorruptError, JournalError
 from jada_orchestrator.ports.queues import AgentReply, UnreadableReply
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.world import ParsedRequest, Tunables, Wire, World
 from jada_orchestrator.testing.aws import FakeQueues
 from jada_orchestrator.testing.catalogues import Ref, proposal, request, task, travel_catalogue
+from jada_orchestrator.testing.fleet_agents import (
+    FleetAgents,
+    Gangway,
+    WatchedFunctions,
+    WatchedOutcomes,
+    WatchedPlanner,
+    WatchedReplies,
+    WatchedWorkers,
+)
+from jada_orchestrator.testing.fleet_store import (
+    JUMP_S_MAX,
+    FleetJournal,
+    FleetStore,
+    MachineClock,
+    StoreClock,
+    drawn_pause_s,
+)
+from jada_orchestrator.testing.pausing import PausingLoop
 from jada_orchestrator.testing.planner import ScriptedPlanner
 from jada_orchestrator.testing.quiet import NoLog, QuietWatcher
-from jada_orchestrator.testing.shared_journal import SharedJournal, SharedStore
-from jada_orchestrator.testing.simulated_agents import AgentRefusal, SimulatedAgents
 from jada_orchestrator.testing.virtual_time import VirtualClock, run_virtually
 
 INSTANCES: Final = 3
 REQUESTS_MOST: Final = 10
 TROUBLES_MOST: Final = 8
 _END_S: Final = 3_600.0
+ORPHAN_S_MAX: Final = 30.0
+"""How long a workflow may be nobody's while one instance is well."""
 REQUESTS, REPLIES, OUTCOMES, DEAD = "requests", "replies", "outcomes", "dead-letters"
 _WORK: Final = ("jada-checks", "jada-mail")
 _FINAL: Final = frozenset({"completed", "failed", "compensated", "cancelled", "rejected", "needs_attention"})
@@ -71,101 +87,13 @@ def _plan() -> dict[str, Any]:
     )
 
 
-class FleetJournal(SharedJournal):
-    """One instance's way to the store: it can be cut, and answers can be lost on it."""
-
-    def __init__(self, store: SharedStore, dice: random.Random) -> None:
-        """Begin with a sound way."""
-        super().__init__(store)
-        self.is_cut = False
-        self._dice = dice
-
-    async def append(self, batch: Sequence[Append]) -> None:
-        """Make the batch durable; now and then its answer is lost."""
-        await asyncio.sleep(self._dice.uniform(0.001, 0.02))
-        await super().append(batch)
-        if self.is_cut or self._dice.random() < 0.01:
-            raise JournalAmbiguousError("the answer to a commit was lost (a planted fault)")
-
-    async def renew(self) -> Renewed:
-        """Renew; the answer takes its time."""
-        renewed = await super().renew()
-        await asyncio.sleep(self._dice.uniform(0.001, 0.2))
-        self._check_available()
-        return renewed
-
-    async def take(self, wanted: Sequence[Wanted]) -> Taken:
-        """Take; now and then the answer is lost."""
-        taken = await super().take(wanted)
-        if self._dice.random() < 0.01:
-            raise JournalUnavailableError("the answer to a take was lost (a planted fault)")
-        return taken
-
-    def _check_available(self) -> None:
-        if self.is_cut:
-            raise JournalUnavailableError("the way to the store is cut (a planted fault)")
-        super()._check_available()
-
-
-class FleetAgents:
-    """The ports `FunctionCaller` and the workers behind the queues, over one set of books.
-
-    A call is on its way for a while, and is executed when it arrives, whatever has become of its caller by then; one
-    that arrives after its deadline is not executed.
-    """
-
-    def __init__(self, clock: VirtualClock, dice: random.Random) -> None:
-        """Begin with empty books."""
-        self.agents = SimulatedAgents(clock.now, self._refuse)
-        self._clock = clock
-        self._dice = dice
-        self._on_their_way: set[asyncio.Task[CallEnded]] = set()
-
-    async def call(self, target: LambdaTransport, call: AgentCall) -> CallEnded:
-        """Make one attempt; see the port."""
-        task = asyncio.get_running_loop().create_task(self._arrive(call))
-        self._on_their_way.add(task)
-        task.add_done_callback(self._on_their_way.discard)
-        try:
-            async with asyncio.timeout(max(0, call.timeout_ms) / 1_000):
-                return await asyncio.shield(task)
-        except TimeoutError:
-            return CallEnded(Lost(Failure("CALL_TIMEOUT", "no answer came in time")))
-
-    async def close(self) -> None:
-        """Do nothing."""
-
-    async def _arrive(self, call: AgentCall) -> CallEnded:
-        slow = self._dice.random() < 0.1
-        await asyncio.sleep(self._dice.uniform(3, 25) if slow else self._dice.uniform(0.01, 2))
-        if self._clock.now() > call.deadline:
-            return CallEnded(Lost(Failure("CALL_TIMEOUT", "it arrived too late")))
-        answer = self.answer(call)
-        await asyncio.sleep(self._dice.uniform(0.01, 1))
-        lost = self._dice.random() < 0.03
-        return CallEnded(Lost(Failure("CUT", "the answer was lost"))) if lost else CallEnded(answer)
-
-    def answer(self, call: AgentCall) -> Succeeded | Failed:
-        """Do what is asked, and say how it ended."""
-        try:
-            return Succeeded(self.agents.do(call))
-        except AgentRefusal as refusal:
-            return Failed(Failure(refusal.code, "no"), retryable=refusal.retryable, answered=True)
-
-    def _refuse(self, call: AgentCall) -> None:
-        verb = call.action.partition(".")[2]
-        if verb in {"hold", "book", "capture"} and self._dice.random() < 0.06:
-            raise AgentRefusal("SOLD_OUT")
-        if self._dice.random() < 0.03:
-            raise AgentRefusal("BUSY", retryable=True)
-
-
 @dataclass(slots=True)
 class Ship:
-    """One life of one instance."""
+    """One life of one instance, on a machine of its own."""
 
     journal: FleetJournal
-    watcher: QuietWatcher
+    clock: VirtualClock
+    watcher: QuietWatcher = field(default_factory=QuietWatcher)
     orchestrator: Orchestrator | None = None
     main: asyncio.Task[None] | None = None
 
@@ -186,13 +114,17 @@ class Fleet:
 
     def __init__(self, seed: int) -> None:
         """Begin with nothing running."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, PausingLoop), "a fleet needs a loop on which instances can be paused"
+        self._loop = loop
         self.found = Run(seed)
         self._dice = random.Random(seed)
-        self._clock = VirtualClock(asyncio.get_running_loop())
-        self._store = SharedStore()
+        self._clock = VirtualClock(loop)
+        self._store_clock = StoreClock(loop)
+        self._store = FleetStore(now_s=self._store_clock.now_s)
         self._queues = FakeQueues(self._clock)
         self._queues.create(REQUESTS, REPLIES, OUTCOMES, DEAD, *_WORK)
-        self._agents = FleetAgents(self._clock, self._dice)
+        self._agents = FleetAgents(self._clock, self._dice, loop)
         self._calls: list[AgentCall] = []
         self._ships: list[Ship] = []
         self._requests: dict[str, str | None] = {}
@@ -200,11 +132,11 @@ class Fleet:
 
     async def sail(self) -> Run:
         """Run it to its end and look at what is left."""
-        loop = asyncio.get_running_loop()
-        workers = [loop.create_task(self._work(queue)) for queue in _WORK]
+        workers = [self._loop.outside(self._work(queue)) for queue in _WORK]
         for _ in range(self._dice.randint(2, INSTANCES)):
             self._launch()
-        sending = loop.create_task(self._send())
+        sending = self._loop.outside(self._send())
+        watching = self._loop.outside(self._watch_orphans())
         for _ in range(self._dice.randint(1, TROUBLES_MOST)):
             await asyncio.sleep(self._dice.uniform(0.1, 12))
             await self._befall()
@@ -215,17 +147,19 @@ class Fleet:
         await self._wait_for_the_end()
         for ship in self._alive():
             await self._drain(ship)
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        for each in (*workers, watching):
+            each.cancel()
+        await asyncio.gather(*workers, watching, return_exceptions=True)
         self._check()
         return self.found
 
     # --- What happens ---------------------------------------------------------------------------------------------
 
     def _launch(self) -> Ship:
-        ship = Ship(FleetJournal(self._store, self._dice), QuietWatcher())
-        ship.main = asyncio.get_running_loop().create_task(self._live(ship))
+        clock = MachineClock.drawn(self._dice)
+        ship = Ship(FleetJournal(self._store, self._dice, self._loop, clock), VirtualClock(self._loop))
+        ship.clock.skew_ms = clock.wall_off_ms
+        ship.main = self._loop.run_in(ship.journal, self._live(ship))
         self._ships.append(ship)
         return ship
 
@@ -235,37 +169,51 @@ class Fleet:
             await ship.journal.open()
             ship.orchestrator = Orchestrator(self._world(ship), _tunables())
             await ship.orchestrator.run()
-        except JournalError:
+        except JournalError as error:
+            if isinstance(error, JournalCorruptError):
+                self._object(f"an instance found the store damaged: {error}")
             with suppress(JournalError):
                 await ship.journal.close()
-            asyncio.get_running_loop().call_later(1, self._launch)
+            self._loop.later(1, self._launch)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not have ended the process
             self._object(f"an instance ended by itself: {type(error).__name__}: {error}")
 
     async def _befall(self) -> None:
         alive = self._alive()
-        kind = self._dice.choice(("kill", "cut", "cut", "drain", "outage", "launch"))
+        kind = self._dice.choice(("kill", "cut", "cut", "pause", "pause", "drain", "outage", "launch", "clock"))
         self.found.troubles[kind] = self.found.troubles.get(kind, 0) + 1
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         ship = self._dice.choice(alive) if alive else None
         if kind == "launch" or ship is None:
             if len(alive) < INSTANCES + 1:
                 self._launch()
         elif kind == "kill":
-            await _end(ship)
-            loop.call_later(self._dice.uniform(0.5, 20), self._launch)
+            await self._end(ship)
+            loop.later(self._dice.uniform(0.5, 20), self._launch)
         elif kind == "cut":
             ship.journal.is_cut = True
-            loop.call_later(self._dice.uniform(0.5, 30), _mend, ship.journal)
+            loop.later(self._dice.uniform(0.5, 30), partial(_mend, ship.journal))
+        elif kind == "pause":
+            loop.pause(ship.journal, drawn_pause_s(self._dice))
+        elif kind == "clock":
+            forward_s = JUMP_S_MAX - max(self._store_clock.jumped_s, 0)
+            self._store_clock.jumped_s += self._dice.uniform(-5, forward_s) if self._store_clock.jumped_s >= 0 else 0
         elif kind == "drain":
             await self._drain(ship)
-            loop.call_later(self._dice.uniform(0.1, 5), self._launch)
+            loop.later(self._dice.uniform(0.1, 5), self._launch)
         else:
             self._store.unavailable = "the store is down (a planted fault)"
-            loop.call_later(self._dice.uniform(0.1, 25), self._recover)
+            loop.later(self._dice.uniform(0.1, 25), self._recover)
 
     def _recover(self) -> None:
         self._store.unavailable = None
+
+    async def _end(self, ship: Ship) -> None:
+        """Kill an instance: what it had in memory is gone, its lease goes on until somebody ends it."""
+        if ship.main is not None:
+            self._loop.resume(ship.journal)
+            ship.main.cancel()
+            await asyncio.gather(ship.main, return_exceptions=True)
 
     async def _drain(self, ship: Ship) -> None:
         if ship.orchestrator is not None:
@@ -273,7 +221,7 @@ class Fleet:
         if ship.main is not None:
             _, late = await asyncio.wait([ship.main], timeout=120)
             if late:
-                await _end(ship)
+                await self._end(ship)
         with suppress(JournalError):
             await ship.journal.close()
 
@@ -302,6 +250,26 @@ class Fleet:
             async with asyncio.timeout(_END_S):
                 while set(self._told()) < set(self._requests) or self._store.mail:  # noqa: ASYNC110 - virtual time
                     await asyncio.sleep(1)
+
+    async def _watch_orphans(self) -> None:
+        """See that what ended instances owned is taken over, while there is an instance that could."""
+        able_since = asyncio.get_running_loop().time()
+        orphan_since: dict[WorkflowId, float] = {}
+        while True:
+            await asyncio.sleep(2)
+            now = asyncio.get_running_loop().time()
+            if not any(self._is_able(ship) for ship in self._alive()):
+                able_since = now + 2
+            orphans = self._store.orphans()
+            orphan_since = {id_: orphan_since.get(id_, now) for id_ in orphans}
+            for id_, since in orphan_since.items():
+                if now - max(since, able_since) > ORPHAN_S_MAX:
+                    self._object(f"{id_} was nobody's for {ORPHAN_S_MAX} s")
+                    orphan_since[id_] = math.inf
+
+    def _is_able(self, ship: Ship) -> bool:
+        running = ship.orchestrator is not None and not ship.orchestrator.is_stopping
+        return running and not (ship.journal.is_cut or self._store.unavailable or self._loop.is_paused(ship.journal))
 
     def _alive(self) -> list[Ship]:
         return [ship for ship in self._ships if ship.main is not None and not ship.main.done()]
@@ -338,7 +306,7 @@ class Fleet:
                 self._object(f"{name} {kind}, and this stands: {standing}")
             if kind not in {"completed", "failed", "compensated"}:
                 self._object(f"{name} ended as {kind}")
-        self.found.broken += [*books.doubled, *books.changed_inputs]
+        self.found.broken += [*self._store.broken, *books.doubled, *books.changed_inputs]
         self.found.handed_over = self._store.letters
         if self._store.mail:
             self._object(f"{len(self._store.mail)} messages were handed over and never taken")
@@ -346,36 +314,35 @@ class Fleet:
 
     def _check_journal(self) -> None:
         lanes: dict[str, list[Workflow]] = {}
-        began: dict[str, int] = {}
-        ended: dict[str, int] = {}
+        began, ended = self._store.began, self._store.ended
         for workflow_id, stored in self._store.workflows.items():
             workflow = fold(workflow_id, stored.entries)
             self.found.broken += [f"{workflow_id}: {sentence}" for sentence in breaches(workflow)]
             if workflow.quarantined is not None or not workflow.is_terminal:
                 self._object(f"{workflow_id} is {Status(workflow.status).value}")
-            began[workflow_id] = next((e.at for e in stored.entries if isinstance(e.record, PlanningStarted)), 0)
-            ended[workflow_id] = stored.head.finished_at or 0
             if workflow.request is not None and workflow.request.ordering_key is not None:
                 lanes.setdefault(workflow.request.ordering_key, []).append(workflow)
         for key, lane in lanes.items():
-            in_order = sorted(lane, key=lambda each: began[each.workflow_id])
+            in_order = sorted(lane, key=lambda each: began.get(each.workflow_id, math.inf))
             for before, after in itertools.pairwise(in_order):
-                if began[after.workflow_id] < ended[before.workflow_id]:
+                if began.get(after.workflow_id, math.inf) < ended.get(before.workflow_id, math.inf):
                     self._object(f"in the lane {key} {after.workflow_id} began before {before.workflow_id} had ended")
 
     # --- Wiring ---------------------------------------------------------------------------------------------------
 
     def _world(self, ship: Ship) -> World:
+        gangway = Gangway(ship.journal, self._dice, self._loop, self._object)
+        replies = self._queues.source(REPLIES)
         return World(
             journal=ship.journal,
             ownership=ship.journal,
-            planner=ScriptedPlanner(lambda _: _plan()),
-            functions=self._agents,
-            workers=self._queues.workers(self._encode),
+            planner=WatchedPlanner(gangway, ScriptedPlanner(lambda _: _plan())),
+            functions=WatchedFunctions(gangway, self._agents),
+            workers=WatchedWorkers(gangway, self._queues.workers(self._encode)),
             requests=self._queues.source(REQUESTS),
-            replies=self._queues.source(REPLIES),
-            outcomes=self._queues.outcomes(DEAD),
-            clock=self._clock,
+            replies=WatchedReplies(ship.journal, replies, self._workflow_of_reply, self._object),
+            outcomes=WatchedOutcomes(gangway, self._queues.outcomes(DEAD)),
+            clock=ship.clock,
             log=NoLog(),
             watcher=ship.watcher,
             wire=Wire(_parse_request, self._parse_reply, _encode_outcome),
@@ -385,18 +352,14 @@ class Fleet:
         self._calls.append(call)
         return str(len(self._calls) - 1)
 
+    def _workflow_of_reply(self, text: str) -> WorkflowId:
+        return self._calls[int(text)].workflow_id
+
     def _parse_reply(self, text: str) -> AgentReply | UnreadableReply:
         call = self._calls[int(text)]
         return AgentReply(
             call.workflow_id, call.task_id, call.attempt, call.idempotency_key, Succeeded(self._agents.agents.do(call))
         )
-
-
-async def _end(ship: Ship) -> None:
-    """Kill an instance: what it had in memory is gone, its lease goes on until somebody ends it."""
-    if ship.main is not None:
-        ship.main.cancel()
-        await asyncio.gather(ship.main, return_exceptions=True)
 
 
 def _mend(journal: FleetJournal) -> None:
@@ -435,7 +398,7 @@ def simulate_fleet(seed: int) -> Run:
     async def main() -> Run:
         return await Fleet(seed).sail()
 
-    return run_virtually(main())
+    return run_virtually(main(), PausingLoop)
 
 
 def main() -> int:

@@ -91,7 +91,7 @@ class VirtualClock:
         return UtcMs(START + round(self._loop.time() * 1_000) + self.skew_ms)
 
 
-def run_virtually(main: Coroutine[Any, Any, T]) -> T:
+def run_virtually(main: Coroutine[Any, Any, T], loop: Callable[[], VirtualTimeLoop] = VirtualTimeLoop) -> T:
     """Run a program on a virtual loop to its end. Raises: StalledError, and whatever the program raises."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    with asyncio.Runner(loop_factory=loop) as runner:
         return runner.run(main)

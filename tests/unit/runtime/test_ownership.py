@@ -14,12 +14,14 @@ import pytest
 from jada_orchestrator.capacity.budgets import BudgetLimits, Budgets, Price, Short
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.domain.workflow import Phase
 from jada_orchestrator.ports.journal import JournalLeaseLostError
 from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.ports.planner import PlannerQuestion
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.ownership import missing_of
 from jada_orchestrator.runtime.world import World
+from jada_orchestrator.testing.aws import Refuse
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
 from jada_orchestrator.testing.shared_journal import LEASE_MS, MARGIN_MS, SharedJournal, SharedStore
 from jada_orchestrator.testing.virtual_time import run_virtually
@@ -192,6 +194,53 @@ def test_a_superseded_instance_begins_nothing() -> None:
             assert house.outcomes() == [("web-1", "completed")]
 
     in_house(scenario)
+
+
+def test_one_that_drains_gives_up_at_once_what_it_does_nothing_for() -> None:
+    """While it still waits for a worker, others go on with the rest, and lanes move whole when nothing of them is out.
+
+    What it waits for it sees to its end itself.
+    """
+
+    async def scenario(house: SharedHouse) -> None:
+        house.functions.script("jada-trips", Refuse(retry_after_ms=600_000))
+        async with house.process(drain_ms=60_000) as first:
+            house.send("web-checked", text="check")
+            house.send("web-lane-1", text="check", key="customer:1")
+            house.send("web-lane-2", text="check", key="customer:1")
+            await house.until(lambda: len(house.queues.messages("jada-checks")) == 2)
+            house.send("web-backing-off")
+            await house.until(lambda: _is_backing_off(house, "web-backing-off"))
+            async with house.process(house.world(replies=house.queues.source(OWN))):
+                first.stop()
+                await house.until(lambda: _owned(house, 2) == {"web-backing-off"}, within_s=1)
+                assert _owned(house, 1) == {"web-checked", "web-lane-1", "web-lane-2"}, "something of these is out"
+                answer(house)
+                await house.until(lambda: _owned(house, 1) == set(), within_s=5)
+                assert _owned(house, 2) == {"web-backing-off", "web-lane-2"}
+                assert ("web-checked", "completed") in house.outcomes()
+                assert ("web-lane-1", "completed") in house.outcomes()
+                assert "workflows.released" in house.log.events()
+                assert {each.ended for each in house.shared.members.values() if each.name.startswith("given up")} == {
+                    "drained"
+                }
+
+    in_house(scenario)
+
+
+def _is_backing_off(house: SharedHouse, request_id: str) -> bool:
+    workflow = house.durable(request_id)
+    return workflow is not None and any(task.do.phase is Phase.BACKING_OFF for task in workflow.tasks.values())
+
+
+def _owned(house: SharedHouse, number: int) -> set[str]:
+    """The requests whose unfinished workflows an instance owns."""
+    stored = house.shared.workflows
+    return {
+        stored[id_].head.request_id
+        for id_, owner in house.shared.owners.items()
+        if owner == number and id_ in stored and not stored[id_].head.done
+    }
 
 
 def test_a_drained_one_hands_over_at_once() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from jada_orchestrator.capacity.descriptors import PRESSURE_LEFT
 from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX, UNPLANNED_WHILE_STOPPED_MAX
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.engine.outcomes import without_outputs
@@ -132,6 +133,9 @@ class Stopped:
 
     def stopped(self) -> str | None:
         return self.why
+
+    def waiting_for(self) -> frozenset[WorkflowId]:
+        return frozenset()
 
 
 def test_people_are_heard_while_planning_is_stopped_and_the_house_is_full() -> None:

@@ -13,6 +13,7 @@ import pytest
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import PlannerFailureKind, RequestArrived
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.limits import TEMPLATE_FAILURES_MIN
 from jada_orchestrator.domain.template import TEMPLATE_MODEL
 from jada_orchestrator.ports.planner import PlannerError
@@ -40,6 +41,9 @@ class Gate:
 
     def stopped(self) -> str | None:
         return self.why
+
+    def waiting_for(self) -> frozenset[WorkflowId]:
+        return frozenset()
 
 
 class Scene:

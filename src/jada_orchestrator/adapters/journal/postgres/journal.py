@@ -50,7 +50,7 @@ class PostgresJournal:
         self._codec = codec
         self._link = Link(address, "journal", _wait_for_disk, patience)
         self._reading = StoreReading(address, codec, "look-ups", patience)
-        self.ownership: Final = PostgresOwnership(address, self._reading, terms or LeaseTerms(), patience)
+        self.ownership: Final = PostgresOwnership(address, self._reading, terms or LeaseTerms(), patience, self._forget)
         self._positions: dict[WorkflowId, Position] = {}
 
     async def open(self) -> None:
@@ -175,6 +175,10 @@ class PostgresJournal:
                 self._positions.pop(workflow_id, None)
             else:
                 self._positions[workflow_id] = position
+
+    def _forget(self, workflows: Iterable[WorkflowId]) -> None:
+        for workflow_id in workflows:
+            self._positions.pop(workflow_id, None)
 
     def _check_open(self) -> None:
         if not self.ownership.number:

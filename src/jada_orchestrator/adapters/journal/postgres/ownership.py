@@ -11,7 +11,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -57,8 +57,19 @@ class LeaseTerms:
 class PostgresOwnership:
     """One instance. `join` begins it, `leave` ends it; `ports.ownership.Ownership` says what the rest promises."""
 
-    def __init__(self, address: Address, reading: StoreReading, terms: LeaseTerms, patience: Patience | None) -> None:
-        """Connect to nothing yet. `reading` answers for the entries of what is taken."""
+    def __init__(
+        self,
+        address: Address,
+        reading: StoreReading,
+        terms: LeaseTerms,
+        patience: Patience | None,
+        forget: Callable[[Iterable[WorkflowId]], None],
+    ) -> None:
+        """Connect to nothing yet. `reading` answers for the entries of what is taken.
+
+        `forget` is told of workflows that are given up: others will write to them.
+        """
+        self._forget = forget
         self.number = 0
         """0 before `join`."""
         self._address = address
@@ -144,6 +155,17 @@ class PostgresOwnership:
             claimed = await self._reading.by_numbers([row[0] for row in rows]) if rows else []
             self._in_doubt = False
             return claimed
+
+    async def release(self, workflows: Sequence[WorkflowId]) -> None:
+        """Give workflows up; see `Ownership.release`."""
+        self._forget(workflows)
+        holder = f"given up by instance {self.number}"
+        async with self._link.use(committing=True) as connection:
+            row = await connection.fetchrow(
+                statements.RELEASE, self.number, list(workflows), holder, __version__, self.channel
+            )
+        if row is None or not row[0]:
+            raise self.superseded()
 
     async def share_spending(self, day: int, spent: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
         """Tell what was spent here, and learn what was elsewhere; see `Ownership.share_spending`."""

@@ -24,6 +24,27 @@ RENEW: Final = """
             i.ended_at IS NULL AND i.number <> $1 AND i.lease_until + $3::interval < clock_timestamp())),
         EXISTS (SELECT FROM mail)
 """
+RELEASE: Final = """
+    WITH fence AS MATERIALIZED (SELECT FROM instances WHERE number = $1 AND ended_at IS NULL FOR KEY SHARE),
+    gone AS (
+        INSERT INTO instances (holder, version, since, lease_until, ended_at, ended, unclaimed)
+        SELECT $3, $4, now(), now(), now(), 'drained', true FROM fence
+        RETURNING number
+    ),
+    lanes_moved AS (
+        UPDATE lanes AS l SET owner = gone.number FROM gone
+        WHERE l.owner = $1 AND EXISTS (
+            SELECT FROM workflows AS w
+            WHERE w.workflow_id = ANY ($2::text[]) AND w.ordering_key = l.key AND w.owner = $1 AND NOT w.done)
+    ),
+    moved AS (
+        UPDATE workflows AS w SET owner = gone.number FROM gone
+        WHERE w.workflow_id = ANY ($2::text[]) AND w.owner = $1 AND NOT w.done
+    ),
+    told AS (SELECT pg_notify($5, 'claims') FROM gone)
+    SELECT count(*) FROM told
+"""
+"""Workflows change hands by way of an instance that has ended: whoever claims finds them as those of any other."""
 TAKE: Final = "SELECT id, number, owner, reserved FROM take_1($1, $2, $3, $4)"
 CLAIM: Final = "SELECT * FROM claim_1($1, $2, $3)"
 INSTANCES: Final = """
@@ -31,7 +52,8 @@ INSTANCES: Final = """
         (extract(epoch FROM lease_until) * 1000)::bigint, ended,
         (SELECT count(*) FROM workflows AS w WHERE w.owner = i.number AND NOT w.done AND w.status <> '')
     FROM instances AS i
-    WHERE ended_at IS NULL OR unclaimed OR ended_at > clock_timestamp() - interval '1 hour'
+    WHERE ended_at IS NULL OR unclaimed
+        OR (ended_at > clock_timestamp() - interval '1 hour' AND lease_until > since)
     ORDER BY number
 """
 

@@ -1,0 +1,184 @@
+"""The way of simulated instances to the store that they share, and the clocks of the machines they run on.
+
+An operation is carried out where the store is. It may get there late, and its answer may come back late or never, also
+when whoever asked has been paused, cut off or killed meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.domain.records import PlanningStarted
+from jada_orchestrator.ports.journal import Append, JournalAmbiguousError, JournalError, JournalUnavailableError
+from jada_orchestrator.ports.ownership import Renewed, Taken, Wanted
+from jada_orchestrator.testing.pausing import PausingLoop
+from jada_orchestrator.testing.shared_journal import MARGIN_MS, SharedJournal, SharedStore
+
+T = TypeVar("T")
+
+PATIENCE_S: Final = 4.0
+"""An answer that takes longer is not waited for; what was asked may still be done."""
+JUMP_S_MAX: Final = 0.95 * MARGIN_MS / 1_000
+"""How far the store's clock may jump forward (docs/scaling.md); the rest of the margin is for clocks' rates."""
+RATE_OFF_MOST: Final = 5e-4
+WALL_OFF_MS_MOST: Final = 2_000
+"""Two clocks differ by at most twice as much, which is less than `LOOKUP_SAFETY_MS`."""
+
+
+def drawn_pause_s(dice: random.Random) -> float:
+    """Draw how long a process stands still: half of the time for about as long as a lease with its margin."""
+    return dice.uniform(7, 15) if dice.random() < 0.5 else dice.uniform(0.5, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineClock:
+    """The clocks of one machine: how fast its seconds are, where they began, and by how much its time of day is off."""
+
+    rate: float = 1.0
+    offset_s: float = 0.0
+    wall_off_ms: int = 0
+
+    @classmethod
+    def drawn(cls, dice: random.Random) -> MachineClock:
+        """Draw one."""
+        return cls(
+            1 + dice.uniform(-RATE_OFF_MOST, RATE_OFF_MOST),
+            dice.uniform(0, 1e6),
+            dice.randint(-WALL_OFF_MS_MOST, WALL_OFF_MS_MOST),
+        )
+
+
+@dataclass(slots=True)
+class StoreClock:
+    """The one clock by which leases are measured; it may jump."""
+
+    loop: asyncio.AbstractEventLoop
+    jumped_s: float = 0.0
+
+    def now_s(self) -> float:
+        """Return the store's time."""
+        return self.loop.time() + self.jumped_s
+
+
+@dataclass(slots=True)
+class FleetStore(SharedStore):
+    """The store; it notes in which commit each workflow began to be planned and came to its end."""
+
+    began: dict[WorkflowId, int] = field(default_factory=dict)
+    ended: dict[WorkflowId, int] = field(default_factory=dict)
+
+    broken: list[str] = field(default_factory=list)
+    """What must never happen in a store, and did."""
+
+    def note(self, batch: Sequence[Append], number: int) -> None:
+        """Note what an instance's commit brought, which is the newest one."""
+        for append in batch:
+            if not self.is_alive(number):
+                self.broken.append(f"instance {number} wrote to {append.workflow_id} after it had been ended")
+            if any(isinstance(entry.record, PlanningStarted) for entry in append.entries):
+                self.began.setdefault(append.workflow_id, self.commits)
+            if append.head.finished_at is not None:
+                self.ended.setdefault(append.workflow_id, self.commits)
+
+
+class FleetJournal(SharedJournal):
+    """One instance's way to the store."""
+
+    def __init__(self, store: FleetStore, dice: random.Random, loop: PausingLoop, clock: MachineClock) -> None:
+        """Begin with a sound way; `process` is who is paused now and then while the store works."""
+        super().__init__(store)
+        self._noted = store
+        self.is_cut = False
+        self._is_slow = False
+        self.process: object = self
+        self._dice = dice
+        self._loop = loop
+        self._clock = clock
+
+    def elapsed_s(self) -> float:
+        """Return the machine's own clock, which no pause stops."""
+        return self._clock.offset_s + self._loop.time() * self._clock.rate
+
+    async def append(self, batch: Sequence[Append]) -> None:
+        """Make the batch durable; now and then its answer is lost."""
+        dice = self._dice
+        await self._pause_at(0.003)
+        if dice.random() < 0.01:
+            await self._slowly(partial(super().append, batch), "a commit", dice.uniform(0, 6), dice.uniform(0, 3))
+        else:
+            await asyncio.sleep(dice.uniform(0.001, 0.02))
+            await super().append(batch)
+        await self._pause_at(0.3 if self._is_slow else 0.006)
+        if self.is_cut or dice.random() < 0.01:
+            raise JournalAmbiguousError("the answer to a commit was lost (a planted fault)")
+
+    async def renew(self) -> Renewed:
+        """Renew; the answer takes its time, and now and then very long. Then pauses are near as well."""
+        dice = self._dice
+        self._is_slow = dice.random() < 0.06
+        if self._is_slow:
+            renewed = await self._slowly(super().renew, "a renewal", dice.uniform(0, 9), dice.uniform(0, 9), 20)
+        else:
+            renewed = await super().renew()
+            await asyncio.sleep(dice.uniform(0.001, 0.2))
+        await self._pause_at(0.003)
+        self._check_available()
+        return renewed
+
+    async def take(self, wanted: Sequence[Wanted]) -> Taken:
+        """Take; now and then the answer is lost."""
+        taken = await super().take(wanted)
+        if self._dice.random() < 0.01:
+            raise JournalUnavailableError("the answer to a take was lost (a planted fault)")
+        return taken
+
+    async def _slowly(
+        self,
+        work: Callable[[], Coroutine[Any, Any, T]],
+        what: str,
+        before_s: float,
+        after_s: float,
+        patience_s: float = PATIENCE_S,
+    ) -> T:
+        """Carry out an operation in the world: it is on its way for a while, and so is its answer."""
+
+        async def travel() -> T:
+            await asyncio.sleep(before_s)
+            done = await work()
+            await asyncio.sleep(after_s)
+            return done
+
+        travelling = self._loop.outside(travel())
+        travelling.add_done_callback(_seen)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await asyncio.shield(travelling)
+        except TimeoutError:
+            raise JournalAmbiguousError(f"the answer to {what} took too long (a planted fault)") from None
+
+    async def _pause_at(self, odds: float) -> None:
+        """Now and then stop the process here, often for about as long as its lease or longer."""
+        if self._dice.random() < odds:
+            self._loop.pause(self.process, drawn_pause_s(self._dice))
+            await asyncio.sleep(0)
+
+    def _write(self, batch: Sequence[Append]) -> None:
+        super()._write(batch)
+        self._noted.note(batch, self.number)
+
+    def _check_available(self) -> None:
+        if self.is_cut:
+            raise JournalUnavailableError("the way to the store is cut (a planted fault)")
+        super()._check_available()
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Fetch the error of what nobody may wait for any more."""
+    if not task.cancelled() and task.exception() is not None:
+        assert isinstance(task.exception(), JournalError), task.exception()
