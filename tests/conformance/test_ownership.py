@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Protocol
 
 import pytest
 
+from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec
 from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal
+from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import CatalogueVersion, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.records import CallDue, Entry
+from jada_orchestrator.domain.records import CallDue, Entry, Record, TaskStands
 from jada_orchestrator.domain.request import Message
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Append, Head, Journal, JournalSupersededError
 from jada_orchestrator.ports.ownership import Ownership, Wanted
 from jada_orchestrator.ports.queues import Delivery
@@ -24,12 +28,17 @@ from jada_orchestrator.testing.shared_journal import SharedJournal, SharedStore
 
 HEAD: Final = Head("web", "t", "running", "m", UtcMs(1), None, None, CatalogueVersion("c"), False, False, False)
 
+PRESENT: Final = RecordCodec()
+OLD: Final = RecordCodec({kind: cls for kind, cls in KINDS.items() if cls is not TaskStands})
+NEW: Final = RecordCodec(since={"task_stands": 2})
+"""Two programs: the old one has no `TaskStands`, which the new one brought."""
+
 
 class Place(Protocol):
     """One store; instances of it are made as by different processes."""
 
-    def instance(self) -> tuple[Journal, Ownership]:
-        """An instance, which begins when its journal is opened."""
+    def instance(self, codec: RecordCodec = PRESENT) -> tuple[Journal, Ownership]:
+        """An instance, which begins when its journal is opened; `codec` is what its program knows."""
 
     def expire(self, number: int) -> None:
         """Let an instance's lease have run out an hour ago."""
@@ -44,8 +53,11 @@ class MemoryPlace:
     def __init__(self) -> None:
         self._store = SharedStore()
 
-    def instance(self) -> tuple[Journal, Ownership]:
-        made = SharedJournal(self._store)
+    def instance(self, codec: RecordCodec = PRESENT) -> tuple[Journal, Ownership]:
+        def format_of(record: Record) -> int:
+            return codec.format_of(codec.encode(record).kind)
+
+        made = SharedJournal(self._store, reads=codec.format, format_of=format_of)
         return made, made
 
     def expire(self, number: int) -> None:
@@ -65,8 +77,8 @@ class PostgresPlace:
         self._server = server
         self._address = Address.of(f"{server.url()}?schema={self.schema}")
 
-    def instance(self) -> tuple[Journal, Ownership]:
-        made = PostgresJournal(self._address)
+    def instance(self, codec: RecordCodec = PRESENT) -> tuple[Journal, Ownership]:
+        made = PostgresJournal(self._address, codec=codec)
         return made, made.ownership
 
     def expire(self, number: int) -> None:
@@ -121,6 +133,12 @@ def appended(name: str, seq: int = 1, *, key: str | None = None, done: bool = Fa
     """The `seq`-th entry of a workflow."""
     entry = Entry(seq, UtcMs(seq), CallDue(TaskId(f"t{seq}"), "do"))
     return Append(WorkflowId(name), (entry,), replace(HEAD, request_id=name, ordering_key=key, done=done))
+
+
+def stands(name: str, seq: int, *, key: str | None = None, done: bool = False) -> Append:
+    """The same, of the kind that only new programs know."""
+    before = appended(name, seq, key=key, done=done)
+    return replace(before, entries=(Entry(seq, UtcMs(seq), TaskStands(TaskId("t"), Failure("X", "x"))),))
 
 
 async def begin(instance: tuple[Journal, Ownership], *names: str, key: str | None = None) -> None:
@@ -290,6 +308,80 @@ async def test_an_ended_instance_gives_nothing_up(place: Place, pair: Pair) -> N
     with pytest.raises(JournalSupersededError):
         await one[1].release([WorkflowId("wf-a")])
     await two[0].append([appended("wf-a", 2)])
+
+
+@pytest.fixture
+async def mixed(place: Place) -> AsyncIterator[tuple[tuple[Journal, Ownership], tuple[Journal, Ownership]]]:
+    """A live instance of an old program, and one of a new one."""
+    old, new = place.instance(OLD), place.instance(NEW)
+    for journal, _ in (old, new):
+        await journal.open()
+    yield old, new
+    for journal, _ in (old, new):
+        await journal.close()
+
+
+async def test_an_old_program_claims_nothing_that_it_cannot_read(place: Place, mixed: Pair) -> None:
+    """Of what a new program leaves, an old one claims what has only old records; the rest waits for a new one."""
+    old, new = mixed
+    await begin(new, "wf-plain", "wf-new")
+    await begin(new, "wf-lane-1", "wf-lane-2", key="customer:1")
+    await new[0].append([stands("wf-new", 2), stands("wf-lane-2", 2, key="customer:1")])
+    await new[0].append([appended("wf-new", 3)])
+    assert await old[1].left() == 0
+    await new[0].close()
+    assert await claimed(old) == ["wf-plain"]
+    assert await claimed(old) == []
+    assert await old[1].left() == 2
+    taken = await old[1].take([about("wf-new"), request("wf-lane-3", "customer:1")])
+    assert taken.elsewhere == {WorkflowId("wf-new"), WorkflowId("wf-lane-3")}
+    newer = place.instance(NEW)
+    await newer[0].open()
+    assert await claimed(newer) == ["wf-new", "wf-lane-1", "wf-lane-2"]
+    assert await old[1].left() == 0
+    await newer[0].close()
+
+
+async def test_a_new_program_takes_up_what_an_old_one_left(mixed: Pair) -> None:
+    """The other way round nothing is in the way, and what goes on with new records is the old one's no more."""
+    old, new = mixed
+    await begin(old, "wf-a")
+    await old[0].close()
+    assert await claimed(new) == ["wf-a"]
+    await new[0].append([stands("wf-a", 2)])
+
+
+async def test_an_old_program_takes_nothing_finished_that_it_cannot_read(mixed: Pair) -> None:
+    """A message about it is handed over, and stays in the store until a new program receives it."""
+    old, new = mixed
+    await begin(new, "wf-a")
+    await new[0].append([stands("wf-a", 2, done=True)])
+    assert (await old[1].take([about("wf-a")])).elsewhere == {WorkflowId("wf-a")}
+    await old[1].requests.put(letter("a"), WorkflowId("wf-a"), None)
+    assert await received(old[1]) == []
+    assert [each.message_id for each in await received(new[1])] == ["a"]
+    assert len((await new[1].take([about("wf-a")])).stored[WorkflowId("wf-a")].entries) == 2
+
+
+async def test_templates_that_change_are_told_to_all(pair: Pair) -> None:
+    """Whoever keeps a template or lets one go, every instance is told that there may be others."""
+    one, two = pair
+    template = Template("key", CatalogueVersion("c"), {}, (), "{}", UtcMs(1))
+    await _until_quiet(two[1])
+    await one[0].put_template(template)
+    async with asyncio.timeout(5):
+        await two[1].templates_told()
+    await one[0].drop_template("key")
+    async with asyncio.timeout(5):
+        await two[1].templates_told()
+
+
+async def _until_quiet(ownership: Ownership) -> None:
+    """Hear what is still to be heard of templates."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.3):
+            while True:
+                await ownership.templates_told()
 
 
 async def test_a_lane_is_one_instances(pair: Pair) -> None:

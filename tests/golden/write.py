@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec
+from tests.golden import formats
 from tests.golden.samples import samples_of
 
 FOLDER: Final = Path(__file__).parent / "v1"
@@ -36,6 +37,8 @@ def main() -> None:
         if not path.exists():
             path.write_text("\n".join(lines_of(kind)) + "\n", encoding="utf-8")
             print(f"wrote {path.name}")  # noqa: T201 - a script that says what it did
+        if formats.record(kind):
+            print(f"recorded the shape of {kind} in its format")  # noqa: T201 - likewise
 
 
 if __name__ == "__main__":

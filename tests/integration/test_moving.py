@@ -12,6 +12,7 @@ from jada_orchestrator.adapters.journal.opening import open_store
 from jada_orchestrator.domain.ids import CatalogueVersion, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import CallDue, Entry, TaskSucceeded
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Append, Head, JournalInUseError, Stored
 from jada_orchestrator.service.moving import Moved, MoveFailedError, move
 from jada_orchestrator.testing.catalogues import travel_catalogue
@@ -19,6 +20,9 @@ from jada_orchestrator.testing.postgres_server import PostgresServer
 
 HEAD = Head("web", "t", "running", "m", UtcMs(1), None, "customer:1", CatalogueVersion("c"), False, False, False)
 WORKFLOWS = 450
+TEMPLATE = Template(
+    "key", travel_catalogue().version, {"booking.city": "text"}, ("booking.city",), '{"tasks": []}', UtcMs(5)
+)
 
 
 def workflow(number: int) -> Append:
@@ -38,6 +42,7 @@ async def fill(url: str, numbers: Sequence[int]) -> None:
     await journal.open()
     await journal.put_catalogue(travel_catalogue())
     await journal.append([workflow(number) for number in numbers])
+    await journal.put_template(TEMPLATE)
     await journal.close()
 
 
@@ -47,6 +52,7 @@ async def contents(url: str) -> list[Stored]:
     await journal.open()
     found = [stored async for stored in journal.everything()]
     assert await journal.catalogue(travel_catalogue().version) == travel_catalogue()
+    assert await journal.templates() == [TEMPLATE]
     await journal.close()
     return found
 
@@ -62,8 +68,8 @@ async def test_there_and_back(tmp_path: Path, database: str) -> None:
     """From a file into the database and back into another file: the same workflows in the same order, to the letter."""
     before, after = f"sqlite://{tmp_path / 'before.db'}", f"sqlite://{tmp_path / 'after.db'}"
     await fill(before, range(WORKFLOWS))
-    assert await move(before, database) == Moved(WORKFLOWS, WORKFLOWS // 3, 2 * WORKFLOWS, 1)
-    assert await move(database, after) == Moved(WORKFLOWS, WORKFLOWS // 3, 2 * WORKFLOWS, 1)
+    assert await move(before, database) == Moved(WORKFLOWS, WORKFLOWS // 3, 2 * WORKFLOWS, 1, 1)
+    assert await move(database, after) == Moved(WORKFLOWS, WORKFLOWS // 3, 2 * WORKFLOWS, 1, 1)
     first, last = await contents(before), await contents(after)
     assert [(each.workflow_id, each.entries) for each in first] == [(each.workflow_id, each.entries) for each in last]
 

@@ -41,7 +41,8 @@ def migrate(source: _SOURCE, target: _TARGET, as_json: options.AsJson = False) -
         print_json(asdict(moved))
         return
     screen().print(
-        f"{moved.workflows} bookings ({moved.unfinished} under way) with {moved.records} records are in both stores, "
-        "record for record. Set JADA_STORE to the new one, and start the daemons.",
+        f"{moved.workflows} bookings ({moved.unfinished} under way) with {moved.records} records and "
+        f"{moved.templates} templates are in both stores, record for record. "
+        "Set JADA_STORE to the new one, and start the daemons.",
         markup=False,
     )

@@ -115,9 +115,13 @@ class Ownership(Protocol):
     async def claim(self, workflows_max: int) -> Sequence[Stored]:
         """Make unfinished workflows ours whose owner has ended, oldest first, whole lanes at a time.
 
-        Ends instances whose lease has run out for long enough. An empty answer means that nothing is left to claim now.
+        Those with records that this program cannot read are left alone, with their lanes. Ends instances whose lease
+        has run out for long enough. An empty answer means that nothing is left to claim now.
         After a call that failed, the answer may name workflows that are ours already.
         """
+
+    async def left(self) -> int:
+        """Count the unfinished workflows whose owner has ended and that only a newer program can read."""
 
     async def release(self, workflows: Sequence[WorkflowId]) -> None:
         """Give up workflows at once, with the lanes of their keys, while this instance goes on with the rest.
@@ -134,6 +138,9 @@ class Ownership(Protocol):
 
     async def woken(self) -> None:
         """Return when another instance has told that there may be something to claim."""
+
+    async def templates_told(self) -> None:
+        """Return when the store's templates may be others than when they were last read, by whomever."""
 
 
 class InstanceReader(Protocol):

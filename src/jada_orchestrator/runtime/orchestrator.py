@@ -161,6 +161,8 @@ class Orchestrator:
         running = self._turns.in_memory - approvals - answers
         parts = [f"{running} running", f"{approvals} waiting for approval"]
         parts += [f"{answers} waiting for an answer"] if answers else []
+        left = self._turns.keeper.left
+        parts += [f"{left} LEFT FOR A NEWER VERSION"] if left else []
         parts += [f"{self._turns.calls_in_flight} calls in flight", self._extra_status()]
         parts += [f"${self.health.spending.today_usd(self._world.clock.now()):.2f} today"]
         stopped = self._world.planning.stopped()
@@ -176,6 +178,7 @@ class Orchestrator:
             in_memory=self._turns.in_memory,
             calls_in_flight=self._turns.calls_in_flight,
             inbox=len(self._inbox),
+            left_for_newer=self._turns.keeper.left,
             turns=health.turns,
             commits=health.commits,
             records=health.records,

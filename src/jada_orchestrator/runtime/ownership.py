@@ -19,12 +19,14 @@ from jada_orchestrator.ports.journal import (
     Stored,
 )
 from jada_orchestrator.ports.ownership import Ownership, Taken, Wanted
+from jada_orchestrator.runtime.templated import TemplatedPlanner
 from jada_orchestrator.runtime.world import World
 
 CLAIM_WORKFLOWS_MAX: Final = 200
 """Workflows claimed at once: several instances that take over share what there is in pieces of this size."""
 _RENEWALS_PER_LEASE: Final = 3
 _RETRY_S: Final = 0.2
+_TEMPLATES_RETRY_S: Final = 5.0
 
 
 class Keeper:
@@ -34,6 +36,8 @@ class Keeper:
         """Begin without trust; `begin` earns it. `wake` lets a turn go round, in which what is due is claimed."""
         self.claim_due = False
         """There may be something to claim: the next turn does."""
+        self.left = 0
+        """Workflows that nobody works on, because only a newer version can read them; as last looked."""
         self._world = world
         self._journal = world.journal
         self._ownership = world.ownership
@@ -60,7 +64,11 @@ class Keeper:
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Return what has to run for as long as the process acts; each ends by JournalLeaseLostError only."""
-        return [] if self._ownership is None else [self._hold(self._ownership), self._listen(self._ownership)]
+        if self._ownership is None:
+            return []
+        loops = [self._hold(self._ownership), self._listen(self._ownership)]
+        templates = self._world.templates
+        return loops if templates is None else [*loops, self._follow_templates(self._ownership, templates)]
 
     async def take(self, wanted: Sequence[Wanted]) -> Taken:
         """Return what may be acted upon of what something came for; see `Ownership.take`. Raises: JournalError."""
@@ -83,8 +91,21 @@ class Keeper:
             for stored in claimed:
                 yield stored
             if not claimed:
+                self._note_left(await self._ownership.left())
                 return
             room -= len(claimed)
+
+    def _note_left(self, left: int) -> None:
+        """Say it when workflows are left to newer programs, and when none is any more."""
+        before, self.left = self.left, left
+        if left > before:
+            message = (
+                f"{left} workflows whose instance has ended have records of a newer version, which this one cannot "
+                "read: they wait for an instance of that version. Start one"
+            )
+            self._world.log.emit("error", "workflows.left", message, workflows=left)
+        elif before and not left:
+            self._world.log.emit("warning", "workflows.not_left", "No workflow waits for a newer version any more")
 
     @property
     def may_release(self) -> bool:
@@ -115,12 +136,26 @@ class Keeper:
             await ownership.woken()
             self._due()
 
+    async def _follow_templates(self, ownership: Ownership, templates: TemplatedPlanner) -> None:
+        """Know the templates that other instances learn, pin and let go."""
+        while True:
+            await ownership.templates_told()
+            while True:
+                try:
+                    await templates.load()
+                except (JournalUnavailableError, JournalAmbiguousError):
+                    await asyncio.sleep(_TEMPLATES_RETRY_S)
+                else:
+                    break
+
     async def _renew(self, ownership: Ownership) -> None:
         asked_at_s = ownership.elapsed_s()
         renewed = await ownership.renew()
         self._trusted_until_s = asked_at_s + ownership.lease_ms / 1_000
         if renewed.unclaimed:
             self._due()
+        else:
+            self._note_left(0)
         budgets = self._world.budgets
         if budgets is not None and budgets.limits.any:
             day, spent = budgets.told(self._world.clock.now())

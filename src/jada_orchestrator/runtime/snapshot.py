@@ -87,5 +87,7 @@ class Snapshot:
     spent_usd: Decimal
     unpriced_calls: int
     first_calls: FirstCalls = field(default_factory=FirstCalls)
+    left_for_newer: int = 0
+    """Bookings that nobody works on, because only a newer version can read their records."""
     agents: tuple[AgentView, ...] = ()
     """How every agent fares that was called since the process began."""

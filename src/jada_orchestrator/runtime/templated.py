@@ -54,11 +54,20 @@ class TemplatedPlanner:
         self._clock = clock
         self._log = log
         self._known: dict[str, Template] = {}
+        self._unkept: dict[str, Template] = {}
+        """Learnt here, and being written."""
+        self._changes = 0
+        """How often this process itself changed what is kept."""
         self._writing: set[asyncio.Task[None]] = set()
 
     async def load(self) -> None:
-        """Take in what is kept. Raises: JournalError."""
-        self._known = {template.key: template for template in await self._journal.templates()}
+        """Take in what is kept, in place of what was known. Raises: JournalError."""
+        changes = self._changes
+        kept = {template.key: template for template in await self._journal.templates()}
+        if self._changes == changes:
+            self._known = {**kept, **self._unkept}
+        else:  # what was read is older than what this process itself changed meanwhile
+            await self.load()
 
     # --- Planner --------------------------------------------------------------------------------------------------
 
@@ -139,7 +148,7 @@ class TemplatedPlanner:
         template = learnt_from(workflow, catalogue, self._clock.now())
         if template is None or template.key in self._known:
             return
-        self._known[template.key] = template
+        self._known[template.key] = self._unkept[template.key] = template
         self._write(self._keep(template))
 
     async def pin(self, key: str, *, pinned: bool) -> Template | None:
@@ -149,6 +158,7 @@ class TemplatedPlanner:
             return None
         template = replace(template, pinned=pinned)
         await self._journal.put_template(template)
+        self._changes += 1
         self._known[key] = template
         return template
 
@@ -157,14 +167,17 @@ class TemplatedPlanner:
         if self._known.pop(key, None) is None:
             return False
         await self._journal.drop_template(key)
+        self._changes += 1
         return True
 
     async def _keep(self, template: Template) -> None:
         try:
             await self._journal.put_template(template)
+            self._changes += 1
             while (oldest := self._one_too_many()) is not None:
                 del self._known[oldest.key]
                 await self._journal.drop_template(oldest.key)
+                self._changes += 1
         except JournalError as error:
             self._known.pop(template.key, None)
             self._log.emit("warning", "template.not_kept", f"A template could not be kept: {error}")
@@ -172,6 +185,8 @@ class TemplatedPlanner:
             self._log.emit(
                 "info", "template.learnt", f"Template {template.key} was learnt: {', '.join(sorted(template.shape))}"
             )
+        finally:
+            self._unkept.pop(template.key, None)
 
     def _one_too_many(self) -> Template | None:
         if len(self._known) <= TEMPLATES_MAX:

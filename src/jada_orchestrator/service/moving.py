@@ -33,6 +33,7 @@ class Moved:
     unfinished: int
     records: int
     catalogues: int
+    templates: int
 
 
 Progress = Callable[[str, int], None]
@@ -51,7 +52,12 @@ async def move(source_url: str, target_url: str, progress: Progress = lambda _wh
             catalogue = await source.catalogue(version)
             if catalogue is not None:
                 await target.put_catalogue(catalogue)
-        return await _compare(source, target, len(versions), progress)
+        templates = await source.templates()
+        for template in templates:
+            await target.put_template(template)
+        if [each for each in await target.templates() if each in templates] != templates:
+            raise MoveFailedError("the templates are not the same in both stores")
+        return await _compare(source, target, len(versions), len(templates), progress)
 
 
 @asynccontextmanager
@@ -99,7 +105,7 @@ async def _copy(source: Journal, target: Journal, progress: Progress) -> set[Cat
     return versions
 
 
-async def _compare(source: Journal, target: Journal, catalogues: int, progress: Progress) -> Moved:
+async def _compare(source: Journal, target: Journal, catalogues: int, templates: int, progress: Progress) -> Moved:
     workflows = unfinished = records = 0
     expected: dict[WorkflowId, Stored] = {}
 
@@ -120,7 +126,7 @@ async def _compare(source: Journal, target: Journal, catalogues: int, progress: 
         if len(expected) == BATCH_WORKFLOWS:
             await compare()
     await compare()
-    return Moved(workflows, unfinished, records, catalogues)
+    return Moved(workflows, unfinished, records, catalogues, templates)
 
 
 def _facts(head: Head) -> tuple[object, ...]:

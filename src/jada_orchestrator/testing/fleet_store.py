@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
 from jada_orchestrator.domain.ids import WorkflowId
-from jada_orchestrator.domain.records import PlanningStarted
-from jada_orchestrator.ports.journal import Append, JournalAmbiguousError, JournalError, JournalUnavailableError
+from jada_orchestrator.domain.records import PlanningStarted, TaskSucceeded
+from jada_orchestrator.ports.journal import (
+    Append,
+    JournalAmbiguousError,
+    JournalError,
+    JournalUnavailableError,
+    Stored,
+)
 from jada_orchestrator.ports.ownership import Renewed, Taken, Wanted
 from jada_orchestrator.testing.pausing import PausingLoop
 from jada_orchestrator.testing.shared_journal import MARGIN_MS, SharedJournal, SharedStore
@@ -32,8 +38,8 @@ WALL_OFF_MS_MOST: Final = 2_000
 
 
 def drawn_pause_s(dice: random.Random) -> float:
-    """Draw how long a process stands still: half of the time for about as long as a lease with its margin."""
-    return dice.uniform(7, 15) if dice.random() < 0.5 else dice.uniform(0.5, 30)
+    """Draw how long a process stands still: mostly for about as long as a lease, less or more, with its margin."""
+    return dice.choice((dice.uniform(5, 9), dice.uniform(7, 15), dice.uniform(0.5, 30)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +96,14 @@ class FleetStore(SharedStore):
 class FleetJournal(SharedJournal):
     """One instance's way to the store."""
 
-    def __init__(self, store: FleetStore, dice: random.Random, loop: PausingLoop, clock: MachineClock) -> None:
-        """Begin with a sound way; `process` is who is paused now and then while the store works."""
-        super().__init__(store)
+    def __init__(
+        self, store: FleetStore, dice: random.Random, loop: PausingLoop, clock: MachineClock, reads: int = 1
+    ) -> None:
+        """Begin with a sound way; `process` is who is paused now and then while the store works.
+
+        A program that `reads` format 2 writes task results in it, which one that reads format 1 cannot read.
+        """
+        super().__init__(store, reads=reads, format_of=lambda each: reads if isinstance(each, TaskSucceeded) else 1)
         self._noted = store
         self.is_cut = False
         self._is_slow = False
@@ -123,7 +134,10 @@ class FleetJournal(SharedJournal):
         dice = self._dice
         self._is_slow = dice.random() < 0.06
         if self._is_slow:
-            renewed = await self._slowly(super().renew, "a renewal", dice.uniform(0, 9), dice.uniform(0, 9), 20)
+            there_s, back_s = dice.choice(((0.1, 7), (9, 9)))  # of a longer way the keeper will not hear the end
+            renewed = await self._slowly(
+                super().renew, "a renewal", dice.uniform(0, there_s), dice.uniform(0, back_s), 20
+            )
         else:
             renewed = await super().renew()
             await asyncio.sleep(dice.uniform(0.001, 0.2))
@@ -134,9 +148,21 @@ class FleetJournal(SharedJournal):
     async def take(self, wanted: Sequence[Wanted]) -> Taken:
         """Take; now and then the answer is lost."""
         taken = await super().take(wanted)
+        self._read(taken.stored)
         if self._dice.random() < 0.01:
             raise JournalUnavailableError("the answer to a take was lost (a planted fault)")
         return taken
+
+    async def claim(self, workflows_max: int) -> Sequence[Stored]:
+        """Claim; see `Ownership.claim`."""
+        claimed = await super().claim(workflows_max)
+        self._read([stored.workflow_id for stored in claimed])
+        return claimed
+
+    def _read(self, workflows: Iterable[WorkflowId]) -> None:
+        for workflow_id in workflows:
+            if self._noted.formats.get(workflow_id, 1) > self.reads:
+                self._noted.broken.append(f"instance {self.number} was given {workflow_id}, which it cannot read")
 
     async def _slowly(
         self,

@@ -14,6 +14,8 @@ from typing import Final
 
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.records import Record
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Append, JournalLeaseLostError, JournalUnavailableError, Stored
 from jada_orchestrator.ports.ownership import Instance, MailKind, Renewed, Taken, Wanted
 from jada_orchestrator.ports.queues import Delivery, QueueError
@@ -32,6 +34,7 @@ class Member:
     lease_until_s: float
     ended: str = ""
     unclaimed: bool = False
+    reads: int = 1
 
 
 @dataclass(slots=True)
@@ -52,6 +55,8 @@ class SharedStore(MemoryStore):
     members: dict[int, Member] = field(default_factory=dict)
     owners: dict[WorkflowId, int] = field(default_factory=dict)
     lanes: dict[str, int] = field(default_factory=dict)
+    formats: dict[WorkflowId, int] = field(default_factory=dict)
+    """The newest format of a workflow's records, where it is not 1."""
     mail: dict[int, Letter] = field(default_factory=dict)
     letters: int = 0
     handed_over: set[str] = field(default_factory=set)
@@ -86,6 +91,11 @@ class SharedStore(MemoryStore):
         for listener in self.listeners:
             listener.heard()
 
+    def tell_of_templates(self) -> None:
+        """Notify every instance that templates changed."""
+        for listener in self.listeners:
+            listener.heard_of_templates()
+
     def end(self, number: int, how: str) -> None:
         """End an instance: what it owned may be claimed."""
         member = self.members[number]
@@ -99,21 +109,31 @@ class SharedJournal(MemoryJournal):
 
     lease_ms: Final = LEASE_MS
 
-    def __init__(self, store: SharedStore, *, name: str = "memory") -> None:
-        """Begin closed."""
+    def __init__(
+        self,
+        store: SharedStore,
+        *,
+        name: str = "memory",
+        reads: int = 1,
+        format_of: Callable[[Record], int] = lambda _: 1,
+    ) -> None:
+        """Begin closed. `reads` is the newest format that is read, `format_of` tells in which one a record is."""
         super().__init__(store, name=name)
+        self.reads: Final = reads
+        self._format_of = format_of
         self.shared: Final = store
         self.number = 0
         self.requests = SharedMailbox(self, "request")
         self.replies = SharedMailbox(self, "reply")
         self._claims_told = asyncio.Event()
+        self._templates_told = asyncio.Event()
 
     async def open(self) -> None:
         """Begin an instance; see `Journal.open`."""
         self._check_available()
         self.number = len(self.shared.members) + 1
         now = self.shared.now_s()
-        self.shared.members[self.number] = Member(self._name, now, now + LEASE_MS / 1_000)
+        self.shared.members[self.number] = Member(self._name, now, now + LEASE_MS / 1_000, reads=self.reads)
         self.shared.listeners.append(self)
 
     async def close(self) -> None:
@@ -170,6 +190,15 @@ class SharedJournal(MemoryJournal):
                 member.unclaimed = left or number in store.lanes.values()
         return [found for id_, found in store.workflows.items() if id_ in set(claimed)]
 
+    async def left(self) -> int:
+        """Count what only newer programs can take up; see `Ownership.left`."""
+        self._check_available()
+        return sum(not self.can_read(id_) for id_ in self.shared.orphans())
+
+    def can_read(self, workflow_id: WorkflowId) -> bool:
+        """Tell whether all records of a workflow are of formats that are known here."""
+        return self.shared.formats.get(workflow_id, 1) <= self.reads
+
     async def release(self, workflows: Sequence[WorkflowId]) -> None:
         """Give workflows up; see `Ownership.release`. They are then owned by an instance that has ended."""
         await asyncio.sleep(0)
@@ -200,6 +229,25 @@ class SharedJournal(MemoryJournal):
         """Wait to be told; see `Ownership.woken`."""
         await self._claims_told.wait()
         self._claims_told.clear()
+
+    async def put_template(self, template: Template) -> None:
+        """Keep a template, and tell everybody; see `Journal.put_template`."""
+        await super().put_template(template)
+        self.shared.tell_of_templates()
+
+    async def drop_template(self, key: str) -> None:
+        """Let a template go, and tell everybody; see `Journal.drop_template`."""
+        await super().drop_template(key)
+        self.shared.tell_of_templates()
+
+    async def templates_told(self) -> None:
+        """Wait to be told; see `Ownership.templates_told`."""
+        await self._templates_told.wait()
+        self._templates_told.clear()
+
+    def heard_of_templates(self) -> None:
+        """Templates may have changed."""
+        self._templates_told.set()
 
     def heard(self) -> None:
         """Something was said to all instances."""
@@ -243,7 +291,8 @@ class SharedJournal(MemoryJournal):
         owner = store.owners.get(wanted.workflow_id)
         stored = store.workflows.get(wanted.workflow_id)
         if stored is not None:
-            free = owner is None or (stored.head.done and not store.is_alive(owner))
+            ended = owner is None or (stored.head.done and not store.is_alive(owner))
+            free = ended and self.can_read(wanted.workflow_id)
         else:
             free = owner is None and wanted.may_begin and self._take_lane(wanted.ordering_key)
             if owner is None and not wanted.may_begin:
@@ -259,8 +308,10 @@ class SharedJournal(MemoryJournal):
         store = self.shared
         for reserved in [id_ for id_, owner in store.owners.items() if owner == number and id_ not in store.workflows]:
             del store.owners[reserved]
-        mine = [id_ for id_ in store.workflows if store.owners.get(id_) == number and self._is_unfinished(id_)]
-        lanes = list(dict.fromkeys(key for key, owner in store.lanes.items() if owner == number))[:workflows_max]
+        left = [id_ for id_ in store.workflows if store.owners.get(id_) == number and self._is_unfinished(id_)]
+        mine = [id_ for id_ in left if self.can_read(id_)]
+        closed = {store.workflows[id_].head.ordering_key for id_ in left if not self.can_read(id_)}
+        lanes = [key for key, owner in store.lanes.items() if owner == number and key not in closed][:workflows_max]
         for key in lanes:
             store.lanes[key] = self.number
         claimed = [id_ for id_ in mine if store.workflows[id_].head.ordering_key in lanes]
@@ -280,6 +331,8 @@ class SharedJournal(MemoryJournal):
                 raise JournalLeaseLostError(f"{append.workflow_id} belongs to another instance")
         super()._write(batch)
         for append in batch:
+            needed = max([self._format_of(entry.record) for entry in append.entries], default=1)
+            store.formats[append.workflow_id] = max(needed, store.formats.get(append.workflow_id, 1))
             stored = store.workflows[append.workflow_id]
             if stored.head.done:
                 store.owners.pop(append.workflow_id, None)
@@ -374,4 +427,4 @@ class SharedMailbox:
             owner = store.lanes.get(letter.lane)
         elif stored is not None and stored.head.done and not store.is_alive(owner):
             owner = None
-        return owner in {None, self._journal.number}
+        return owner in {None, self._journal.number} and self._journal.can_read(letter.workflow_id)

@@ -62,6 +62,8 @@ INSTANCES: Final = 3
 REQUESTS_MOST: Final = 10
 TROUBLES_MOST: Final = 8
 _END_S: Final = 3_600.0
+UPGRADES: Final = 0.25
+"""Of all runs so many are rolling upgrades."""
 ORPHAN_S_MAX: Final = 30.0
 """How long a workflow may be nobody's while one instance is well."""
 REQUESTS, REPLIES, OUTCOMES, DEAD = "requests", "replies", "outcomes", "dead-letters"
@@ -127,6 +129,8 @@ class Fleet:
         self._agents = FleetAgents(self._clock, self._dice, loop)
         self._calls: list[AgentCall] = []
         self._ships: list[Ship] = []
+        self._is_upgrade = self._dice.random() < UPGRADES
+        """Whether instances of two versions run side by side."""
         self._requests: dict[str, str | None] = {}
         """By request id its ordering key."""
 
@@ -142,7 +146,8 @@ class Fleet:
             await self._befall()
         await sending
         self._store.unavailable = None
-        if not self._alive():
+        if not self._alive() or self._is_upgrade:
+            self._is_upgrade = False
             self._launch()
         await self._wait_for_the_end()
         for ship in self._alive():
@@ -157,7 +162,8 @@ class Fleet:
 
     def _launch(self) -> Ship:
         clock = MachineClock.drawn(self._dice)
-        ship = Ship(FleetJournal(self._store, self._dice, self._loop, clock), VirtualClock(self._loop))
+        reads = 1 if self._is_upgrade and self._dice.random() < 0.5 else 2
+        ship = Ship(FleetJournal(self._store, self._dice, self._loop, clock, reads), VirtualClock(self._loop))
         ship.clock.skew_ms = clock.wall_off_ms
         ship.main = self._loop.run_in(ship.journal, self._live(ship))
         self._ships.append(ship)
@@ -259,7 +265,7 @@ class Fleet:
             await asyncio.sleep(2)
             now = asyncio.get_running_loop().time()
             if not any(self._is_able(ship) for ship in self._alive()):
-                able_since = now + 2
+                able_since = now + 2  # also while nobody is left who can read everything
             orphans = self._store.orphans()
             orphan_since = {id_: orphan_since.get(id_, now) for id_ in orphans}
             for id_, since in orphan_since.items():
@@ -268,7 +274,7 @@ class Fleet:
                     orphan_since[id_] = math.inf
 
     def _is_able(self, ship: Ship) -> bool:
-        running = ship.orchestrator is not None and not ship.orchestrator.is_stopping
+        running = ship.orchestrator is not None and not ship.orchestrator.is_stopping and ship.journal.reads > 1
         return running and not (ship.journal.is_cut or self._store.unavailable or self._loop.is_paused(ship.journal))
 
     def _alive(self) -> list[Ship]:

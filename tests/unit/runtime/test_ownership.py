@@ -14,12 +14,15 @@ import pytest
 from jada_orchestrator.capacity.budgets import BudgetLimits, Budgets, Price, Short
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.template import Template
 from jada_orchestrator.domain.workflow import Phase
 from jada_orchestrator.ports.journal import JournalLeaseLostError
 from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.ports.planner import PlannerQuestion
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.ownership import missing_of
+from jada_orchestrator.runtime.templated import TemplatedPlanner
 from jada_orchestrator.runtime.world import World
 from jada_orchestrator.testing.aws import Refuse
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
@@ -260,6 +263,34 @@ def test_a_drained_one_hands_over_at_once() -> None:
                 assert asyncio.get_running_loop().time() - left_at < 1
 
     in_house(scenario)
+
+
+def test_templates_are_known_to_all_at_once() -> None:
+    """What one instance learns, pins or forgets the other knows within a moment."""
+
+    async def scenario(house: SharedHouse) -> None:
+        worlds = [house.world() for _ in range(2)]
+        worlds = [replace(world, templates=planner_of(house, world)) for world in worlds]
+        async with house.process(worlds[0]) as one, house.process(worlds[1]) as two:
+            await one.ready()
+            await two.ready()
+            template = Template("key", house.catalogue.version, {}, (), "{}", UtcMs(1))
+            await worlds[0].journal.put_template(template)
+            assert worlds[1].templates is not None
+            assert worlds[0].templates is not None
+            await asyncio.sleep(0.1)
+            await worlds[1].templates.pin("key", pinned=True)
+            await asyncio.sleep(0.1)
+            assert await worlds[0].templates.forget("key")
+            await asyncio.sleep(0.1)
+            assert not await worlds[1].templates.forget("key")
+
+    in_house(scenario)
+
+
+def planner_of(house: SharedHouse, world: World) -> TemplatedPlanner:
+    """A planner that keeps templates, as the daemon's does."""
+    return TemplatedPlanner(house.planner, world.planning, world.journal, clock=house.clock, log=house.log)
 
 
 def test_a_days_budget_holds_for_all_together() -> None:

@@ -103,6 +103,16 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "workflows.claimed": Meaning(
         "Bookings of instances that have ended go on here", "Nothing to do. jada instances has who shares the store."
     ),
+    "workflows.released": Meaning(
+        "Bookings were given up for other instances to go on with",
+        "This instance was asked to stop, and does nothing for them just now. Nothing to do.",
+    ),
+    "workflows.not_left": Meaning("No booking waits for a newer version any more", "Nothing to do."),
+    "workflows.left": Meaning(
+        "Bookings wait for an instance of a newer version",
+        "An instance of a newer version has ended, and the records that it wrote cannot be read by the older ones\n"
+        "that are left. Nothing is lost, and nothing of these bookings goes on: start an instance of that version.",
+    ),
     "daemon.rejoins": Meaning(
         "This instance joins its shared store anew",
         "Its lease had run out, so others may have taken its bookings; nothing is done twice. If it recurs: see the\n"

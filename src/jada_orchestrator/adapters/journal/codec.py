@@ -89,6 +89,17 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
 
 CATALOGUE_VERSION: Final = 1
 
+SINCE: Final[Mapping[str, int]] = {}
+"""The format of records in which a kind came, or got a version or a field, where that is not format 1.
+
+The formats count what an older program would read wrongly or not at all. Programs of several formats may share a store:
+none is given a workflow with a record of a format that it does not know. A format that was released is never added to;
+`tests/golden/formats` holds what each kind looked like in it.
+"""
+
+CATALOGUE_SINCE: Final = 1
+"""The format in which the present form of catalogues came: every workflow needs one to be read."""
+
 
 @made_often
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,11 @@ class RecordCodec:
         kinds: Mapping[str, type[Any]] = KINDS,
         versions: Mapping[str, int] = VERSIONS,
         upcasters: Mapping[tuple[str, int], Upcaster] = UPCASTERS,
+        since: Mapping[str, int] = SINCE,
     ) -> None:
+        self._since = dict(since)
+        self.format: Final = max(CATALOGUE_SINCE, *since.values(), 1)
+        """The newest format that is read here."""
         self._classes = dict(kinds)
         self._upcasters = dict(upcasters)
         self._written_as = {cls: (kind, versions.get(kind, 1)) for kind, cls in kinds.items()}
@@ -133,6 +148,10 @@ class RecordCodec:
             msg = f"a record of kind {kind} cannot be stored, because it holds what JSON cannot say: {error}"
             raise JournalCorruptError(msg) from error
         return Encoded(kind, version, payload)
+
+    def format_of(self, kind: str) -> int:
+        """Return the format that a program has to know to read what this one writes as this kind."""
+        return max(CATALOGUE_SINCE, self._since.get(kind, 1))
 
     def decode(self, kind: str, version: int, payload: bytes | str) -> r.Record:
         """Return the record that was stored.

@@ -17,15 +17,21 @@ from jada_orchestrator.ports.journal import Append, Head, JournalCorruptError
 Columns: TypeAlias = list[list[Any]]
 _HEAD_WIDTH = 13
 _RECORD_WIDTH = 6
+_KIND = 3
+"""The place of the kind in a record's row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a workflow is in the store: its number, its last seq (0: only its id is reserved), its head if known."""
+    """Where a workflow is in the store: its number, its last seq (0: only its id is reserved), its head if known.
+
+    `format` is the newest of its records'.
+    """
 
     number: int
     seq: int
     head: Head | None
+    format: int = 1
 
 
 @dataclass(slots=True)
@@ -51,12 +57,14 @@ def prepare(
     for append in batch:
         workflow_id = append.workflow_id
         position = prepared.positions.get(workflow_id) or known[workflow_id]
+        before = len(prepared.records)
         last = _add_entries(address, codec, prepared, append, position)
         if last < position.seq:
             continue  # all of it is there already, and the head beside it is newer
-        if position.head != append.head:
+        needed = max([codec.format_of(row[_KIND]) for row in prepared.records[before:]], default=1)
+        if position.head != append.head or needed > position.format:
             prepared.changed[workflow_id] = append.head
-        prepared.positions[workflow_id] = Position(position.number, last, append.head)
+        prepared.positions[workflow_id] = Position(position.number, last, append.head, max(needed, position.format))
     return prepared
 
 
@@ -64,7 +72,8 @@ def arguments(prepared: Prepared) -> Columns:
     """Return the arrays of `statements.APPEND`, without the instance."""
     heads = (_storable(head_row(prepared.positions[id_].number, id_, head)) for id_, head in prepared.changed.items())
     numbers = [position.number for position in prepared.positions.values()]
-    return [numbers, *_columns(heads, _HEAD_WIDTH), *_columns(prepared.records, _RECORD_WIDTH)]
+    formats = [prepared.positions[id_].format for id_ in prepared.changed]
+    return [numbers, *_columns(heads, _HEAD_WIDTH), *_columns(prepared.records, _RECORD_WIDTH), formats]
 
 
 def check_same(address: Address, codec: RecordCodec, prepared: Prepared, stored: Iterable[Sequence[Any]]) -> None:

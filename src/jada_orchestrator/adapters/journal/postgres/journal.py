@@ -43,14 +43,22 @@ class PostgresJournal:
     Opening it begins an instance, closing it ends that. `ownership` says what is this instance's to act upon.
     """
 
-    def __init__(self, address: Address, patience: Patience | None = None, terms: LeaseTerms | None = None) -> None:
-        """Connect to nothing yet."""
-        codec = RecordCodec()
+    def __init__(
+        self,
+        address: Address,
+        patience: Patience | None = None,
+        terms: LeaseTerms | None = None,
+        codec: RecordCodec | None = None,
+    ) -> None:
+        """Connect to nothing yet. `codec` says which records this program knows; by default, its own."""
+        codec = codec or RecordCodec()
         self._address = address
         self._codec = codec
         self._link = Link(address, "journal", _wait_for_disk, patience)
         self._reading = StoreReading(address, codec, "look-ups", patience)
-        self.ownership: Final = PostgresOwnership(address, self._reading, terms or LeaseTerms(), patience, self._forget)
+        self.ownership: Final = PostgresOwnership(
+            address, self._reading, terms or LeaseTerms(), patience, self._forget, codec.format
+        )
         self._positions: dict[WorkflowId, Position] = {}
 
     async def open(self) -> None:
@@ -117,7 +125,7 @@ class PostgresJournal:
     async def _fenced(self, statement: str, *values: str) -> None:
         self._check_open()
         async with self._link.use(committing=True) as connection:
-            if not await connection.fetchval(statement, self.ownership.number, *values):
+            if not await connection.fetchval(statement, self.ownership.number, *values, self.ownership.channel):
                 raise self.ownership.superseded()
 
     async def templates(self) -> list[Template]:
@@ -165,7 +173,7 @@ class PostgresJournal:
 
     async def _positions_of(self, connection: Connection, ids: Sequence[WorkflowId]) -> dict[WorkflowId, Position]:
         rows = await fetch(connection, statements.POSITIONS, list(ids))
-        return {WorkflowId(id_): Position(number, seq, None) for id_, number, seq in rows}
+        return {WorkflowId(id_): Position(number, seq, None, form) for id_, number, seq, form in rows}
 
     def _remember(self, written: Prepared) -> None:
         if len(self._positions) > POSITIONS_MAX:

@@ -29,6 +29,10 @@ class Recipient(Protocol):
         """The instance's number."""
 
     @property
+    def reads(self) -> int:
+        """The newest format of records that the instance reads."""
+
+    @property
     def channel(self) -> str:
         """Where mail is announced."""
 
@@ -76,7 +80,7 @@ class PostgresMailbox:
             return []
         self._told.clear()
         wanted = min(messages_max, _RECEIVE_MAX)
-        asked = (self._recipient.number, self._kind, sorted(self._in_hand), wanted)
+        asked = (self._recipient.number, self._kind, sorted(self._in_hand), wanted, self._recipient.reads)
         try:
             async with self._link.use() as connection:
                 rows = await fetch(connection, statements.GET_MAIL, *asked)

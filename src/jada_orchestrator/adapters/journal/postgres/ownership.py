@@ -64,11 +64,14 @@ class PostgresOwnership:
         terms: LeaseTerms,
         patience: Patience | None,
         forget: Callable[[Iterable[WorkflowId]], None],
+        reads: int,
     ) -> None:
         """Connect to nothing yet. `reading` answers for the entries of what is taken.
 
-        `forget` is told of workflows that are given up: others will write to them.
+        `forget` is told of workflows that are given up: others will write to them. `reads` is the newest format of
+        records that this program reads.
         """
+        self.reads = reads
         self._forget = forget
         self.number = 0
         """0 before `join`."""
@@ -77,6 +80,7 @@ class PostgresOwnership:
         self._terms = terms
         self._link = Link(address, "ownership", self._listen, patience)
         self._claims_told = asyncio.Event()
+        self._templates_told = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._in_doubt = False
         """A claim was made, and its answer, or what was claimed, did not come: the next one names all that is ours."""
@@ -94,7 +98,7 @@ class PostgresOwnership:
             async with self._link.use() as connection:
                 await migrate(self._address, connection)
                 holder = f"{os.getpid()} on {socket.gethostname()}"
-                self.number = await connection.fetchval(statements.JOIN, holder, __version__, self._lease)
+                self.number = await connection.fetchval(statements.JOIN, holder, __version__, self._lease, self.reads)
                 await self._listen(connection)
         except BaseException:
             await self._link.disconnect()
@@ -156,6 +160,11 @@ class PostgresOwnership:
             self._in_doubt = False
             return claimed
 
+    async def left(self) -> int:
+        """Count what only newer programs can take up; see `Ownership.left`."""
+        [(count,)] = await self._ask(statements.LEFT, self.reads)
+        return int(count)
+
     async def release(self, workflows: Sequence[WorkflowId]) -> None:
         """Give workflows up; see `Ownership.release`."""
         self._forget(workflows)
@@ -177,6 +186,11 @@ class PostgresOwnership:
         """Return when another instance has left; see `Ownership.woken`."""
         await self._claims_told.wait()
         self._claims_told.clear()
+
+    async def templates_told(self) -> None:
+        """Return when templates may have changed; see `Ownership.templates_told`."""
+        await self._templates_told.wait()
+        self._templates_told.clear()
 
     # ----------------------------------------------------------------------------------------------------------- inside
 
@@ -213,10 +227,13 @@ class PostgresOwnership:
         """On every connection, once the instance has begun: hear of mail and of what may be claimed."""
         if self.number:
             await connection.add_listener(self.channel, self._told)
+            self._templates_told.set()  # what was said while there was no connection was not heard
 
     def _told(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         if payload == "claims":
             self._claims_told.set()
+        elif payload == "templates":
+            self._templates_told.set()
         else:
             self.requests.wake()
             self.replies.wake()

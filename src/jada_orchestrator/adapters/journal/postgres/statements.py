@@ -8,7 +8,7 @@ WAIT_FOR_DISK: Final = """
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 JOIN: Final = """
-    INSERT INTO instances (holder, version, lease_until) VALUES ($1, $2, clock_timestamp() + $3::interval)
+    INSERT INTO instances (holder, version, lease_until, reads) VALUES ($1, $2, clock_timestamp() + $3::interval, $4)
     RETURNING number
 """
 LEAVE: Final = """
@@ -47,6 +47,10 @@ RELEASE: Final = """
 """Workflows change hands by way of an instance that has ended: whoever claims finds them as those of any other."""
 TAKE: Final = "SELECT id, number, owner, reserved FROM take_1($1, $2, $3, $4)"
 CLAIM: Final = "SELECT * FROM claim_1($1, $2, $3)"
+LEFT: Final = """
+    SELECT count(*) FROM workflows AS w JOIN instances AS i ON i.number = w.owner
+    WHERE i.unclaimed AND NOT w.done AND w.status <> '' AND w.format > $1
+"""
 INSTANCES: Final = """
     SELECT number, holder, version, (extract(epoch FROM since) * 1000)::bigint,
         (extract(epoch FROM lease_until) * 1000)::bigint, ended,
@@ -81,10 +85,10 @@ GET_MAIL: Final = """
             WHEN w.number IS NULL THEN l.owner
             WHEN NOT w.done OR EXISTS (SELECT FROM instances AS i WHERE i.number = w.owner AND i.ended_at IS NULL)
                 THEN w.owner
-        END, $1)
+        END, $1) AND coalesce(w.format, 1) <= $5
     ORDER BY m.id LIMIT $4
 """
-"""What is for a workflow or a lane of this instance, or for one that nobody owns."""
+"""What is for a workflow or a lane of this instance, or for one that nobody owns and that it can read."""
 DELETE_MAIL: Final = "DELETE FROM mail WHERE id = ANY ($1::bigint[])"
 COUNT_MAIL: Final = "UPDATE mail SET receive_count = receive_count + 1 WHERE id = ANY ($1::bigint[])"
 
@@ -104,11 +108,12 @@ _CHANGED: Final = ", ".join(f"{name} = c.{name}" for name in HEAD_COLUMNS.split(
 APPEND: Final = f"""
     WITH {_FENCE.format(_OURS)},
     changed AS (
-        UPDATE workflows AS w SET {_CHANGED}, owner = CASE WHEN c.done THEN NULL ELSE $1 END
+        UPDATE workflows AS w SET {_CHANGED}, owner = CASE WHEN c.done THEN NULL ELSE $1 END,
+            format = greatest(w.format, c.format)
         FROM fence, unnest(
             $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[],
-            $11::text[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[]
-        ) AS c ({HEAD_COLUMNS})
+            $11::text[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[], $22::integer[]
+        ) AS c ({HEAD_COLUMNS}, format)
         WHERE w.number = c.number
         RETURNING 1
     ),
@@ -124,8 +129,8 @@ APPEND: Final = f"""
 """  # noqa: S608 - constants
 """A whole turn in one statement, which is one transaction and one journey to the server and back.
 
-The instance is $1, the numbers of all workflows of the batch $2, $3 to $15 are heads, $16 to $21 records. Without a
-fence, or with a workflow of another instance, nothing is written.
+The instance is $1, the numbers of all workflows of the batch $2, $3 to $15 and $22 are heads, $16 to $21 records.
+Without a fence, or with a workflow of another instance, nothing is written.
 """
 
 PUT_CATALOGUE: Final = f"""
@@ -143,19 +148,21 @@ PUT_TEMPLATE: Final = f"""
     put AS (
         INSERT INTO templates (key, payload) SELECT $2::text, $3::text FROM fence
         ON CONFLICT (key) DO UPDATE SET payload = excluded.payload
-    )
-    SELECT count(*) FROM fence
+    ),
+    told AS (SELECT pg_notify($4, 'templates') FROM fence)
+    SELECT count(*) FROM told
 """  # noqa: S608 - constants
 DROP_TEMPLATE: Final = f"""
     WITH {_FENCE.format("")},
-    dropped AS (DELETE FROM templates WHERE key = $2::text AND EXISTS (SELECT 1 FROM fence))
-    SELECT count(*) FROM fence
+    dropped AS (DELETE FROM templates WHERE key = $2::text AND EXISTS (SELECT 1 FROM fence)),
+    told AS (SELECT pg_notify($3, 'templates') FROM fence)
+    SELECT count(*) FROM told
 """  # noqa: S608 - constants
 HAS_TEMPLATES: Final = "SELECT to_regclass('templates') IS NOT NULL"
 SELECT_TEMPLATES: Final = 'SELECT payload FROM templates ORDER BY key COLLATE "C"'
 
 POSITIONS: Final = """
-    SELECT workflow_id, number, (SELECT coalesce(max(seq), 0) FROM records WHERE workflow = number)
+    SELECT workflow_id, number, (SELECT coalesce(max(seq), 0) FROM records WHERE workflow = number), format
     FROM workflows WHERE workflow_id = ANY($1::text[])
 """
 STORED_ENTRIES: Final = f"""
