@@ -52,11 +52,15 @@ def _declared(agent: str, action: str) -> list[str] | None:
     return declared[action].get("codes") if action in declared else None
 
 
+START = datetime(2027, 1, 15, 8, tzinfo=UTC)
+"""Where the clocks of these tests begin: what is for sale, and at what price, depends on the day."""
+
+
 class Clock:
-    """A clock that moves when it is told to; it starts now, since offers are for days to come."""
+    """A clock that moves when it is told to."""
 
     def __init__(self) -> None:
-        self.now = datetime.now(UTC).timestamp()
+        self.now = START.timestamp()
 
     def __call__(self) -> float:
         return self.now
@@ -92,11 +96,12 @@ def books(tmp_path: Path, clock: Clock) -> Iterator[Books]:
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The file that the agents of this process use, at full speed."""
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Iterator[Path]:
+    """The file that the agents of this process use, by the clock and at full speed."""
     file = tmp_path / "agents.db"
     monkeypatch.setenv(PATH_VARIABLE, str(file))
     monkeypatch.setenv(PACE_VARIABLE, "0")
+    open_books(clock)
     yield file
     close_books()
 
@@ -139,11 +144,11 @@ def done(call: Call) -> Done:
 
 @pytest.fixture
 def in_days() -> Callable[[int], str]:
-    """A date so many days from now, as the contract writes it."""
-    return lambda days: (datetime.now(UTC).date() + timedelta(days=days)).isoformat()
+    """A date so many days from the clock's beginning, as the contract writes it."""
+    return lambda days: (START.date() + timedelta(days=days)).isoformat()
 
 
 @pytest.fixture
 def departure() -> date:
     """A day on which things are sold."""
-    return datetime.now(UTC).date() + timedelta(days=120)
+    return START.date() + timedelta(days=120)

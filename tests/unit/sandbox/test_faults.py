@@ -16,7 +16,7 @@ from jada_orchestrator.sandbox.agents.desk import AgentCrashed, Desk, until_come
 from jada_orchestrator.sandbox.inventory import Books, faults, stock
 from jada_orchestrator.sandbox.inventory.audit import audit
 from jada_orchestrator.sandbox.inventory.offers import flight_offers
-from tests.unit.sandbox.conftest import Call, Done
+from tests.unit.sandbox.conftest import Call, Clock, Done
 
 
 @pytest.fixture
@@ -112,9 +112,9 @@ def test_a_failure_waits_no_longer_than_anybody_waits_for_it(shared: Books) -> N
     assert list(looks(-1)) == []
 
 
-def test_a_task_that_nobody_waits_for_does_nothing(call: Call, shared: Books, offer_id: str) -> None:
+def test_a_task_that_nobody_waits_for_does_nothing(call: Call, shared: Books, clock: Clock, offer_id: str) -> None:
     """A deadline that has passed is refused, unless the key has its answer already."""
-    late = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    late = (datetime.fromtimestamp(clock(), UTC) - timedelta(seconds=1)).isoformat()
     given = {"offer_id": offer_id}
     refused = call("flights.hold", given, idempotency_key="jk-1", deadline=late)
     assert refused["error"]["code"] == "DEADLINE_PASSED"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,9 @@ from jada_orchestrator.sandbox.inventory.offers import (
     offer_by_id,
     room_offers,
 )
+from tests.unit.sandbox.conftest import START
 
-TODAY = datetime.now(UTC).date()
+TODAY = START.date()
 
 
 @pytest.mark.parametrize(

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import jmespath
 import pytest
 
 from jada_orchestrator.sandbox.agents.desk import PACE_VARIABLE
-from jada_orchestrator.sandbox.inventory import PATH_VARIABLE, close_books
+from jada_orchestrator.sandbox.inventory import PATH_VARIABLE, close_books, open_books
 from jada_orchestrator.sandbox.model.planner import propose
-from tests.unit.sandbox.conftest import AGENTS
+from tests.unit.sandbox.conftest import AGENTS, START
 from tests.unit.sandbox_model.catalogue_text import conversation
 
 Run = Callable[[str], dict[str, Any]]
 
 
+TODAY: Final = START.date()
+
+
 def day(ahead: int) -> str:
     """The date so many days from today, as people write it."""
-    return f"{today() + timedelta(days=ahead):%-d %B %Y}"
-
-
-def today() -> date:
-    """The agents' own today: offers are for days to come."""
-    return datetime.now(UTC).date()
+    return f"{TODAY + timedelta(days=ahead):%-d %B %Y}"
 
 
 @pytest.fixture
@@ -35,10 +33,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Plans a text and runs its tasks in order, with fresh books behind the agents; returns the plan's result."""
     monkeypatch.setenv(PATH_VARIABLE, str(tmp_path / "agents.db"))
     monkeypatch.setenv(PACE_VARIABLE, "0")
+    open_books(START.timestamp)
     count = iter(range(1_000))
 
     def plan_and_run(text: str) -> dict[str, Any]:
-        asked = conversation(text, today=today().isoformat())
+        asked = conversation(text, today=TODAY.isoformat())
         proposal = propose(asked)
         assert proposal.outcome == "plan", proposal
         outputs: dict[str, Any] = {}

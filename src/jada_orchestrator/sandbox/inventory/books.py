@@ -179,14 +179,17 @@ _opened: dict[str, Books] = {}
 _opening = threading.Lock()
 
 
-def open_books() -> Books:
-    """The books at `JADA_SANDBOX_INVENTORY`, opened once a process and path; raises `InventoryMissing`."""
+def open_books(clock: Callable[[], float] = time.time) -> Books:
+    """The books at `JADA_SANDBOX_INVENTORY`, opened once a process and path; raises `InventoryMissing`.
+
+    They live by the clock with which they were opened first.
+    """
     path = os.environ.get(PATH_VARIABLE)
     if not path:
         raise InventoryMissing(f"set {PATH_VARIABLE} to the path of the inventory's file")
     with _opening:
         if path not in _opened:
-            _opened[path] = Books(path)
+            _opened[path] = Books(path, clock=clock)
         return _opened[path]
 
 
