@@ -85,7 +85,8 @@ def see(stored: Stored) -> Seen:
 def show(seen: Seen) -> JsonObject:
     """Return the JSON of ``jada show``, to the contract's letter.
 
-    While the workflow waits for a person, `questions` or `approval` is there as well: what it waits for.
+    While the workflow waits for a person, `questions` or `approval` is there as well: what it waits for. Once a call has
+    gone out, `first_call` says how soon.
     """
     workflow = seen.workflow
     plan = None
@@ -112,6 +113,8 @@ def show(seen: Seen) -> JsonObject:
         shown["approvals"] = [approval_of(workflow, task_id) for task_id in asking]
     if workflow.status is Status.AWAITING_APPROVAL and workflow.approval is not None:
         shown["approval"] = {"amount": workflow.approval.amount.to_json(), "task_id": workflow.approval.task_id}
+    if first := first_call_of(workflow):
+        shown["first_call"] = first
     return shown
 
 
@@ -126,7 +129,10 @@ def questions_of(workflow: Workflow) -> tuple[str, ...]:
 
 
 def first_call_of(workflow: Workflow) -> JsonObject | None:
-    """Return how soon a booking's first call went out, as ``jada why --json`` has it; None until that is known."""
+    """Return how soon a booking's first call went out, as ``--json`` has it; None until that is known.
+
+    Milliseconds: from the acceptance of the request, of the plan's making, and what of that was not waited for.
+    """
     first = first_call(workflow)
     if first is None:
         return None

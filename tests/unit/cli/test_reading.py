@@ -50,7 +50,9 @@ def test_show_prints_the_contracts_json(store: str, capsys: pytest.CaptureFixtur
         "cost",
         "result",
         "error",
+        "first_call",  # beyond the contract's, once it is known
     ]
+    assert shown["first_call"] == {"after_ms": 400, "plan_ms": 900, "plan_hidden_ms": 0}
     assert shown["workflow_id"] == workflow_id_of(RequestId("web-done"))
     assert (shown["status"], shown["tenant"], shown["model"]) == ("completed", "acme", "claude-sonnet-4-6")
     assert (shown["created_at"], shown["finished_at"]) == ("2027-04-01T12:00:00.100Z", "2027-04-01T12:00:01.500Z")

@@ -38,6 +38,19 @@ _END_ATTEMPT: Final = frozenset(
 )
 _WELL: Final = frozenset({"planning.answered", "task.compensated", "task.succeeded"})
 _END: Final = frozenset({"workflow.ended", "workflow.rejected"})
+_AFTERWARDS: Final = frozenset(
+    {
+        *_END,
+        "law.broken",
+        "outcome.decided",
+        "outcome.published",
+        "outcome.reopened",
+        "outcome.stuck",
+        "reply.unmatched",
+        "workflow.unreadable",
+    }
+)
+"""What is told of bookings that have ended as well: it belongs to a trace that is open, and begins none."""
 
 
 @dataclass(slots=True)
@@ -92,7 +105,7 @@ class TracingLog:
     def _trace(self, workflow_id: str, event: str, message: str, fields: dict[str, object]) -> None:
         trace = self._traces.get(workflow_id)
         if trace is None:
-            if event in _END:
+            if event in _AFTERWARDS:
                 return
             trace = self._begin(workflow_id, event, fields)
         if event == _BEGIN_QUESTION:

@@ -52,6 +52,17 @@ def test_a_booking_is_one_trace(traced: Traced) -> None:
     assert len(quiet.lines) == 8
 
 
+@pytest.mark.parametrize("event", ["outcome.decided", "outcome.published", "outcome.reopened", "reply.unmatched"])
+def test_what_is_told_after_the_end_begins_no_trace(traced: Traced, event: str) -> None:
+    """The booking's span is over with the booking; its outcome, or a late reply, is no booking of its own."""
+    log, _, spans = traced
+    log.emit("info", "workflow.accepted", "Accepted", workflow_id="wf-1")
+    log.emit("info", "workflow.ended", "Ended as completed", workflow_id="wf-1")
+    log.emit("debug", event, "Told", workflow_id="wf-1")
+    log.close()
+    assert [span.name for span in spans()] == ["booking"]
+
+
 def test_a_booking_that_went_on_after_a_restart_is_traced_from_there(traced: Traced) -> None:
     """What this process did not see beginning is marked, and what is open at the end is closed."""
     log, _, spans = traced
