@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.asking import write_asked
 from benchmarks.kill9_kit.daemon import Daemon
 from benchmarks.kill9_kit.mail import open_post
 from benchmarks.kill9_kit.null_aws import NullAws
@@ -58,30 +59,6 @@ class SlowFunctions:
         return max(self.ended) - min(self.begun)
 
 
-def write_catalogue(folder: Path, agents: int) -> Path:
-    """Write so many agents with one reading action each, and one that takes all of their answers."""
-    folder.mkdir(parents=True)
-    for number in range(agents):
-        (folder / f"p{number:02d}.yaml").write_text(_agent(f"p{number:02d}", "{type: string}"), "utf-8")
-    (folder / "summary.yaml").write_text(_agent("summary", "{type: array, items: {type: string}}"), "utf-8")
-    return folder
-
-
-def _agent(name: str, given: str) -> str:
-    return f"""\
-agent: {name}
-description: Answers one question.
-transport: {{kind: lambda, function: fan-{name}}}
-actions:
-  {name}.ask:
-    description: Answers.
-    effect: read
-    input: {{type: object, required: [given], properties: {{given: {given}}}, additionalProperties: false}}
-    output: {{type: object, required: [a], properties: {{a: {{type: string}}}}}}
-    timeout: 20s
-"""
-
-
 def proposal(agents: int) -> str:
     """Return the plan: all probes side by side, then the summary of them."""
     names = [f"p{number:02d}" for number in range(agents)]
@@ -111,7 +88,7 @@ async def fan_out(folder: Path, agents: int, seconds: float, runs: int) -> list[
             "ANTHROPIC_BASE_URL": model.url,
             "ANTHROPIC_API_KEY": "stand-in",
             "JADA_STORE": f"sqlite://{folder / 'journal.db'}",
-            "JADA_CATALOGUE": str(write_catalogue(folder / "agents", agents)),
+            "JADA_CATALOGUE": str(write_asked(folder / "agents", "fan", agents)),
             "JADA_REQUEST_QUEUE": REQUESTS,
         }
         async with open_post(environment) as post, Daemon(folder, environment) as daemon:

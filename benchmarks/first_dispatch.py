@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.asking import write_asked
 from benchmarks.kill9_kit.daemon import Daemon
 from benchmarks.kill9_kit.mail import open_post
 from benchmarks.kill9_kit.null_aws import NullAws
@@ -65,27 +66,9 @@ class Seen:
 
 def write_catalogue(folder: Path, reads: int) -> Path:
     """Write so many agents that read, one that needs all of their answers, and one that reserves and books."""
-    folder.mkdir(parents=True)
-    for number in range(reads):
-        (folder / f"p{number:02d}.yaml").write_text(_reader(f"p{number:02d}", "{type: string}"), "utf-8")
-    (folder / "summary.yaml").write_text(_reader("summary", "{type: array, items: {type: string}}"), "utf-8")
+    write_asked(folder, "early", reads)
     (folder / "desk.yaml").write_text(_DESK, "utf-8")
     return folder
-
-
-def _reader(name: str, given: str) -> str:
-    return f"""\
-agent: {name}
-description: Answers one question.
-transport: {{kind: lambda, function: early-{name}}}
-actions:
-  {name}.ask:
-    description: Answers.
-    effect: read
-    input: {{type: object, required: [given], properties: {{given: {given}}}, additionalProperties: false}}
-    output: {{type: object, required: [a], properties: {{a: {{type: string}}}}}}
-    timeout: 20s
-"""
 
 
 _DESK: Final = """\

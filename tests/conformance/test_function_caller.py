@@ -17,30 +17,14 @@ from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
 from jada_orchestrator.domain.catalogue import LambdaTransport
 from jada_orchestrator.domain.events import AttemptResult, Failed, Lost, Succeeded
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, RequestId, TaskId, Tenant, WorkflowId
-from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.ports.agents import AgentCall, CallEnded, FunctionCaller
 from jada_orchestrator.testing.aws import FakeFunctions, FunctionFault, Hang, Lose, Refuse
+from jada_orchestrator.testing.calls import CALL
 from tests.conformance.lambda_server import RULES, LambdaServer, lambda_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 Fate = Literal["succeeded", "later", "never", "unknown"]
-
-CALL = AgentCall(
-    workflow_id=WorkflowId("wf-1"),
-    request_id=RequestId("web-1"),
-    tenant=Tenant("acme"),
-    task_id=TaskId("hold"),
-    attempt=1,
-    idempotency_key=IdempotencyKey("jk-1"),
-    action=ActionName("flights.hold"),
-    input={"offer_id": "LX-1"},
-    deadline=UtcMs(1_900_000_000_000),
-    timeout_ms=20_000,
-    model=None,
-    traceparent=None,
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import pytest_asyncio
-from moto.server import ThreadedMotoServer
 
-from jada_orchestrator.adapters.aws.clients import AwsClients, Connections, open_clients
+from jada_orchestrator.adapters.aws.clients import AwsClients
 from jada_orchestrator.adapters.aws.fast_queues import FastQueues
 from jada_orchestrator.adapters.aws.queues import SqsOutcomes, SqsSource
 from jada_orchestrator.adapters.aws.sending import SqsSender
@@ -22,11 +21,12 @@ from jada_orchestrator.adapters.aws.worker_queues import SqsWorkers
 from jada_orchestrator.domain.catalogue import SqsTransport
 from jada_orchestrator.domain.events import Failed
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, RequestId, TaskId, Tenant, WorkflowId
+from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall, WorkerSender
 from jada_orchestrator.ports.queues import Delivery, MessageSource, OutcomeMessage, OutcomeSink, QueueError
+from jada_orchestrator.testing import calls as testing
 from jada_orchestrator.testing.aws import FakeQueues
 
 if TYPE_CHECKING:
@@ -36,18 +36,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NAMES = count(1)
 FAILURE = Failure("NOT_JSON", "the body is not JSON: line 1")
-CALL = AgentCall(
-    workflow_id=WorkflowId("wf-1"),
-    request_id=RequestId("web-1"),
-    tenant=Tenant("acme"),
+CALL = replace(
+    testing.CALL,
     task_id=TaskId("check"),
     attempt=2,
-    idempotency_key=IdempotencyKey("jk-1"),
-    action=ActionName("policy.check"),
     input={"text": "Zürich ✈"},
-    deadline=UtcMs(1_900_000_000_000),
-    timeout_ms=20_000,
-    model=None,
     traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 )
 
@@ -142,28 +135,6 @@ async def receive_all(source: MessageSource) -> list[Delivery]:
 def bodies(deliveries: Sequence[Delivery]) -> list[str]:
     """What was in them, in alphabetical order: a standard queue promises none."""
     return sorted(delivery.message.body for delivery in deliveries)
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """Moto's server on a free port, and the environment that points to it."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_REGION", "eu-west-1")
-        patch.setenv("AWS_ACCESS_KEY_ID", "key")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-        yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def clients(moto: str) -> AsyncIterator[AwsClients]:
-    """The real clients, opened once since that is slow."""
-    async with open_clients(Connections(functions=1, queues=6)) as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

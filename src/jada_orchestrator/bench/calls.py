@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -27,28 +28,22 @@ from jada_orchestrator.bench.figures import Figure, Timed, median
 from jada_orchestrator.bench.null_aws import REPLIES, null_aws
 from jada_orchestrator.bench.stage import Setting, new_folder, open_stage
 from jada_orchestrator.domain.catalogue import LambdaTransport
-from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, RequestId, TaskId, Tenant, WorkflowId
-from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.ports.agents import AgentCall, FunctionCaller
+from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, WorkflowId
+from jada_orchestrator.ports.agents import FunctionCaller
+from jada_orchestrator.testing.calls import CALL
 from jada_orchestrator.wire import replies, tasks
 
 CONNECTIONS: Final = 200
 QUEUE_CONNECTIONS: Final = 32
 _POLLS: Final = 8
 
-ONE_CALL: Final = AgentCall(
+ONE_CALL: Final = replace(
+    CALL,
     workflow_id=WorkflowId("wf-00000000000000000000000000"),
-    request_id=RequestId("bench-1"),
-    tenant=Tenant("acme"),
-    task_id=TaskId("search0"),
-    attempt=1,
     idempotency_key=IdempotencyKey("jk-00000000000000000000000000"),
     action=ActionName("trips.search"),
     input={"city": "Lisbon", "note": "n" * 420},
-    deadline=UtcMs(1_800_000_000_000),
     timeout_ms=60_000,
-    model=None,
-    traceparent=None,
 )
 
 

@@ -85,8 +85,8 @@ def see(stored: Stored) -> Seen:
 def show(seen: Seen) -> JsonObject:
     """Return the JSON of ``jada show``, to the contract's letter.
 
-    While the workflow waits for a person, `questions` or `approval` is there as well: what it waits for. Once a call has
-    gone out, `first_call` says how soon.
+    While the workflow waits for a person, `questions` or `approval` is there as well: what it waits for. Once a call
+    has gone out, `first_call` says how soon.
     """
     workflow = seen.workflow
     plan = None

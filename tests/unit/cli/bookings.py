@@ -47,7 +47,8 @@ from jada_orchestrator.domain.records import (
 from jada_orchestrator.domain.request import BookingRequest, Constraints, Message
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.engine import fold
-from jada_orchestrator.ports.journal import Append, Head
+from jada_orchestrator.ports.journal import Append
+from jada_orchestrator.runtime.heads import head_of
 
 START: Final = parse_instant("2027-04-01T12:00:00Z")
 MODEL: Final = "claude-sonnet-4-6"
@@ -76,20 +77,7 @@ def write(folder: Path, *bookings: tuple[WorkflowId, list[Record]]) -> str:
 def _append(workflow_id: WorkflowId, records: list[Record]) -> Append:
     entries = tuple(Entry(seq, UtcMs(START + 100 * seq), record) for seq, record in enumerate(records, 1))
     workflow = fold(workflow_id, entries)
-    head = Head(
-        request_id=workflow.request_id,
-        tenant=workflow.tenant,
-        status=workflow.status.value,
-        model=workflow.model,
-        created_at=workflow.created_at,
-        finished_at=workflow.finished_at,
-        ordering_key=None,
-        catalogue_version=workflow.catalogue_version,
-        done=workflow.is_done,
-        quarantined=workflow.quarantined is not None,
-        rejected=workflow.request is None,
-    )
-    return Append(workflow_id, entries, head)
+    return Append(workflow_id, entries, head_of(workflow))
 
 
 def terms(action: str, effect: Effect) -> Terms:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -11,27 +12,14 @@ from hypothesis import strategies as st
 
 from jada_orchestrator.domain.events import Failed, Lost, Succeeded
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, RequestId, TaskId, Tenant, WorkflowId
-from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.ids import IdempotencyKey, TaskId, WorkflowId
 from jada_orchestrator.domain.usage import Usage
-from jada_orchestrator.ports.agents import AgentCall, CallEnded
+from jada_orchestrator.ports.agents import CallEnded
 from jada_orchestrator.ports.queues import AgentReply, UnreadableReply
+from jada_orchestrator.testing import calls as testing
 from jada_orchestrator.wire import replies
 
-CALL: Final = AgentCall(
-    workflow_id=WorkflowId("wf-1"),
-    request_id=RequestId("web-1"),
-    tenant=Tenant("acme"),
-    task_id=TaskId("hold_flight"),
-    attempt=2,
-    idempotency_key=IdempotencyKey("jk-1"),
-    action=ActionName("flights.hold"),
-    input={"offer_id": "LX-4412"},
-    deadline=UtcMs(1_800_000_000_000),
-    timeout_ms=20_000,
-    model=None,
-    traceparent=None,
-)
+CALL: Final = replace(testing.CALL, task_id=TaskId("hold_flight"), attempt=2)
 REPLY: Final[dict[str, Any]] = {
     "schema": "jada.reply/1",
     "workflow_id": "wf-1",

@@ -11,24 +11,26 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from jada_orchestrator.adapters.journal import files, statements
-from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec, decode_catalogue, decode_template
+from jada_orchestrator.adapters.journal.codec import RecordCodec, decode_catalogue, decode_template
 from jada_orchestrator.adapters.journal.complaints import journal_error_of
-from jada_orchestrator.adapters.journal.rows import Row, head_of, stored_of
+from jada_orchestrator.adapters.journal.rows import (
+    BEYOND_ANY,
+    FOUND_MAX,
+    LEDGER_KINDS,
+    Row,
+    heads_of,
+    model_calls_of,
+    stored_of,
+)
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.model_calls import LEDGER_RECORDS, ModelCall, calls_of
-from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Head, Stored
-
-FOUND_MAX: Final = 20
-
-_BEYOND_ANY: Final = "\U0010ffff"
-"""Sorts after every character that an id may hold."""
 
 _Result = TypeVar("_Result")
 
@@ -83,33 +85,22 @@ class StoreReading:
             exact = connection.execute(statements.HEADS_EXACT, (prefix, FOUND_MAX)).fetchall()
             if exact:
                 return exact
-            return connection.execute(statements.HEADS_BY_PREFIX, (prefix, prefix + _BEYOND_ANY, FOUND_MAX)).fetchall()
+            return connection.execute(statements.HEADS_BY_PREFIX, (prefix, prefix + BEYOND_ANY, FOUND_MAX)).fetchall()
 
-        return _heads(self._read(read)) if prefix.isprintable() else []
+        return heads_of(self._read(read)) if prefix.isprintable() else []
 
     def heads(
         self, status: str | None, tenant: str | None, limit: int, *, quarantined: bool
     ) -> list[tuple[WorkflowId, Head]]:
         """Return the newest workflows first. Raises: JournalError."""
         wanted = (status, tenant, int(quarantined), limit)
-        return _heads(self._read(lambda connection: connection.execute(statements.HEADS_NEWEST, wanted).fetchall()))
+        return heads_of(self._read(lambda connection: connection.execute(statements.HEADS_NEWEST, wanted).fetchall()))
 
     def model_calls(self, since: UtcMs | None, until: UtcMs | None, workflow_id: WorkflowId | None) -> list[ModelCall]:
         """Return the model calls that ended in a period, by workflow, in order. Raises: JournalError."""
-        kinds = json.dumps([kind for kind, cls in KINDS.items() if cls in LEDGER_RECORDS])
-        wanted = (kinds, since, until, workflow_id)
+        wanted = (json.dumps(LEDGER_KINDS), since, until, workflow_id)
         rows = self._read(lambda connection: connection.execute(statements.MODEL_CALLS, wanted).fetchall())
-        return [
-            call
-            for id_, request_id, tenant, model, seq, at, kind, version, payload in rows
-            for call in calls_of(
-                WorkflowId(id_),
-                request_id,
-                tenant,
-                model,
-                [Entry(seq, UtcMs(at), self._codec.decode(kind, version, payload))],
-            )
-        ]
+        return model_calls_of(self._codec, rows)
 
     def close(self) -> None:
         """Close the connection. May be called twice; the next question opens it again."""
@@ -148,7 +139,3 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-
-
-def _heads(rows: list[Row]) -> list[tuple[WorkflowId, Head]]:
-    return [(workflow_id, head) for _, workflow_id, head in map(head_of, rows)]

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from jada_orchestrator.adapters.journal.codec import RecordCodec
+from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.model_calls import LEDGER_RECORDS, ModelCall, calls_of
 from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.ports.journal import Head, JournalCorruptError, Stored
 
 Row: TypeAlias = tuple[Any, ...]
 """Values in the order of `statements.HEAD_COLUMNS` or `statements.RECORD_COLUMNS`."""
+
+LEDGER_KINDS: Final = tuple(kind for kind, cls in KINDS.items() if cls in LEDGER_RECORDS)
+"""The kinds of records that tell of a call of the model."""
+FOUND_MAX: Final = 20
+"""Workflows that a prefix may name."""
+BEYOND_ANY: Final = "\U0010ffff"
+"""Sorts after every character that an id may hold."""
 
 
 def head_row(number: int, workflow_id: WorkflowId, head: Head) -> Row:
@@ -75,6 +83,25 @@ def stored_of(codec: RecordCodec, head_rows: Iterable[Row], record_rows: Iterabl
     return [
         Stored(workflow_id, head, tuple(entries.get(number, ())))
         for number, workflow_id, head in map(head_of, head_rows)
+    ]
+
+
+def heads_of(rows: Iterable[Row]) -> list[tuple[WorkflowId, Head]]:
+    """Return the ids and heads that rows stand for."""
+    return [(workflow_id, head) for _, workflow_id, head in map(head_of, rows)]
+
+
+def model_calls_of(codec: RecordCodec, rows: Iterable[Row]) -> list[ModelCall]:
+    """Return the calls of the model that rows of `statements.MODEL_CALLS` stand for, in order.
+
+    Raises: JournalCorruptError, JournalVersionError.
+    """
+    return [
+        call
+        for id_, request_id, tenant, model, seq, at, kind, version, payload in rows
+        for call in calls_of(
+            WorkflowId(id_), request_id, tenant, model, [Entry(seq, UtcMs(at), codec.decode(kind, version, payload))]
+        )
     ]
 
 

@@ -10,26 +10,11 @@ import pytest
 from jada_orchestrator.domain.catalogue import LambdaTransport, SqsTransport
 from jada_orchestrator.domain.events import Failed, Lost, Succeeded
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, RequestId, TaskId, Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.queues import OutcomeMessage, QueueError
 from jada_orchestrator.testing.aws import FakeFunctions, FakeQueues, Lose, QueueFault, Refuse
-
-CALL = AgentCall(
-    workflow_id=WorkflowId("wf-1"),
-    request_id=RequestId("web-1"),
-    tenant=Tenant("acme"),
-    task_id=TaskId("hold"),
-    attempt=1,
-    idempotency_key=IdempotencyKey("jk-1"),
-    action=ActionName("flights.hold"),
-    input={},
-    deadline=UtcMs(0),
-    timeout_ms=20_000,
-    model=None,
-    traceparent=None,
-)
+from jada_orchestrator.testing.calls import CALL
 
 
 @dataclass(slots=True)

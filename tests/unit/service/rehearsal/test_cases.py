@@ -16,7 +16,8 @@ from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.domain.workflow import Workflow
 from jada_orchestrator.engine import step
-from jada_orchestrator.ports.journal import Head, Stored
+from jada_orchestrator.ports.journal import Stored
+from jada_orchestrator.runtime.heads import head_of
 from jada_orchestrator.service.rehearsal.cases import BadRequestsError, case_of, from_folder, from_journal
 from jada_orchestrator.testing.catalogues import as_text, proposal, request, task, travel_catalogue
 from jada_orchestrator.testing.journal import MemoryJournalReader, MemoryStore
@@ -40,20 +41,7 @@ def booking(*answers: str, events: tuple[e.Event, ...] = ()) -> Stored:
         put(e.ProposalReceived(workflow.planning.call, answer, "claude-sonnet-4-6", USED, 1_000, 100))
     for event in events:
         put(event)
-    head = Head(
-        request_id=workflow.request_id,
-        tenant=workflow.tenant,
-        status=workflow.status.value,
-        model=workflow.model,
-        created_at=workflow.created_at,
-        finished_at=workflow.finished_at,
-        ordering_key=None,
-        catalogue_version=workflow.catalogue_version,
-        done=workflow.is_done,
-        quarantined=False,
-        rejected=False,
-    )
-    return Stored(workflow.workflow_id, head, tuple(entries))
+    return Stored(workflow.workflow_id, head_of(workflow), tuple(entries))
 
 
 def test_recorded_answers_are_compiled_anew() -> None:

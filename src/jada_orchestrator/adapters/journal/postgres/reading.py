@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
 
-from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec, decode_catalogue, decode_template
+from jada_orchestrator.adapters.journal.codec import RecordCodec, decode_catalogue, decode_template
 from jada_orchestrator.adapters.journal.postgres import statements
 from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.postgres.connecting import Connection, Link, Patience, fetch
 from jada_orchestrator.adapters.journal.postgres.schema import check_version
-from jada_orchestrator.adapters.journal.rows import Row, head_of, stored_of
+from jada_orchestrator.adapters.journal.rows import (
+    BEYOND_ANY,
+    FOUND_MAX,
+    LEDGER_KINDS,
+    Row,
+    heads_of,
+    model_calls_of,
+    stored_of,
+)
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.model_calls import LEDGER_RECORDS, ModelCall, calls_of
-from jada_orchestrator.domain.records import Entry
+from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Head, Stored
 from jada_orchestrator.ports.ownership import Instance
-
-FOUND_MAX: Final = 20
-
-_BEYOND_ANY: Final = "\U0010ffff"
-"""Sorts after every character that an id may hold."""
 
 
 class StoreReading:
@@ -94,8 +95,8 @@ class StoreReading:
         async with self._snapshot() as connection:
             rows = await fetch(connection, statements.HEADS_EXACT, prefix, FOUND_MAX)
             if not rows:
-                rows = await fetch(connection, statements.HEADS_BY_PREFIX, prefix, prefix + _BEYOND_ANY, FOUND_MAX)
-        return _heads(rows)
+                rows = await fetch(connection, statements.HEADS_BY_PREFIX, prefix, prefix + BEYOND_ANY, FOUND_MAX)
+        return heads_of(rows)
 
     async def heads(
         self, status: str | None, tenant: str | None, limit: int, *, quarantined: bool
@@ -104,26 +105,15 @@ class StoreReading:
         if not (status or "").isprintable() or not (tenant or "").isprintable():
             return []
         async with self._link.use() as connection:
-            return _heads(await fetch(connection, statements.HEADS_NEWEST, status, tenant, quarantined, limit))
+            return heads_of(await fetch(connection, statements.HEADS_NEWEST, status, tenant, quarantined, limit))
 
     async def model_calls(
         self, since: UtcMs | None, until: UtcMs | None, workflow_id: WorkflowId | None
     ) -> list[ModelCall]:
         """Return the model calls that ended in a period, by workflow, in order. Raises: JournalError."""
-        kinds = [kind for kind, cls in KINDS.items() if cls in LEDGER_RECORDS]
         async with self._link.use() as connection:
-            rows = await fetch(connection, statements.MODEL_CALLS, kinds, since, until, workflow_id)
-        return [
-            call
-            for id_, request_id, tenant, model, seq, at, kind, version, payload in rows
-            for call in calls_of(
-                WorkflowId(id_),
-                request_id,
-                tenant,
-                model,
-                [Entry(seq, UtcMs(at), self._codec.decode(kind, version, payload))],
-            )
-        ]
+            rows = await fetch(connection, statements.MODEL_CALLS, list(LEDGER_KINDS), since, until, workflow_id)
+        return model_calls_of(self._codec, rows)
 
     async def close(self) -> None:
         """Close the connection. May be called twice."""
@@ -145,7 +135,3 @@ class StoreReading:
         """One snapshot for all statements of a question."""
         async with self._link.use() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection
-
-
-def _heads(rows: Sequence[Row]) -> list[tuple[WorkflowId, Head]]:
-    return [(workflow_id, head) for _, workflow_id, head in map(head_of, rows)]
