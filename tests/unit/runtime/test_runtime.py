@@ -13,11 +13,11 @@ import pytest
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import CatalogueVersion, RequestId, WorkflowId, workflow_id_of
-from jada_orchestrator.domain.records import CallDue, Entry
+from jada_orchestrator.domain.records import CallDue, Entry, PlannerBackedOff
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.journal import JournalSupersededError, Stored
-from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion
+from jada_orchestrator.ports.planner import PlannerAnswer, PlannerError, PlannerQuestion, TaskListener
 from jada_orchestrator.ports.queues import OutcomeMessage
 from jada_orchestrator.runtime.orchestrator import Ended, Orchestrator
 from jada_orchestrator.runtime.timers import Timers
@@ -25,6 +25,7 @@ from jada_orchestrator.runtime.world import ParsedRequest
 from jada_orchestrator.testing.aws import FakeFunctions, QueueFault
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
 from jada_orchestrator.testing.journal import MemoryJournal
+from jada_orchestrator.testing.planner import ScriptedPlanner
 from jada_orchestrator.testing.quiet import QuietWatcher
 from jada_orchestrator.testing.virtual_time import VirtualClock, run_virtually
 from tests.unit.runtime.house import DEAD, OUTCOMES, OWN, REPLIES, REQUESTS, House, parse_request
@@ -603,6 +604,53 @@ def test_a_fault_in_an_adapter_strands_nobody() -> None:
             house.send()
             await house.until(house.outcomes)
         assert house.outcomes() == [("web-1", "completed")]
+
+    in_house(scenario)
+
+
+def test_a_fault_in_the_planners_adapter_is_asked_again() -> None:
+    """What it raises that it should not is no answer, and costs the booking a wait; the operator sees it."""
+
+    class Faulty(ScriptedPlanner):
+        faults = 2
+
+        async def propose(self, question: PlannerQuestion, on_task: TaskListener | None = None) -> PlannerAnswer:
+            if self.faults:
+                self.faults -= 1
+                raise RuntimeError("a fault of ours")
+            return await super().propose(question, on_task)
+
+    async def scenario(house: House) -> None:
+        async with house.process(house.world(planner=Faulty(plan_of))):
+            house.send()
+            await house.until(house.outcomes)
+        assert house.outcomes() == [("web-1", "completed")]
+        backed_off = [
+            entry.record
+            for entry in house.store.workflows[workflow_id_of(RequestId("web-1"))].entries
+            if isinstance(entry.record, PlannerBackedOff)
+        ]
+        assert [record.failure.code for record in backed_off] == ["PLANNER_ADAPTER_FAULT"] * 2
+
+    in_house(scenario)
+
+
+def test_what_is_planned_goes_on_while_nothing_can_be_planned() -> None:
+    """A key that was taken away keeps new bookings waiting, and no other: the one under way is completed."""
+
+    async def scenario(house: House) -> None:
+        async with house.process():
+            house.send("web-1", text="check")
+            await house.until(lambda: house.queues.messages("jada-checks"))
+            stopped = PlannerError("stopped", Failure("MODEL_KEY_REFUSED", "no"))
+            house.planner.fail(*[stopped] * 5)
+            house.send("web-2")
+            await house.until(lambda: len(house.planner.questions) == 2)
+            (sent,) = house.queues.messages("jada-checks")
+            house.queues.put(REPLIES, json.dumps({**json.loads(sent.body), "output": {"valid": True}}))
+            await house.until(house.outcomes)
+            assert house.outcomes() == [("web-1", "completed")]
+            await house.until(lambda: len(house.outcomes()) == 2)
 
     in_house(scenario)
 
