@@ -69,8 +69,11 @@ def _has_run_out(workflow: Workflow, held: Task, now: UtcMs) -> bool:
 
 
 def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]:
-    """Return what stops the workflow when a renewed reservation no longer fits what was done with the old one."""
-    if not task.refreshing or workflow.request is None or workflow.winding_up is not None:
+    """Return what stops the workflow when what is done anew no longer fits what was done with it before.
+
+    It is done anew where a reservation ran out, and where an operator has it go on from what failed.
+    """
+    if workflow.request is None or workflow.winding_up is not None:
         return []
     renewed: Outputs = {task.planned.id: output}
     for name in workflow.dependents.get(task.planned.id, ()):
@@ -83,7 +86,8 @@ def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]
             and resolve_input(user.planned, outputs_for(workflow, user.planned, renewed), workflow.request)
             != user.do.input
         ):
-            message = f"{task.planned.id} had to be reserved anew, and {name} was done with what has changed since"
+            done = "reserved" if task.refreshing else "done"
+            message = f"{task.planned.id} had to be {done} anew, and {name} was done with what has changed since"
             return [r.CompensationStarted(Failure("HOLD_CHANGED", message), cancelled=False)]
     return []
 
@@ -93,12 +97,10 @@ def _is_otherwise_called(workflow: Workflow, user: Task, request: BookingRequest
     planned = user.planned
     if not user.decided:
         return False
-    before, now = outputs_for(workflow, planned), outputs_for(workflow, planned, renewed)
-    if planned.when and resolve_condition(planned, before, request) != resolve_condition(planned, now, request):
+    now = outputs_for(workflow, planned, renewed)
+    is_called = user.do.phase is not Phase.SKIPPED
+    if planned.when and (resolve_condition(planned, now, request) is True) is not is_called:
         return True
-    skipped = user.do.phase is Phase.SKIPPED
-    return bool(
-        planned.for_each
-        and not skipped
-        and resolve_list(planned, before, request) != resolve_list(planned, now, request)
-    )
+    if not planned.for_each or not is_called:
+        return False
+    return resolve_list(planned, now, request) != [workflow.tasks[call].planned.item for call in planned.calls or ()]

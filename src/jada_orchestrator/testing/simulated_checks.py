@@ -115,15 +115,11 @@ def _money(workflow_id: WorkflowId, workflow: Workflow, books: Books) -> Iterato
 
 
 def _as_it_is(workflow: Workflow) -> Iterator[str]:
-    """What a booking consists of was done with what stands in the end, not with what was there once.
-
-    Nothing is said of what was done in an earlier effort, could not be undone then, and stays.
-    """
+    """What a booking consists of was done with what stands in the end, not with what was there once."""
     assert workflow.request is not None, "what is completed was requested"
     for task in workflow.tasks.values():
         if task.retired or is_house(task) or task.planned.for_each or task.do.phase is not Phase.SUCCEEDED:
             continue
         called_now = resolve_input(task.planned, outputs_for(workflow, task.planned), workflow.request)
-        is_earlier = task.undo.attempts > 0 or task.do.attempts_before > 0
-        if not is_earlier and called_now != task.do.input:
+        if task.undo.phase is not Phase.SUCCEEDED and called_now != task.do.input:
             yield f"{task.planned.id} was called with {task.do.input}; now it would be with {called_now}"

@@ -187,6 +187,30 @@ def test_what_is_reserved_at_another_price_by_a_retry_is_summed_and_paid_anew() 
     assert (driver.call("capture").input or {})["amount"] == {"amount": "230.00", "currency": "USD"}
 
 
+def test_what_was_left_standing_is_compared_with_what_a_retry_does_anew() -> None:
+    """A payment that a person left standing is not taken for another sum: it is given back, with the reason."""
+    driver = begun(summed(), on_failure="ask")
+    driver.run(until="authorize")
+    driver.end("authorize", e.Succeeded(driver.agents.do(driver.call_of("authorize"))))
+    expires_at = driver.task("seat").expires_at
+    assert expires_at is not None
+    driver.now = expires_at
+    driver.mishap("seat", IMPOSSIBLE)
+    driver.run_until_quiet()
+    driver.control("deny")
+    driver.run()
+    assert driver.task("authorize").stands is not None
+    driver.control("retry")
+    driver.run(until="seat")
+    answer = driver.agents.do(driver.call_of("seat"))
+    driver.end("seat", e.Succeeded({**answer, "total": {"amount": "130.00", "currency": "USD"}}))
+    driver.run()
+    assert driver.told()[-1] == "compensated"
+    assert driver.workflow.failure is not None
+    assert driver.workflow.failure.code == "HOLD_CHANGED"
+    assert driver.standing() == []
+
+
 def test_a_read_of_nothing_that_is_done_again_is_not_made_again() -> None:
     """A retry costs no call that would find what was found."""
     driver = begun(summed(), on_failure="ask")
