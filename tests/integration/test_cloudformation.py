@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")
 DEPLOY = Path(__file__).parents[2] / "deploy"
 TEMPLATE = DEPLOY / "cloudformation" / "jada.yaml"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:alarms"
-POLICIES = ("orchestrator", "function-agent", "queue-agent")
+POLICIES = ("orchestrator", "bedrock", "function-agent", "queue-agent")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -51,6 +51,7 @@ async def stack(aws: LocalAws) -> LocalAws:
             Parameters=[
                 {"ParameterKey": "HostName", "ParameterValue": "host1"},
                 {"ParameterKey": "AlarmTopicArn", "ParameterValue": TOPIC},
+                {"ParameterKey": "ModelProvider", "ParameterValue": "bedrock"},
             ],
             Capabilities=["CAPABILITY_IAM"],
         )
@@ -84,7 +85,7 @@ def listed(value: Any) -> list[Any]:
 
 
 async def test_the_stack_makes_roles_with_the_policies_of_deploy_iam(stack: LocalAws) -> None:
-    """Each role has the one policy of its name, whose rights are those of the file, filled in for the account."""
+    """Each role has the policies of its names, whose rights are those of the file, filled in for the account."""
     async with client(stack, "iam") as iam:
         roles = [role["RoleName"] for role in (await iam.list_roles())["Roles"]]
         found = {}

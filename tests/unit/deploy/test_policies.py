@@ -7,13 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from ruamel.yaml import YAML
 
 from tests.unit.deploy.aws_calls import SERVICES, permissions, services_named
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
-ROLES = {
+POLICIES = {
+    "BedrockPolicy": "bedrock",
     "OrchestratorRole": "orchestrator",
     "FunctionAgentRole": "function-agent",
     "QueueAgentRole": "queue-agent",
@@ -37,21 +39,32 @@ def template() -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("role", "name"), ROLES.items())
-def test_the_template_gives_what_the_policy_says(role: str, name: str) -> None:
+def policy_of(resource: str) -> list[dict[str, Any]]:
+    """The statements that the template gives a role, or that a policy of its own has."""
+    properties = template()["Resources"][resource]["Properties"]
+    policy = properties["Policies"][0] if "Policies" in properties else properties
+    found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return found
+
+
+@pytest.mark.parametrize(("resource", "name"), POLICIES.items())
+def test_the_template_gives_what_the_policy_says(resource: str, name: str) -> None:
     """deploy/iam and deploy/cloudformation cannot drift apart."""
-    made = template()["Resources"][role]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
-    for ours, theirs in zip(statements(name), made, strict=True):
+    for ours, theirs in zip(statements(name), policy_of(resource), strict=True):
         assert ours["Sid"] == theirs["Sid"]
         assert listed(ours["Action"]) == listed(theirs["Action"])
-        filled = [
-            str(getattr(each, "value", each))
-            .replace("${AWS::Partition}", "aws")
-            .replace("${AWS::Region}", "${Region}")
-            .replace("${AWS::AccountId}", "${Account}")
-            for each in theirs["Resource"]
-        ]
-        assert listed(ours["Resource"]) == filled
+        assert listed(ours["Resource"]) == [filled(each) for each in theirs["Resource"]]
+        conditions = theirs.get("Condition", {})
+        assert ours.get("Condition", {}) == {
+            operator: {key: filled(value) for key, value in each.items()} for operator, each in conditions.items()
+        }
+
+
+def filled(arn: object) -> str:
+    """An ARN of the template, as the policies write it."""
+    text = str(getattr(arn, "value", arn))
+    names = {"Partition": "aws", "Region": "${Region}", "AccountId": "${Account}"}
+    return re.sub(r"\$\{AWS::(\w+)\}", lambda found: names[found[1]], text)
 
 
 def test_no_policy_is_for_everything() -> None:
@@ -61,7 +74,8 @@ def test_no_policy_is_for_everything() -> None:
         for statement in statements(path.stem):
             assert not any("*" in action for action in listed(statement["Action"]))
             for resource in listed(statement["Resource"]):
-                last = resource.rpartition("${Account}:")[2]
+                assert resource.startswith("arn:") or resource == "*"
+                last = resource.rpartition("${Account}:")[2].rpartition("::")[2]
                 if last == "*":
                     assert f"`*`, for `{statement['Action']}` alone" in readme
                 elif "*" in last:
@@ -82,6 +96,17 @@ def test_the_orchestrator_may_do_what_it_does_and_nothing_else() -> None:
     """What adapters and commands ask AWS for is what the host's policy and the operator's allow, to the operation."""
     assert permissions("adapters", "service", "runtime", "cli") == granted("orchestrator", "operator")
     assert granted("orchestrator").isdisjoint(granted("operator"))
+
+
+def test_bedrock_is_asked_in_one_way_and_elsewhere_only_through_a_profile() -> None:
+    """The policy allows the operation whose address the client uses, and another region only where a profile leads."""
+    [action] = granted("bedrock")
+    operation = botocore.session.get_session().get_service_model("bedrock-runtime").operation_model(action[8:])
+    assert operation.http["requestUri"] == "/model/{modelId}/invoke-with-response-stream"
+    for statement in statements("bedrock"):
+        abroad = [each for each in listed(statement["Resource"]) if ":bedrock:*:" in each]
+        assert bool(abroad) == ("bedrock:InferenceProfileArn" in str(statement.get("Condition")))
+    assert template()["Resources"]["BedrockPolicy"]["Condition"] == "AsksBedrock"
 
 
 def test_an_agent_on_a_queue_may_do_what_the_kit_does() -> None:
