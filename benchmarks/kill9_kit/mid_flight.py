@@ -38,7 +38,7 @@ from jada_orchestrator.sandbox.booth import Sandbox
 from jada_orchestrator.service.settings import reference_catalogue
 from jada_orchestrator.wire import requests
 
-TEXT: Final = "Two of us, Boston to Lisbon 3-10 May 2027, a hotel near Alfama, under $5,000 all in."
+TEXT: Final = "Two of us, Boston to Lisbon 3-10 May, a hotel near Alfama, under $5,000 all in."
 MODEL: Final = "claude-sonnet-4-6"
 _COMMIT: Final = 500
 _UNBOUNDED: Final = 10_000

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +22,9 @@ from jada_orchestrator.sandbox.inventory.audit import Findings, HalfMade, audit
 from jada_orchestrator.sandbox.model import ScriptedModel
 
 TRIP: Final = "Two of us, Boston to Lisbon {depart} to {back}, a hotel, under $8,000 all in."
-_FIRST_DAY: Final = date(2027, 3, 1)
+_FIRST_DAY: Final = datetime.now(UTC).date() + timedelta(days=90)
 _DAYS: Final = 500
+"""Days of departure, all ahead and within what the agents sell, whenever the tests are run."""
 
 
 def a_request(request_id: str, text: str = TRIP, **fields: object) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ import pytest
 from benchmarks.demo_memory import RESIDENT_MIB_MAX, demo_command, footprint
 
 JADA = (sys.executable, "-m", "jada_orchestrator")
-TRIP = "Two of us, customer c-118, Boston to Lisbon 2027-05-03 to 2027-05-10, with a hotel, under $6,000 all in."
+DEPART = datetime.now(UTC).date() + timedelta(days=150)
+"""Ahead, and within what the agents sell, whenever the tests are run."""
+TRIP = (
+    f"Two of us, customer c-118, Boston to Lisbon {DEPART} to {DEPART + timedelta(days=7)}, with a hotel, "
+    "under $6,000 all in."
+)
 
 
 class Terminal:
@@ -109,7 +115,7 @@ def test_a_question_is_answered(terminal: Terminal) -> None:
     assert asked.returncode == 1
     assert 'jada answer three-3 "..."' in asked.stdout
     assert terminal.json("show", "three-3")["questions"]
-    answer = "From Boston, on 2027-06-01, one way, one traveller, customer c-118"
+    answer = f"From Boston, on {DEPART}, one way, one traveller, customer c-118"
     assert terminal.run("answer", "three-3", answer).returncode == 0
     again = terminal.json("submit", "I would like to go to Rome", "--request-id", "three-3", "--wait")
     assert again["status"] == "completed"

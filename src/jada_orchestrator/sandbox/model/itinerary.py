@@ -145,7 +145,7 @@ def _date_questions(wish: Wish, *, flight: bool, stay: bool) -> list[str]:
 def _when(*, flight: bool, stay: bool) -> str:
     what = "shall the flight leave" if flight else "shall the stay begin"
     end = ", and on which shall it end" if stay else ", and on which shall it return, if at all" if flight else ""
-    return f"On which date {what}{end} (for instance 3 May to 10 May 2027)?"
+    return f"On which date {what}{end} (for instance 3 May to 10 May)?"
 
 
 def _days(wish: Wish, *, flight: bool, stay: bool) -> tuple[tuple[Leg, ...], tuple[Stay, ...], list[str]]:

@@ -71,7 +71,7 @@ def _questions(wish: Wish, *, flight: bool, hotel: bool) -> list[str]:
     if hotel and not wish.path:
         questions.append("In which city is the hotel?")
     if not wish.dates:
-        questions.append("To which dates shall it be changed (for instance 3 May to 10 May 2027)?")
+        questions.append("To which dates shall it be changed (for instance 3 May to 10 May)?")
     elif hotel and len(wish.dates) < 2 and not wish.nights:
         questions.append("For how many nights, or until which date, shall the stay be?")
     if wish.travellers is None and (flight or hotel):

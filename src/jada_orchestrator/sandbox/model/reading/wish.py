@@ -279,7 +279,7 @@ def _ordered(reading: DateReading) -> tuple[tuple[date, ...], bool]:
 def _doubts(text: str, dates: DateReading, *, has_dates: bool) -> list[str]:
     """Return the questions that the wording itself raises."""
     doubts = [f"{words} is not a date. Which day is meant?" for words in dates.impossible]
-    doubts += [f"Is {words} day/month or month/day? Please write it like 3 May 2027." for words in dates.ambiguous]
+    doubts += [f"Is {words} day/month or month/day? Please write it like 3 May." for words in dates.ambiguous]
     condition = intents.read_condition(text)
     if condition is not None:
         doubts.append(f'Conditions ("{condition} ...") cannot be planned. Shall it be booked without the condition?')
