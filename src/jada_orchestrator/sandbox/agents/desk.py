@@ -25,6 +25,8 @@ PACE_VARIABLE: Final = "JADA_SANDBOX_PACE"
 HANG_S: Final = 60.0
 _EXIT_STATUS: Final = 70
 _LOOK_AGAIN_S: Final = 0.02
+_TO_ANSWER_S: Final = 3.0
+"""What is left of a call's time when it gives up waiting: its answer is to be heard."""
 
 Reading: TypeAlias = Callable[[Books, sqlite3.Connection, dict[str, Any]], dict[str, Any]]
 Effecting: TypeAlias = Callable[[Books, sqlite3.Connection, Maker, dict[str, Any]], dict[str, Any]]
@@ -142,7 +144,7 @@ def until_come(action: str | None, task: Task, books: Books) -> Iterator[float]:
     """
     while action is not None and not faults.has_come(books, task.workflow_id, action):
         left_s = task.seconds_left()
-        if left_s is not None and left_s <= 0:
+        if left_s is not None and left_s <= _TO_ANSWER_S:
             return
         yield _LOOK_AGAIN_S
 
