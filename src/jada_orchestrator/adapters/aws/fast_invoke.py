@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 from aiobotocore.session import AioSession
 
 from jada_orchestrator.adapters.aws.short_way import ShortWay, Template
@@ -14,8 +13,6 @@ from jada_orchestrator.adapters.aws.sockets import LAMBDA_READ_TIMEOUT_S
 
 if TYPE_CHECKING:
     from types_aiobotocore_lambda import LambdaClient
-
-_CHUNK_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +39,8 @@ class FastInvoker:
         """
         template = self._templates.get((function, qualifier)) or await self._prepare(function, qualifier)
 
-        async def read(response: aiohttp.ClientResponse) -> Answer:
-            return Answer(await _read_bounded(response, bytes_max), response.headers.get("X-Amz-Function-Error"))
-
-        return await self._way.post(template, payload, read)
+        received = await self._way.post(template, payload, bytes_max=bytes_max)
+        return Answer(received.body, received.headers.get("X-Amz-Function-Error"))
 
     async def close(self) -> None:
         """Close every connection. May be called twice."""
@@ -58,21 +53,3 @@ class FastInvoker:
         )
         template = self._templates[function, qualifier] = await self._way.prepare("Invoke", send)
         return template
-
-
-async def _read_bounded(response: aiohttp.ClientResponse, bytes_max: int) -> bytes | None:
-    """Return the payload, or None as soon as it is larger than allowed; the connection is then dropped."""
-    if (response.content_length or 0) > bytes_max:
-        response.close()
-        return None
-    if response.content_length is not None:
-        return await response.read()
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-        size += len(chunk)
-        if size > bytes_max:
-            response.close()
-            return None
-        parts.append(chunk)
-    return b"".join(parts)

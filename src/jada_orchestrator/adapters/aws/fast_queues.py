@@ -12,7 +12,6 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import aiohttp
 import msgspec
 from aiobotocore.session import AioSession
 from botocore.parsers import ResponseParserError
@@ -85,7 +84,8 @@ class FastQueues:
             placeholder = {"QueueUrl": parameters["QueueUrl"], **_PLACEHOLDER[operation]}
             send = partial(self._methods[operation], **placeholder)
             template = self._templates[place] = await self._way.prepare(operation, send)
-        return _decoded(await self._way.post(template, _encoded(parameters), aiohttp.ClientResponse.read))
+        received = await self._way.post(template, _encoded(parameters))
+        return _decoded(received.body or b"")
 
 
 def _encoded(parameters: dict[str, Any]) -> bytes:

@@ -4,7 +4,7 @@ A call by the whole client costs about half a millisecond of processor time, fiv
 hooks, endpoint rules and parsing that come out the same every time (docs/decisions, 16). Here botocore prepares the
 first request to each place (a function, or an operation on a queue), and is stopped before it sends: its URL, its
 headers and the scope of its signature are kept. From then on a call is a signature, by botocore's own signer and
-credentials, and one POST.
+credentials, and one POST over a connection of aiohttp's (`straight_post`; through a proxy by aiohttp's session).
 
 Whatever goes wrong is raised as the client would raise it, so that `errors` judges both ways alike.
 """
@@ -15,7 +15,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import aiohttp
 from aiobotocore.awsrequest import AioAWSResponse
@@ -28,14 +28,13 @@ from yarl import URL
 
 from jada_orchestrator.adapters.aws.fast_signing import Scope, Signing
 from jada_orchestrator.adapters.aws.sockets import CONNECT_TIMEOUT_S, socket_with_keepalive
+from jada_orchestrator.adapters.aws.straight_post import Place, Received, StraightPost, read_bounded
 
 _KEEPALIVE_S: Final = 12.0
 """As botocore has it: shorter than any load balancer's idle time, so that no request meets a closing connection."""
 _SIGNED_ANEW: Final = frozenset({"authorization", "x-amz-date", "x-amz-security-token", "content-length"})
 """What belongs to one request and not to all to a place."""
 _SUCCESS: Final = range(200, 300)
-
-_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,7 @@ class Template:
     headers: Mapping[str, str]
     scope: Scope
     proxy: str | None
+    place: Place
 
 
 class ShortWay:
@@ -73,6 +73,7 @@ class ShortWay:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
+        self._straight = StraightPost(self._http)
 
     async def prepare(self, operation: str, send: Callable[[], Awaitable[object]]) -> Template:
         """Have the client's own method `send` prepare a request, and keep it: endpoint rules, path and headers.
@@ -97,27 +98,39 @@ class ShortWay:
         found = {key: _text(value) for key, value in request.headers.items() if key.lower() not in _SIGNED_ANEW}
         scope = _text(request.headers["Authorization"]).partition("Credential=")[2].partition(",")[0].split("/")
         url = URL(request.url, encoded=True)
-        return Template(operation, url, request.url, found, Scope(scope[-3], scope[-2]), _proxy_of(request.url))
+        scope_of = Scope(scope[-3], scope[-2])
+        place = self._straight.place(url)
+        return Template(operation, url, request.url, found, scope_of, _proxy_of(request.url), place)
 
-    async def post(
-        self, template: Template, payload: bytes, read: Callable[[aiohttp.ClientResponse], Awaitable[_Read]]
-    ) -> _Read:
-        """Send one request once, and return what `read` makes of its answer, which is a success.
+    async def post(self, template: Template, payload: bytes, *, bytes_max: int | None = None) -> Received:
+        """Send one request once, and return its answer, which is a success, without a body larger than `bytes_max`.
 
         Raises: what botocore's client raises, botocore's exceptions and aiohttp's about a broken body.
         """
         headers = await self._signed(template, payload)
         try:
-            async with self._http.post(
-                template.url, data=payload, headers=headers, allow_redirects=False, proxy=template.proxy
-            ) as response:
-                if response.status not in _SUCCESS:
-                    raise self._refused(template.operation, response.status, response.headers, await response.read())
-                return await read(response)
+            if template.proxy is None:
+                received = await self._straight.post(template.place, headers, payload, bytes_max=bytes_max)
+            else:
+                received = await self._post_by_proxy(template, headers, payload, bytes_max)
         except aiohttp.ClientPayloadError:
             raise  # botocore's client lets it through, too
         except aiohttp.ClientError as error:
             raise _as_botocore(error, template.text) from error
+        if received.status not in _SUCCESS:
+            raise self._refused(template.operation, received.status, received.headers, received.body or b"")
+        return received
+
+    async def _post_by_proxy(
+        self, template: Template, headers: Mapping[str, str], payload: bytes, bytes_max: int | None
+    ) -> Received:
+        async with self._http.post(
+            template.url, data=payload, headers=headers, allow_redirects=False, proxy=template.proxy
+        ) as response:
+            body = await read_bounded(response.content, response.headers.get("Content-Length"), bytes_max)
+            if body is None:
+                response.close()
+            return Received(response.status, response.headers, body)
 
     async def close(self) -> None:
         """Close every connection. May be called twice."""
