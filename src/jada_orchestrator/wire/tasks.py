@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -31,6 +32,8 @@ class _Task(msgspec.Struct, omit_defaults=True, frozen=True):
 
 
 _ENCODER: Final = msgspec.json.Encoder()
+_told: Final = lru_cache(maxsize=64)(format_instant)
+"""Calls that begin in the same turn mostly have the same deadline."""
 
 
 def encode(call: AgentCall, *, reply_to: str | None) -> str:
@@ -52,7 +55,7 @@ def encode(call: AgentCall, *, reply_to: str | None) -> str:
         idempotency_key=call.idempotency_key,
         action=call.action,
         input=call.input,
-        deadline=format_instant(call.deadline),
+        deadline=_told(call.deadline),
         model=call.model,
         reply_to=reply_to,
         traceparent=call.traceparent if reply_to is None else None,
