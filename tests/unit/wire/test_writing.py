@@ -34,8 +34,8 @@ def test_a_task_for_a_function() -> None:
     """Fields and their order are the contract's; what is not there is left out."""
     assert tasks.encode(CALL, reply_to=None) == (
         '{"schema":"jada.task/1","workflow_id":"wf-1","request_id":"web-1","tenant":"acme","task_id":"hold_flight",'
-        '"attempt":2,"idempotency_key":"jk-1","action":"flights.hold","input":{"offer_id":"LX-4412"},'
-        '"deadline":"2027-01-15T08:00:00.000Z"}'
+        '"attempt":2,"idempotency_key":"jk-1","action":"flights.hold","input":{"offer_id":"LX-1"},'
+        '"deadline":"2030-03-17T17:46:40.000Z"}'
     )
 
 
