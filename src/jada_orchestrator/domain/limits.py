@@ -41,6 +41,11 @@ SCHEMA_FAULTS_MAX: Final = 20
 REFERENCE_NESTING_MAX: Final = 48
 """Brackets and operators inside each other in one reference; keeps parsing and evaluation far from Python's own
 bound."""
+REFERENCE_COPIES_MAX: Final = 1_000
+"""How often one value may occur in what a reference makes of it: every task of the largest plan, ten fields each. Each
+`[@, @]` doubles what comes before it: thirty of them fill any memory."""
+VALUE_PARTS_MAX: Final = 512 * 1024
+"""Parts of what a reference yields: with more of them it has more than a MiB of text, and no queue takes it."""
 CONSTANT_NESTING_MAX: Final = 32
 """Levels of one constant; the deepest input in sight has five."""
 COMPILED_CACHE_MAX: Final = 2_048

@@ -25,14 +25,16 @@ reads that take nothing from each other).
  9.  Every argument is a field of the action's input, each required one is there, and its value fits: a constant
      satisfies the schema; a reference reads tasks that are there (or `request`), fields that their output schemas
      have, and yields what the field may take, as far as schemas tell. Whether a field that an output may lack is there
-     is seen at run time; but what a commit requires is not read from a field that an output may leave out.
+     is seen at run time; but what a commit requires is not read from a field that an output may leave out, whatever
+    a reference makes of it. No reference repeats what it reads without bound.
     UNKNOWN_INPUT, DUPLICATE_INPUT, MISSING_INPUT, BAD_INPUT, BAD_REFERENCE
  10. The result names references in the same way. BAD_RESULT
  11. A field for which the catalogue names `sources` takes its value from them: from the request, a constant, or a named
      output of an agent, whatever a reference does on the way; and what is said to have been told (kind `user`) occurs
      in the request or in an answer. FORBIDDEN_SOURCE, UNFOUNDED_VALUE
  12. No more tasks of one agent may run side by side than it takes at once. FAN_OUT
- 13. A condition (`when`) yields true or false, and looks at no text that an agent is free to choose. BAD_CONDITION
+ 13. A condition (`when`) yields true or false, and looks at no text that an agent is free to choose, nor at a list or
+    an object of such texts. BAD_CONDITION
  14. What is only called under a condition is read by what is called under the same condition (every demand of it,
      joined by `&&`), by what is optional, or so that it may be missing: the field need not be given, or the reference
      names what else to take. CONDITIONAL_REQUIRED

@@ -6,7 +6,7 @@ not there, an index into a text, a function over what it does not take); where n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -93,20 +93,20 @@ def _chain(node: Node, at: Inferred) -> Inferred:
 def _slice(node: Node, at: Inferred) -> Inferred:
     if node["children"][2] == 0:
         raise ReferenceFault("a slice cannot go in steps of 0")
-    return Inferred(Listed(_items(at, "a slice")), certain=at.certain)
+    return Inferred(Listed(_items(at, "a slice")), certain=at.certain, lacks=at.lacks)
 
 
 def _projection(node: Node, at: Inferred) -> Inferred:
     left = _infer(node["children"][0], at)
     item = _items(left, "[*]")
-    return Inferred(Listed(_infer(node["children"][1], Inferred(item)).shape), certain=left.certain)
+    return Inferred(Listed(_infer(node["children"][1], Inferred(item)).shape), certain=left.certain, lacks=left.lacks)
 
 
 def _filter(node: Node, at: Inferred) -> Inferred:
     left = _infer(node["children"][0], at)
     item = Inferred(_items(left, "a filter"), certain=True)
     _infer(node["children"][2], item)
-    return Inferred(Listed(_infer(node["children"][1], item).shape), certain=left.certain)
+    return Inferred(Listed(_infer(node["children"][1], item).shape), certain=left.certain, lacks=left.lacks)
 
 
 def _values(node: Node, at: Inferred) -> Inferred:
@@ -114,7 +114,7 @@ def _values(node: Node, at: Inferred) -> Inferred:
     _demand(left, frozenset({"object"}), "`*` goes over the fields of an object")
     known = isinstance(left.shape, Made)
     item = one_of(tuple(field_of(left.shape, name).shape for name in names_of(left.shape))) if known else ANY
-    return Inferred(Listed(_infer(node["children"][1], Inferred(item)).shape), certain=left.certain)
+    return Inferred(Listed(_infer(node["children"][1], Inferred(item)).shape), certain=left.certain, lacks=left.lacks)
 
 
 def _flatten(node: Node, at: Inferred) -> Inferred:
@@ -125,18 +125,24 @@ def _flatten(node: Node, at: Inferred) -> Inferred:
         item = _items(Inferred(item), "[]")
     elif "array" in types:
         item = ANY
-    return Inferred(Listed(item), certain=left.certain)
+    return Inferred(Listed(item), certain=left.certain, lacks=left.lacks)
 
 
 def _listed(node: Node, at: Inferred) -> Inferred:
     parts = [_infer(child, at) for child in node["children"]]
-    lacks = next((part.lacks for part in parts if part.lacks), "")  # an item would be null
-    return Inferred(Listed(one_of(tuple(part.shape for part in parts)), len(parts)), certain=at.certain, lacks=lacks)
+    shape = Listed(one_of(tuple(part.shape for part in parts)), len(parts))
+    return Inferred(shape, certain=at.certain, lacks=_lacking(parts))  # an item would be null
 
 
 def _made(node: Node, at: Inferred) -> Inferred:
-    fields = {child["value"]: _infer(child, at).shape for child in node["children"]}
-    return Inferred(Made(fields), certain=at.certain)
+    parts = {child["value"]: _infer(child, at) for child in node["children"]}
+    shape = Made({name: part.shape for name, part in parts.items()})
+    return Inferred(shape, certain=at.certain, lacks=_lacking(parts.values()))  # a field would be null
+
+
+def _lacking(parts: Iterable[Inferred]) -> str:
+    """Return what the first of these that may be missing lacks; empty where none may."""
+    return next((part.lacks for part in parts if part.lacks), "")
 
 
 def _or(node: Node, at: Inferred) -> Inferred:
@@ -147,7 +153,8 @@ def _or(node: Node, at: Inferred) -> Inferred:
 
 def _and(node: Node, at: Inferred) -> Inferred:
     left, right = (_infer(child, at) for child in node["children"])
-    return Inferred(one_of((left.shape, right.shape)), certain=left.certain and right.certain)
+    certain = left.certain and right.certain
+    return Inferred(one_of((left.shape, right.shape)), certain=certain, lacks=left.lacks or right.lacks)
 
 
 def _not(node: Node, at: Inferred) -> Inferred:
@@ -170,7 +177,7 @@ def _comparison(node: Node, at: Inferred) -> Inferred:
         raise ReferenceFault(
             f"<, <=, > and >= compare numbers, not {there}; use to_number(...) on a text that is a number"
         )
-    return Inferred(of_type("boolean", "null"))
+    return Inferred(of_type("boolean", "null"), lacks=left.lacks or right.lacks)
 
 
 def _unusable(node: Node, at: Inferred) -> Inferred:
@@ -222,7 +229,11 @@ def _function(node: Node, at: Inferred) -> Inferred:
     given = [None if child["type"] == "expref" else _infer(child, at) for child in children]
     for place, part in enumerate(given):
         _check_argument(name, signature[min(place, len(signature) - 1)]["types"], part)
-    return _yield(name, children, given)
+    parts = [part for part in given if part is not None]
+    lacks = _lacking(parts)
+    if name == "not_null" and not all(part.lacks for part in parts):
+        lacks = ""
+    return replace(_yield(name, children, given), lacks=lacks)
 
 
 def _check_argument(name: str, types: list[str], given: Inferred | None) -> None:

@@ -21,7 +21,13 @@ from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult
 
 from jada_orchestrator.domain.documents import Json
-from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX, REFERENCE_CHARS_MAX, REFERENCE_NESTING_MAX
+from jada_orchestrator.domain.limits import (
+    COMPILED_CACHE_MAX,
+    REFERENCE_CHARS_MAX,
+    REFERENCE_COPIES_MAX,
+    REFERENCE_NESTING_MAX,
+    VALUE_PARTS_MAX,
+)
 
 REQUEST_ROOT: Final = "request"
 """The reserved root that stands for the booking request."""
@@ -165,6 +171,8 @@ def _compiled(expression: str) -> tuple[Node, ParsedResult]:
     tree: Node = program.parsed
     if _depth(tree) > REFERENCE_NESTING_MAX:
         raise ReferenceFault(f"`{expression}` is nested more than {REFERENCE_NESTING_MAX} deep; name a field")
+    if _copies(tree) > REFERENCE_COPIES_MAX:
+        raise ReferenceFault(f"`{expression}` repeats what it reads more than {REFERENCE_COPIES_MAX} times")
     return tree, program
 
 
@@ -204,10 +212,16 @@ def _run(program: ParsedResult, value: Json, expression: str) -> Json:
 
 
 def _demand_json(value: Json, expression: str) -> None:
-    """Refuse what is no JSON although it came out of it: infinities by to_number, an expression as a value."""
-    stack = [value]
+    """Refuse what is no JSON although it came out of it: infinities by to_number, an expression as a value.
+
+    And what is too large for anybody: a reference may name a part of an output many times over.
+    """
+    stack, parts = [value], 0
     while stack:
         item = stack.pop()
+        parts += 1
+        if parts + len(stack) > VALUE_PARTS_MAX:
+            raise ReferenceFault(f"`{expression}` yields more than {VALUE_PARTS_MAX} values")
         if isinstance(item, dict):
             stack.extend(item.values())
         elif isinstance(item, list):
@@ -261,6 +275,20 @@ def _renamed(node: Node, names: Mapping[str, str], *, free: bool = True) -> Node
         for place, child in enumerate(node["children"])
     ]
     return {**node, "children": children}
+
+
+def _copies(node: Node) -> int:
+    """Return how often a value that a node sees may occur in what it yields, or on the way there, at most.
+
+    Recursion is bounded by the nesting limit of a parsed tree.
+    """
+    kind = node["type"]
+    parts = [_copies(child) for child in node["children"] if isinstance(child, dict)]
+    if kind in _FIRST_ONLY or (kind == "function_expression" and node["value"] == "map"):
+        return math.prod(parts)
+    if kind in {"or_expression", "and_expression"}:
+        return max(parts)  # one of them comes out of it
+    return sum(parts) or 1
 
 
 def _depth(tree: Node) -> int:

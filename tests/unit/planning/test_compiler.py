@@ -196,3 +196,10 @@ def test_questions_and_refusals_are_passed_on() -> None:
     )
     assert asked == Clarify(("When?",), "why")
     assert compile_proposal(json.dumps(proposal(outcome="Refuse", reason="no")), TRAVEL, request()) == Refuse("no")
+
+
+def test_a_reference_may_gather_what_the_largest_plan_has() -> None:
+    """A few fields of every task of a plan are no multiplication of what is read."""
+    gathered = "[" + ", ".join(["find.offers"] * 100) + "][].{a: offer_id, b: price.amount, c: price.currency}"
+    plan = adopted(proposal(task("find", "trips.search", city="Lisbon"), result={"all": gathered}))
+    assert plan.result["all"] == Binding(gathered)

@@ -411,6 +411,24 @@ TYPES: list[tuple[str, Any, list[tuple[str, str]]]] = [
         proposal(FIND, task("sell", "desk.sell", hold_id=Ref("find.offers[0].room || find.note"))),
         [("BAD_REFERENCE", "tasks.sell.args.hold_id")],
     ),
+    *(
+        (
+            f"a commit that needs what may not be there, as {hidden}",
+            proposal(FIND, task("sell", "desk.sell", hold_id=Ref(hidden))),
+            [("BAD_REFERENCE", "tasks.sell.args.hold_id")],
+        )
+        for hidden in (
+            "to_string(find.note)",
+            "join('', [find.note])",
+            "find.later[*].offer_id | [0]",
+            "find.later[].offer_id | [0]",
+            "find.later[:1].offer_id | [0]",
+            "find.later[?offer_id].offer_id | [0]",
+            "{a: find.note}.a",
+            "find.offers[0].offer_id && find.note",
+            "not_null(find.offers[0].room, find.note)",
+        )
+    ),
 ]
 
 PROVENANCE: list[tuple[str, Any, list[tuple[str, str]]]] = [
@@ -426,7 +444,7 @@ PROVENANCE: list[tuple[str, Any, list[tuple[str, str]]]] = [
     ),
     (
         "a payee put together",
-        paying(told("payee", "join('-', [request.booking.customer_id, find.note])", "ref")),
+        paying(told("payee", "join('-', [request.booking.customer_id, find.owner.customer_id])", "ref")),
         at_pay("payee", "FORBIDDEN_SOURCE"),
     ),
     (
@@ -647,6 +665,16 @@ def test_no_fault_repeats_a_value() -> None:
 def test_a_hostile_size_costs_little(document: Any) -> None:
     """Whatever fits into the bound is answered in seconds, with a bounded number of faults."""
     assert 1 <= len(codes(document)) <= 100
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("step", [" | [@, @]", " | [@, @][]", " | join('', [@, @])", " | {a: @, b: @}", " | [@, @][*]"])
+def test_a_reference_does_not_multiply_what_it_reads(step: str) -> None:
+    """Thirty doublings in three hundred characters would fill any memory: they are refused before anything is read."""
+    doubled = "request.text" + step * 24
+    assert codes(proposal(task("find", "trips.search", city=Ref(doubled)))) == [
+        ("BAD_REFERENCE", "tasks.find.args.city")
+    ]
 
 
 def test_a_deep_request_is_read_as_far_as_it_is_known() -> None:
