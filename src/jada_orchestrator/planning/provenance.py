@@ -2,7 +2,8 @@
 
 An origin is a root and a path of field names; places in lists are left out: ``find.offers[0].price`` and
 ``min_by(find.offers, &price.amount).price`` both come from ``find``, ``offers.price``. What only chooses among values
-(a filter's condition, the key of `min_by`) is no origin of them.
+(a filter's condition, the key of `min_by`) is no origin of them. Names that a reference gives to fields itself are
+constants where they become values.
 """
 
 from __future__ import annotations
@@ -25,10 +26,19 @@ class Origin:
     path: tuple[str, ...] = ()
 
 
-_Flow: TypeAlias = "frozenset[Origin] | dict[str, _Flow]"
-"""Where a value comes from: as a whole, or field by field."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An object that the reference itself builds: where each field comes from; the names are its author's."""
+
+    fields: tuple[tuple[str, _Flow], ...]
+
+
+_Flow: TypeAlias = "frozenset[Origin | _Made]"
+"""Everything that a value may come from."""
 
 _LITERAL: Final = Origin("")
+_ANY_FIELD: Final = "*"
+"""In a path: nobody knows which field. Allowed only where the whole object is."""
 
 
 def origins(expression: str) -> frozenset[Origin]:
@@ -36,7 +46,7 @@ def origins(expression: str) -> frozenset[Origin]:
 
     Raises: ReferenceFault, when it is malformed.
     """
-    return _flat(_walk(parse(expression).tree, None))
+    return frozenset(_flat(_walk(parse(expression).tree, None)))
 
 
 def _walk(node: Node, at: _Flow | None) -> _Flow:
@@ -44,49 +54,71 @@ def _walk(node: Node, at: _Flow | None) -> _Flow:
     children = node["children"]
     match node["type"]:
         case "field":
-            return _field(node["value"], at)
-        case "identity" | "current":
+            return frozenset({Origin(node["value"])}) if at is None else _field(node["value"], at)
+        case "identity" | "current" | "index" | "slice":
             return at if at is not None else frozenset()
         case "literal":
             return frozenset({_LITERAL})
-        case "index" | "slice":
-            return at if at is not None else frozenset()
         case "subexpression" | "index_expression" | "pipe":
             for child in children:
                 at = _walk(child, at)
             return at if at is not None else frozenset()
-        case "projection" | "filter_projection" | "value_projection":
+        case "projection" | "filter_projection":
             return _walk(children[1], _walk(children[0], at))
+        case "value_projection":
+            return _walk(children[1], _values(_walk(children[0], at)))
         case "multi_select_dict":
-            return {child["value"]: _walk(child["children"][0], at) for child in children}
+            made = _Made(tuple((child["value"], _walk(child["children"][0], at)) for child in children))
+            return frozenset({made})
         case "function_expression":
             return _function(node, at)
         case _:
             return _union(_walk(child, at) for child in children if isinstance(child, dict))
 
 
-def _field(name: str, at: _Flow | None) -> _Flow:
-    if at is None:
-        return frozenset({Origin(name)})
-    if isinstance(at, dict):
-        return at.get(name, frozenset())
-    return frozenset(each if each == _LITERAL else Origin(each.root, (*each.path, name)) for each in at)
+def _field(name: str, at: _Flow) -> _Flow:
+    return _union(
+        dict(each.fields).get(name, frozenset())
+        if isinstance(each, _Made)
+        else frozenset({each if each == _LITERAL else Origin(each.root, (*each.path, name))})
+        for each in at
+    )
+
+
+def _values(at: _Flow) -> _Flow:
+    """Return what the fields of an object come from."""
+    return _union(
+        _union(flow for _, flow in each.fields) if isinstance(each, _Made) else _field(_ANY_FIELD, frozenset({each}))
+        for each in at
+    )
 
 
 def _function(node: Node, at: _Flow | None) -> _Flow:
     children = node["children"]
-    if node["value"] == "map":
-        return _walk(children[0]["children"][0], _walk(children[1], at))
-    given = [_walk(child, at) for child in children if child["type"] != "expref"]
-    return given[0] if len(given) == 1 else _union(given)
+    match node["value"]:
+        case "map":
+            return _walk(children[0]["children"][0], _walk(children[1], at))
+        case "type":
+            return frozenset({_LITERAL})  # one of six words, whatever it is asked of
+        case "values":
+            return _values(_walk(children[0], at))
+    given = _union(_walk(child, at) for child in children if child["type"] != "expref")
+    if node["value"] in {"keys", "to_string"} and any(isinstance(each, _Made) for each in given):
+        return given | {_LITERAL}  # the names are in it, which the reference itself gives
+    return given
 
 
-def _union(flows: Iterable[_Flow]) -> frozenset[Origin]:
-    return frozenset(origin for flow in flows for origin in _flat(flow))
+def _union(flows: Iterable[_Flow]) -> _Flow:
+    return frozenset(each for flow in flows for each in flow)
 
 
-def _flat(flow: _Flow) -> frozenset[Origin]:
-    return _union(flow.values()) if isinstance(flow, dict) else flow
+def _flat(flow: _Flow) -> Iterator[Origin]:
+    for each in flow:
+        if isinstance(each, _Made):
+            for _, inner in each.fields:
+                yield from _flat(inner)
+        else:
+            yield each
 
 
 # --- What may be a source -------------------------------------------------------------------------------------------
