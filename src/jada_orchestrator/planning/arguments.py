@@ -66,9 +66,7 @@ class Surroundings:
                 )
 
     def lost_for(self, reader: int, makers: Iterable[str]) -> frozenset[str]:
-        """Return those tasks that need not have been called when `reader` is, which must be called all the same."""
-        if reader in self.branches.optional:
-            return frozenset()  # it is left out with what it reads
+        """Return those tasks that need not have been called when `reader` is."""
         return frozenset(name for name in makers if self.branches.missing_for(reader, self.places[name]))
 
     def told_of(self, reader: int, lost: frozenset[str]) -> str:
@@ -200,20 +198,42 @@ def _bind_reference(argument: Argument, wanted: Shape, bound: Bound, spot: _Spot
 
 def _bind_makers(name: str, expression: str, free: frozenset[str], bound: Bound, spot: _Spot) -> None:
     """Note whose outputs a reference takes, and which of them it can do without. Raises: ReferenceFault."""
-    around = spot.around
-    makers = {each for each in free if each in around.places}
-    lost = around.lost_for(spot.place, makers)
     enough = Presence.WHOLE if name in spot.required else Presence.ABSENT
-    for missing in _together(lost, around):
-        if presence(expression, missing) > enough:
-            spot.fault("CONDITIONAL_REQUIRED", f"`{expression}`: {around.told_of(spot.place, missing)}")
-            break
+    missing = take(expression, free, bound, spot.place, enough, spot.around)
+    if missing:
+        spot.fault("CONDITIONAL_REQUIRED", f"`{expression}`: {spot.around.told_of(spot.place, missing)}")
+
+
+def take(
+    expression: str, free: frozenset[str], bound: Bound, reader: int, enough: Presence, around: Surroundings
+) -> frozenset[str]:
+    """Note whose outputs a reference takes; return tasks that it cannot do without and that need not be called.
+
+    `enough` is what must be left of its value where such a task was not called. A task that is optional itself is left
+    out with what it reads, unless its reference names what else to take. Raises: ReferenceFault.
+    """
+    makers = {each for each in free if each in around.places}
+    lost = around.lost_for(reader, makers)
+    is_optional = reader in around.branches.optional
+    wanted = Presence.WHOLE if is_optional else enough
+    together = _together(lost, around, look_at_optional=is_optional)
+    missing = next((each for each in together if presence(expression, each) > wanted), frozenset[str]())
+    if missing and is_optional:
+        lost, missing = frozenset(), frozenset()
     bound.needs |= {around.places[each] for each in makers - lost}
     bound.reads |= {around.places[each] for each in lost}
+    return missing
 
 
-def _together(lost: frozenset[str], around: Surroundings) -> Iterator[frozenset[str]]:
-    """Yield what may be missing at once at worst: of two tasks with opposite conditions, only one is."""
+def _together(lost: frozenset[str], around: Surroundings, *, look_at_optional: bool) -> Iterator[frozenset[str]]:
+    """Yield what may be missing at once at worst: of two tasks with opposite conditions, only one is.
+
+    An optional one may fail without harm, and then both are: they count as such a pair only to `look_at_optional`.
+    """
+    if not look_at_optional:
+        sure = frozenset(name for name in lost if around.places[name] not in around.branches.optional)
+        yield from (lost - sure | each for each in _together(sure, around, look_at_optional=True))
+        return
     pairs: list[tuple[str, str]] = []
     for one in sorted(lost):
         for other in sorted(lost):

@@ -12,7 +12,17 @@ from typing import Final, TypeAlias
 
 from jada_orchestrator.planning.inference import Inferred, infer, infer_node
 from jada_orchestrator.planning.references import Node, parse
-from jada_orchestrator.planning.shapes import Made, Shape, alternatives, item_of, keyword_of, types_of
+from jada_orchestrator.planning.shapes import (
+    Listed,
+    Made,
+    Shape,
+    alternatives,
+    field_of,
+    item_of,
+    keyword_of,
+    names_of,
+    types_of,
+)
 
 _NEVER_BOTH: Final = {
     "eq": frozenset({"ne", "lt", "gt"}),
@@ -129,8 +139,12 @@ def _free_texts(node: Node, at: Inferred) -> Iterator[str]:
 def _tests_text(node: Node, sides: list[Shape]) -> bool:
     """Tell whether a node looks into a text of which nobody knows beforehand what it may be."""
     if node["type"] == "comparator":
-        return all("string" in types_of(side) for side in sides) and any(map(_is_free_text, sides))
-    return node["type"] == "function_expression" and node["value"] in _TEXT_TESTS and any(map(_is_free_text, sides))
+        if all("string" in types_of(side) for side in sides) and any(map(_is_free_text, sides)):
+            return True
+        alike = frozenset[str].intersection(*map(types_of, sides)) & {"array", "object"}
+        return bool(alike) and not any(map(_is_empty, sides)) and any(map(_holds_free_text, sides))
+    is_test = node["type"] == "function_expression" and node["value"] in _TEXT_TESTS
+    return is_test and any(map(_holds_free_text, sides))
 
 
 def _is_free_text(shape: Shape) -> bool:
@@ -138,3 +152,27 @@ def _is_free_text(shape: Shape) -> bool:
         "string" in types_of(option) and not any(keyword_of(option, said) is not None for said in _SAID)
         for option in alternatives(shape)
     )
+
+
+_LEVELS_MAX: Final = 8
+"""Texts in lists in objects: what lies deeper counts as free."""
+
+
+def _holds_free_text(shape: Shape, level: int = 0) -> bool:
+    """Tell whether a value is a text that an agent is free to choose, or may have one anywhere inside."""
+    if _is_free_text(shape) or level > _LEVELS_MAX:
+        return True
+    for option in alternatives(shape):
+        types, names = types_of(option), names_of(option)
+        if "array" in types and not _is_empty(option) and _holds_free_text(item_of(option).shape, level + 1):
+            return True
+        if "object" in types and not isinstance(option, Made) and not names:
+            return True
+        if any(_holds_free_text(field_of(option, name).shape, level + 1) for name in names):
+            return True
+    return False
+
+
+def _is_empty(shape: Shape) -> bool:
+    """Tell whether a value is an empty list or object that stands in the condition itself."""
+    return (isinstance(shape, Listed) and shape.length == 0) or (isinstance(shape, Made) and not shape.fields)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from jada_orchestrator.planning.arguments import Bound, Surroundings, read_reference
+from jada_orchestrator.planning.arguments import Bound, Surroundings, read_reference, take
 from jada_orchestrator.planning.conditions import trouble_with
 from jada_orchestrator.planning.effects import Step
 from jada_orchestrator.planning.findings import Findings
 from jada_orchestrator.planning.inference import infer
-from jada_orchestrator.planning.presence import Presence, presence
+from jada_orchestrator.planning.presence import Presence
 from jada_orchestrator.planning.references import INDEX_ROOT, ITEM_ROOT, REQUEST_ROOT, ReferenceFault, evaluate
 from jada_orchestrator.planning.shapes import ANY, Shape, article, item_of, of_type, one_of, types_of
 
@@ -44,11 +44,9 @@ def bind_list(place: int, step: Step, bound: Bound, around: Surroundings, findin
     try:
         source, free = read_reference(step.task.for_each, around, findings)
         bound.for_each = source
-        makers = {name for name in free if name in around.places}
-        bound.needs |= {around.places[name] for name in makers}
-        lost = around.lost_for(place, makers)
-        if lost and presence(source, lost) is not Presence.WHOLE:
-            findings.add("CONDITIONAL_REQUIRED", where, around.told_of(place, lost), task=place)
+        missing = take(source, free, bound, place, Presence.WHOLE, around)
+        if missing:
+            findings.add("CONDITIONAL_REQUIRED", where, around.told_of(place, missing), task=place)
         item = one_of(tuple(_items(source, around, free)))
         if free == {REQUEST_ROOT}:
             found = evaluate(source, {REQUEST_ROOT: around.request})

@@ -107,7 +107,7 @@ def _function(node: Node, missing: frozenset[str]) -> Presence:
 
 
 _TOLERANT: Final[Mapping[str, Callable[[list[Presence]], Presence]]] = {
-    "not_null": lambda given: min((each for each in given if each is not Presence.ABSENT), default=Presence.ABSENT),
+    "not_null": lambda given: next((each for each in given if each is not Presence.ABSENT), Presence.ABSENT),
     "type": lambda given: max(given, default=Presence.WHOLE) and Presence.WHOLE,
 }
 """Functions that take null, and what they make of it."""

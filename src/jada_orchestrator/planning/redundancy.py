@@ -33,7 +33,8 @@ def check_duplicate_work(
         for other in alike:
             if steps[other].done and step.done:
                 continue
-            if exclude(other, place) and step.task.instead_of != steps[other].task.id:
+            stands_in = step.task.instead_of == steps[other].task.id or steps[other].task.instead_of == step.task.id
+            if exclude(other, place) and not stands_in:
                 continue
             ordered = graph.is_before(other, place) or graph.is_before(place, other) or steps[other].done
             if step.action.effect is Effect.READ and ordered:

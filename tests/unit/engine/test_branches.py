@@ -9,6 +9,7 @@ import pytest
 
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import idempotency_key_of
 from jada_orchestrator.domain.limits import FOR_EACH_MAX, PLAN_TASKS_MAX
@@ -403,6 +404,43 @@ def test_going_on_after_all_was_undone_decides_anew() -> None:
     driver.run()
     assert driver.told()[-1] == "completed"
     assert driver.task("other").status is TaskStatus.SKIPPED
+
+
+def either_list(above: int) -> JsonObject:
+    """Hold what a second search found, or, where it was not made, what the first one did."""
+    return proposal(
+        task("rooms", "trips.search", city="Lisbon"),
+        task("more", "trips.search", when=DEAR.format(above), city="Porto"),
+        task("hold", "rooms.hold", for_each="not_null(more.offers, rooms.offers)", offer_id=Ref("item.offer_id")),
+        result={"holds": "hold[*].hold_id"},
+    )
+
+
+@pytest.mark.parametrize("above", [50, 500])
+def test_a_list_is_read_of_whichever_branch_was_taken(above: int) -> None:
+    """A list that names what else to take is no part of the branch that was skipped."""
+    driver = begun(either_list(above))
+    driver.mishap("rooms", offers(2))
+    driver.mishap("more", offers(3))
+    driver.run()
+    assert driver.told() == ["completed"]
+    assert len(driver.workflow.result["holds"]) == (3 if above == 50 else 2)
+
+
+@pytest.mark.parametrize("above", [50, 500])
+def test_going_on_with_a_list_of_either_branch(above: int) -> None:
+    """When all was undone, the branch is decided anew, and so is the list."""
+    driver = begun(either_list(above))
+    driver.mishap("rooms", offers(2))
+    driver.mishap("more", offers(2))
+    driver.mishap("hold[1]", SOLD_OUT)
+    driver.run()
+    assert driver.told() == ["compensated"]
+    driver.mishap("more", offers(3))
+    driver.control("retry")
+    driver.run()
+    assert driver.told()[-1] == "completed"
+    assert len(driver.workflow.result["holds"]) == 2
 
 
 def test_going_on_with_a_list() -> None:

@@ -112,6 +112,26 @@ def test_of_opposite_branches_one_is_always_there() -> None:
     assert faults_of(document) == []
 
 
+def test_what_is_optional_takes_either_branch_too() -> None:
+    """It is left out with what it reads, but not where its reference names what else to take."""
+    document = proposal(
+        SEARCH,
+        task("yes", "trips.search", when="find.note == `null`", city="a"),
+        task("no", "trips.search", when="!(find.note == `null`)", city="b"),
+        task("one", "trips.search", optional=True, city=Ref("yes.offers[0].offer_id")),
+        task("both", "trips.search", optional=True, city=Ref("not_null(yes.offers, no.offers) | [0].offer_id")),
+    )
+    found = tasks_of(document)
+    assert (found["one"].needs, found["one"].reads) == (("yes",), ())
+    assert (found["both"].needs, found["both"].reads) == ((), ("yes", "no"))
+
+
+def test_a_condition_may_ask_whether_a_list_is_empty_and_what_numbers_hold() -> None:
+    """Only texts that an agent is free to choose decide nothing."""
+    for condition in ("find.offers == `[]`", "contains(find.offers[*].stars, `5`)", "[find.offers[0].stars] == [`5`]"):
+        assert faults_of(proposal(SEARCH, task("more", "trips.search", when=condition, city="Porto"))) == [], condition
+
+
 def test_what_excludes_each_other_need_not_be_in_order_nor_differ() -> None:
     """Between two branches of which one is called there is no order, and the same action is not done twice."""
     document = proposal(
@@ -183,6 +203,8 @@ def test_conditions_are_compared_without_running_anything(
         ("a.x && b.x", Presence.ABSENT),
         ("not_null(a.x, b.x)", Presence.WHOLE),
         ("not_null(a.x)", Presence.ABSENT),
+        ("not_null([a.x], b.y)", Presence.HOLED),
+        ("not_null(b.y, [a.x])", Presence.WHOLE),
         ("length(a.x)", Presence.BROKEN),
         ("sum([a.x, b.x])", Presence.BROKEN),
         ("a.x == `1`", Presence.WHOLE),
@@ -211,6 +233,14 @@ def test_a_list_is_read_as_the_list_of_the_outputs() -> None:
     found = tasks_of(document)
     assert (found["hold"].for_each, found["hold"].needs) == ("find.offers", ("find",))
     assert found["book"].needs == ("hold",)
+
+
+def test_a_list_names_what_else_to_take() -> None:
+    """It is not skipped with a branch that it can do without."""
+    more = task("more", "trips.search", when=DEAR, city="Porto")
+    hold = task("hold", "rooms.hold", for_each="not_null(more.offers, find.offers)", offer_id=Ref("item.offer_id"))
+    found = tasks_of(proposal(SEARCH, more, hold))["hold"]
+    assert (found.needs, found.reads) == (("find",), ("more",))
 
 
 def test_a_list_of_the_request_has_a_known_length() -> None:

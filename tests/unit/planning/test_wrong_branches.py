@@ -80,6 +80,16 @@ CONDITIONS: list[Row] = [
         when("length(find.offers[?offer_id == 'x']) > `0`"),
         [("BAD_CONDITION", "tasks.more.when")],
     ),
+    *(
+        (f"such a text within {wrapped}", when(wrapped), [("BAD_CONDITION", "tasks.more.when")])
+        for wrapped in (
+            "contains([find.note], 'go')",
+            "contains(find.offers[*].offer_id, 'go')",
+            "[find.note] == ['go']",
+            "{a: find.note} == {a: 'go'}",
+            "find.offers[*].offer_id != ['go']",
+        )
+    ),
     ("a constant", when("`true`"), [("BAD_CONDITION", "tasks.more.when")]),
     ("not of a part of a name", when("!find.offers.x"), [("BAD_CONDITION", "tasks.more.when")]),
     ("its own output", when("more.note == `null`"), [("CYCLE", "tasks.more")]),
@@ -122,6 +132,16 @@ CONDITIONS: list[Row] = [
             task("book", "rooms.book", hold_id=Ref("hold.hold_id"), authorization_id=Ref("pay.authorization_id")),
         ),
         [("CONDITIONAL_REQUIRED", "tasks.book.args.hold_id")],
+    ),
+    (
+        "required, with two optional branches to take it from, of which both may come to nothing",
+        proposal(
+            SEARCH,
+            task("yes", "trips.search", when="find.note == `null`", city="a", optional=True),
+            task("no", "trips.search", when="!(find.note == `null`)", city="b", optional=True),
+            task("hold", "rooms.hold", offer_id=Ref("not_null(yes.offers[0].offer_id, no.offers[0].offer_id)")),
+        ),
+        [("CONDITIONAL_REQUIRED", "tasks.hold.args.offer_id")],
     ),
     (
         "a commit before a check in its own branch",
@@ -266,6 +286,11 @@ ALTERNATIVES: list[Row] = [
         "the very same again",
         proposal(SEARCH, HOLD, raw(HOLD, id="again", control=control(("instead_of", "hold"), ("on_code", "BUSY")))),
         [("DUPLICATE_WORK", "tasks.again")],
+    ),
+    (
+        "the very same again, written down first",
+        proposal(SEARCH, raw(HOLD, id="again", control=control(("instead_of", "hold"), ("on_code", "BUSY"))), HOLD),
+        [("DUPLICATE_WORK", "tasks.hold")],
     ),
     (
         "for each other",
