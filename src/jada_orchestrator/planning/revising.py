@@ -129,8 +129,9 @@ def _is_same(argument: Argument, binding: Binding) -> bool:
 
 
 def _named_by(new: Iterable[ProposedTask], proposal: Proposal) -> set[str]:
-    """Return the ids that new tasks and the result read or come after."""
+    """Return the ids that new tasks and the result read, look at or come after."""
     expressions = [argument.value for task in new for argument in task.arguments if argument.kind == "ref"]
+    expressions += [gate for task in new for gate in (task.when, task.for_each) if gate]
     expressions += [line.value for line in proposal.result]
     found = {name for task in new for name in task.after}
     for expression in expressions:

@@ -118,6 +118,19 @@ def test_what_is_named_is_kept() -> None:
     assert [planned.id for planned in plan_of(compiled(OTHER_SEAT, result=result)).retired] == ["seat"]
 
 
+@pytest.mark.parametrize(
+    "gate",
+    [
+        pytest.param({"when": "to_number(rooms.offers[0].price.amount) > `50`", "city": "Faro"}, id="its condition"),
+        pytest.param({"for_each": "rooms.offers", "city": Ref("item.offer_id")}, id="its list"),
+    ],
+)
+def test_what_decides_on_a_new_task_is_kept(gate: dict[str, Any]) -> None:
+    """To look at a task is to read it."""
+    plan = plan_of(compiled(task("more", "trips.search", **gate)))
+    assert [planned.id for planned in plan.tasks] == ["rooms", "more"]
+
+
 def test_what_cannot_be_undone_is_kept_unasked() -> None:
     """A message that was sent stays part of the plan, and so does what it told of."""
     before = past(seat="succeeded", mail="succeeded", rooms="succeeded")
