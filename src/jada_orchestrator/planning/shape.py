@@ -26,12 +26,9 @@ def shape_of(request: BookingRequest) -> JsonObject | None:
     """
     if request.text or request.booking is None:
         return None
-    shape: JsonObject = {}
-    for path, value in leaves_of(request):
-        if not all(_NAME.fullmatch(part) for part in re.split(r"[.\[\]0-9]+", path) if part):
-            return None
-        shape[path] = _kind_of(value)
-    return shape
+    if not all(_NAME.fullmatch(name) for name in _names_in(request.booking)):
+        return None
+    return {path: _kind_of(value) for path, value in leaves_of(request)}
 
 
 def leaves_of(request: BookingRequest) -> Iterator[tuple[str, Json]]:
@@ -81,6 +78,20 @@ def _nodes(path: str, value: Json) -> Iterator[tuple[str, Json]]:
     yield path, value
     for inner, part in _below(path, value):
         yield from _nodes(inner, part)
+
+
+def _names_in(value: Json) -> Iterator[str]:
+    """Yield the names of all fields in a value."""
+    match value:
+        case dict():
+            for name, part in value.items():
+                yield name
+                yield from _names_in(part)
+        case list():
+            for part in value:
+                yield from _names_in(part)
+        case _:
+            pass
 
 
 def _below(path: str, value: Json) -> Iterator[tuple[str, Json]]:

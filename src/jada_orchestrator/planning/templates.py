@@ -14,6 +14,7 @@ from typing import Final
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Catalogue
 from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.house import action_named
 from jada_orchestrator.domain.ids import ActionName, TaskId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.plan import Plan, PlannedTask
@@ -86,7 +87,9 @@ class _Skeleton:
         plain = PlannedTask(task.id, task.action, task.bindings, task.after, task.needs, task.optional, task.revision)
         if task != plain:
             raise _NoSkeletonError(f"{task.id} has a condition, a list or a stand-in")
-        action = self._catalogue.actions[task.action]
+        action = action_named(self._catalogue, task.action)
+        if action is None:
+            raise _NoSkeletonError(f"{task.action} is no action of the catalogue")
         return {
             "id": self._names[task.id],
             "action": task.action,

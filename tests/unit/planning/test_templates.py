@@ -117,6 +117,23 @@ def test_what_was_worked_out_has_no_template(plan: JsonObject) -> None:
     assert learnt(plan, told(BOOKING)) is None
 
 
+def test_what_the_house_does_itself_has_a_template_where_its_values_do() -> None:
+    """A plan that waits is no accident: how long it waits must come from the request, like any value."""
+    wait = task("pause", "jada.wait", seconds=Ref("request.booking.pause"))
+    template = learnt(proposal(task("a", "trips.search", city="Lisbon"), wait), told({"city": "Lisbon", "pause": 60}))
+    assert template is not None
+    assert "jada_wait_1" in template.proposal
+    fixed = task("pause", "jada.wait", seconds=61)
+    assert learnt(proposal(task("a", "trips.search", city="Lisbon"), fixed), told({"city": "Lisbon"})) is None
+
+
+@pytest.mark.parametrize("name", ["4111111111111111", "a.b", "x@y.org", "[0]"])
+def test_a_field_whose_name_may_be_a_value_is_in_no_template(name: str) -> None:
+    """Names are kept for good: a card's number may be one."""
+    assert learnt(stay(), told({**BOOKING, "more": {name: "x"}})) is None
+    assert learnt(stay(), told({**BOOKING, "more": [{name: "x"}]})) is None
+
+
 def test_two_places_are_no_place() -> None:
     """Where a value occurs twice under other names, nobody knows which of them was meant."""
     booking = {"from": "Lisbon", "to": "Lisbon", "guests": 2, "stay": {"day": "2027-05-03"}}
