@@ -13,6 +13,8 @@ UtcMs = NewType("UtcMs", int)
 """Milliseconds since 1970-01-01T00:00:00Z."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 _RFC3339: Final = re.compile(r"\A\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})\Z")
 _DURATION: Final = re.compile(r"\A(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\Z")
 _UNIT_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -22,24 +24,28 @@ def parse_instant(text: str) -> UtcMs:
     """Return the instant that an RFC 3339 date-time with an offset names, rounded down to a millisecond.
 
     Raises:
-        ValueError: the text is not an RFC 3339 date-time, or has no offset.
+        ValueError: the text is not an RFC 3339 date-time, has no offset, or is outside the years 1 to 9999 of UTC.
     """
     if not _RFC3339.match(text):
         msg = f"{text!r} is not an RFC 3339 instant such as 2027-04-01T12:00:00Z"
         raise ValueError(msg)
     moment = datetime.fromisoformat(text.upper().replace(" ", "T"))
-    return UtcMs((moment - _EPOCH) // timedelta(milliseconds=1))
+    instant = UtcMs((moment - _EPOCH) // timedelta(milliseconds=1))
+    if not _FIRST <= instant <= _LAST:
+        msg = f"{text!r} is no instant of the years 1 to 9999 in UTC"
+        raise ValueError(msg)
+    return instant
 
 
 def format_instant(instant: UtcMs) -> str:
     """Return the instant as RFC 3339 in UTC, with milliseconds and ``Z``."""
     moment = _EPOCH + timedelta(milliseconds=instant)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant % 1000:03d}Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def format_date(instant: UtcMs) -> str:
     """Return the UTC date of an instant, ``YYYY-MM-DD``."""
-    return (_EPOCH + timedelta(milliseconds=instant)).strftime("%Y-%m-%d")
+    return (_EPOCH + timedelta(milliseconds=instant)).date().isoformat()
 
 
 def parse_duration_ms(text: str) -> int:

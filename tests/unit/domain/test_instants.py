@@ -33,7 +33,17 @@ def test_rfc_3339_is_read(text: str, instant: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["2027-04-01", "2027-04-01T12:00:00", "2027-04-01T12:00Z", "2027-13-01T00:00:00Z", "tomorrow", "", "1806580800"],
+    [
+        "2027-04-01",
+        "2027-04-01T12:00:00",
+        "2027-04-01T12:00Z",
+        "2027-13-01T00:00:00Z",
+        "9999-12-31T23:59:59-00:01",
+        "0001-01-01T00:00:00+00:01",
+        "tomorrow",
+        "",
+        "1806580800",
+    ],
 )
 def test_anything_else_is_refused(text: str) -> None:
     """An instant without an offset, or of another form, is a ValueError and never a guess."""
@@ -47,6 +57,8 @@ def test_instants_are_written_in_utc_with_milliseconds() -> None:
     assert format_instant(UtcMs(-1)) == "1969-12-31T23:59:59.999Z"
     assert parse_instant(format_instant(UtcMs(-1))) == -1
     assert format_date(UtcMs(1_806_580_800_123)) == "2027-04-01"
+    for text in ("0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"):
+        assert format_instant(parse_instant(text)) == text
 
 
 @pytest.mark.parametrize(
