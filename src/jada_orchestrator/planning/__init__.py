@@ -34,10 +34,10 @@ reads that take nothing from each other).
      in the request or in an answer. FORBIDDEN_SOURCE, UNFOUNDED_VALUE
  12. No more tasks of one agent may run side by side than it takes at once. FAN_OUT
  13. A condition (`when`) yields true or false, and looks at no text that an agent is free to choose, nor at a list or
-    an object of such texts. BAD_CONDITION
+     an object of such texts. BAD_CONDITION
  14. What is only called under a condition is read by what is called under the same condition (every demand of it,
      joined by `&&`), by what is optional, or so that it may be missing: the field need not be given, or the reference
-     names what else to take. CONDITIONAL_REQUIRED
+     names what else to take, and that is not only what may fail without harm. CONDITIONAL_REQUIRED
  15. A list (`for_each`) is one, as far as schemas tell; the task is read as the list of its outputs. BAD_LIST
  16. A stand-in (`instead_of`) names the codes on which it is called, each given to one stand-in only; it has no
      condition or list of its own, and reads nothing of what it stands in for. Nothing reads it but under that one's
