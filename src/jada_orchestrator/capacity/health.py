@@ -58,8 +58,11 @@ class Adaptive:
         """Begin carefully, where nothing is known yet."""
         self.bound = float(min(self.most, _ADAPTIVE_FIRST))
 
-    def ended(self, ending: Ending, begun: UtcMs, now: UtcMs) -> None:
-        """Learn from one call."""
+    def ended(self, ending: Ending, begun: UtcMs, now: UtcMs, busy: int) -> None:
+        """Learn from one call; `busy` were under way by then, itself included.
+
+        What an agent bears is only learnt where it has to: with less than half of the bound in use it does not rise.
+        """
         took_ms = max(0, now - begun)
         if ending != "answered":
             self._decrease(begun, now)
@@ -68,7 +71,7 @@ class Adaptive:
         self.usual_ms += (took_ms - self.usual_ms) * (_USUAL_SHARE if self.usual_ms else 1.0)
         if slow:
             self._decrease(begun, now)
-        else:
+        elif 2 * busy >= self.bound:
             self.bound = min(float(self.most), self.bound + 1.0 / self.bound)
 
     def _decrease(self, begun: UtcMs, now: UtcMs) -> None:
@@ -93,7 +96,9 @@ class Breaker:
             self.gate.answered(epoch)
         elif ending == "throttled":
             self.gate.left(epoch, now)
-        elif self.gate.phase is GatePhase.OPEN and (self.in_a_row + 1 < TRIPS_AFTER or epoch != self.gate.epoch):
+        elif epoch != self.gate.epoch:
+            pass  # one of many that were under way when the breaker opened: that trouble is known already
+        elif self.gate.phase is GatePhase.OPEN and self.in_a_row + 1 < TRIPS_AFTER:
             self.in_a_row += 1
             self.gate.left(epoch, now)
         else:

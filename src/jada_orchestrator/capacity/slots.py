@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jada_orchestrator.capacity.health import Adaptive, AgentView, Breaker, Ending
-from jada_orchestrator.capacity.waiting import Entry, WaitingCalls
+from jada_orchestrator.capacity.waiting import AGED_AFTER_MS, AGED_EVERY, Entry, WaitingCalls
 from jada_orchestrator.domain.catalogue import AgentLimits
 from jada_orchestrator.domain.ids import AgentName, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
@@ -98,6 +98,8 @@ class Slots:
         self._open: dict[AgentName, _Lane] = {}
         """The lanes with waiting calls, in the order of their last grants."""
         self._holdings: dict[WorkflowId, _Holding] = {}
+        self._since_aged = 0
+        """Grants since the last one to an agent for what had waited for it too long."""
         self._now = now
 
     def set_limits(
@@ -155,7 +157,7 @@ class Slots:
             return
         lane = self._lane(taken.agent)
         if lane.adaptive is not None:
-            lane.adaptive.ended(ending, taken.begun, self._now)
+            lane.adaptive.ended(ending, taken.begun, self._now, lane.busy)
         lane.breaker.ended(ending, taken.epoch, self._now)
         taken.epoch = -1
 
@@ -163,16 +165,36 @@ class Slots:
         """Yield the calls that may go now, each claimed as it is yielded; agents take turns, from call to call."""
         self._now = max(self._now, now)
         while self._busy < self._total:
-            best: AgentName | None = None
-            level = -1
-            for agent, lane in self._open.items():
-                # The first of those with the most urgent call; it then goes to the back, so that none waits for ever
-                # behind another where the total is what bounds.
-                if lane.waiting.top > level and self._may_go(lane):
-                    best, level = agent, lane.waiting.top
+            best = self._aged() or self._most_urgent()
             if best is None:
                 return
+            self._since_aged += 1
             yield self._claim(best, self._open.pop(best))
+
+    def _most_urgent(self) -> AgentName | None:
+        """Return the first agent of those with the most urgent call.
+
+        It then goes to the back, so that none waits for ever behind another where the total is what bounds.
+        """
+        best, level = None, -1
+        for agent, lane in self._open.items():
+            if lane.waiting.top > level and self._may_go(lane):
+                best, level = agent, lane.waiting.top
+        return best
+
+    def _aged(self) -> AgentName | None:
+        """Return, every so many grants, the agent for which a call has waited longest, if that is too long.
+
+        Else what is urgent at some agents would keep what is not from the others, where the total is what bounds.
+        """
+        if self._since_aged + 1 < AGED_EVERY:
+            return None
+        since = self._now - AGED_AFTER_MS
+        aged = [(lane.waiting.oldest, agent) for agent, lane in self._open.items() if lane.waiting.oldest <= since]
+        best = next((agent for _, agent in sorted(aged) if self._may_go(self._open[agent])), None)
+        if best is not None:
+            self._since_aged = -1  # this grant is not one of those that are counted
+        return best
 
     def next_instant(self) -> UtcMs | None:
         """Return when a rate or a breaker lets the next call go, if that is all that keeps one back."""

@@ -10,14 +10,15 @@ The order, from the outside in:
 3. A tenant's bookings take turns, from round to round.
 4. Within a round: who is due first (least slack), then who came first.
 
-Adding, taking and forgetting cost O(log n) each; entries that were forgotten stay in their heaps until they come up.
+Adding, taking and forgetting cost O(log n) each; entries that were forgotten stay in their heaps until they come up, or
+are more than those that wait.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from jada_orchestrator.domain.ids import WorkflowId
@@ -31,6 +32,8 @@ AGED_EVERY: Final = 8
 _NEVER_DUE: Final = 2**62
 _ROUNDS_KEPT: Final = 100
 """Bookings without waiting calls whose rounds are remembered, before those that are over are dropped."""
+_FORGOTTEN_KEPT: Final = 100
+"""Forgotten entries that are left where they are, beside as many as there are others."""
 _PASSES_KEPT: Final = 1_000
 """Tenants without waiting calls whose passes are remembered, before those that mean nothing any more are dropped."""
 
@@ -67,6 +70,13 @@ class _Tenant:
         if len(self.rounds) > 2 * self.count + _ROUNDS_KEPT:
             self.rounds = {w: r for w, r in self.rounds.items() if r >= self.round}
 
+    def remove(self) -> None:
+        """Note that one of its entries waits no more."""
+        self.count -= 1
+        if len(self.heap) > 2 * self.count + _FORGOTTEN_KEPT:
+            self.heap = [each for each in self.heap if each[3].is_waiting]
+            heapify(self.heap)
+
     def take(self) -> Entry:
         """Return the next that waits; there is one."""
         while True:
@@ -94,7 +104,7 @@ class _Level:
 
     def remove(self, entry: Entry) -> None:
         tenant = self.tenants[entry.tenant]
-        tenant.count -= 1
+        tenant.remove()
         if tenant.count == 0:
             del self.tenants[entry.tenant]
 
@@ -115,6 +125,9 @@ class _Level:
         heappush(self.heap, (at, number, name))
         if len(self.passes) > len(self.tenants) + _PASSES_KEPT:
             self.passes = {n: p for n, p in self.passes.items() if p > self.now or n in self.tenants}
+        if len(self.heap) > 2 * len(self.tenants) + _PASSES_KEPT:
+            self.heap = [(p, n, t) for p, n, t in self.heap if t in self.tenants and self.passes[t] == p]
+            heapify(self.heap)
 
 
 class WaitingCalls:
@@ -133,6 +146,11 @@ class WaitingCalls:
     def __len__(self) -> int:
         """Return how many wait."""
         return self._count
+
+    @property
+    def oldest(self) -> UtcMs:
+        """Since when the one that has waited longest does; something does."""
+        return self._oldest[0].since
 
     @property
     def top(self) -> int:
@@ -161,6 +179,8 @@ class WaitingCalls:
         self._count -= 1
         while self._oldest and not self._oldest[0].is_waiting:
             self._oldest.popleft()
+        if len(self._oldest) > 2 * self._count + _FORGOTTEN_KEPT:
+            self._oldest = deque(each for each in self._oldest if each.is_waiting)
 
     def next(self, now: UtcMs) -> Entry:
         """Choose who goes next and forget it here; somebody waits."""

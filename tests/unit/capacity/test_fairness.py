@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import Counter
 from typing import Final
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jada_orchestrator.capacity.slots import Slots
-from jada_orchestrator.capacity.waiting import AGED_AFTER_MS, AGED_EVERY
+from jada_orchestrator.capacity.waiting import AGED_AFTER_MS, AGED_EVERY, Entry, WaitingCalls
 from jada_orchestrator.domain.catalogue import AgentLimits
 from jada_orchestrator.domain.ids import AgentName, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
@@ -90,6 +91,31 @@ def test_aged_low_priority_runs_under_a_stream_of_high() -> None:
         now += AGED_AFTER_MS // 100
         served.append(next_one(into, now))
     assert 99 <= served.index("low") <= 99 + AGED_EVERY
+
+
+def test_what_is_urgent_at_some_agents_does_not_starve_what_is_not_at_others() -> None:
+    """Where the total is the bound, an old call of an idle agent has its turn among urgent ones of busy agents."""
+    into = Slots(1, {A: AgentLimits(1), B: AgentLimits(1)}, NOW)
+    wait(into, "low", "t", agent=B, priority=0)
+    now, served = int(NOW), []
+    for number in range(200):
+        wait(into, f"high-{number}", "t", priority=9)
+        now += AGED_AFTER_MS // 100
+        served.append(next_one(into, now))
+    assert 99 <= served.index("low") <= 99 + AGED_EVERY
+
+
+def test_forgotten_calls_are_not_kept_for_ever() -> None:
+    """While nobody may go, calls come and are given up by the thousand: what is kept is what waits, and a little."""
+    into = WaitingCalls({})
+    stays = Entry("t", WorkflowId("stays"), CALL, 5, NOW, None)
+    into.add(stays)
+    for number in range(5_000):
+        gone = Entry(f"t{number % 7}", WorkflowId(str(number)), CALL, 5, UtcMs(NOW - 7), None)
+        into.add(gone)
+        into.remove(gone)
+    assert sum(isinstance(each, Entry) and each.since == NOW - 7 for each in gc.get_objects()) < 1_000
+    assert into.next(NOW) is stays
 
 
 def test_old_low_priority_does_not_crowd_out_high() -> None:

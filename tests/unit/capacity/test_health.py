@@ -38,7 +38,7 @@ def bound_after(adaptive: Adaptive, calls: int, *, capacity: int) -> float:
         at_once = int(adaptive.bound)
         took = 100 if at_once <= capacity else 100 * at_once
         for _ in range(at_once):
-            adaptive.ended("answered", UtcMs(now), UtcMs(now + took))
+            adaptive.ended("answered", UtcMs(now), UtcMs(now + took), at_once)
         now += took + 1
     return adaptive.bound
 
@@ -53,12 +53,21 @@ def test_the_bound_is_never_above_the_catalogues() -> None:
     assert bound_after(Adaptive(20), 100, capacity=1_000) == 20
 
 
+def test_a_quiet_time_teaches_nothing() -> None:
+    """One call at a time says nothing of what the agent would bear: the bound is as careful as before."""
+    adaptive = Adaptive(100)
+    before = adaptive.bound
+    for number in range(1_000):
+        adaptive.ended("answered", UtcMs(NOW + number), UtcMs(NOW + number + 100), 1)
+    assert adaptive.bound == before
+
+
 def test_one_burst_of_throttles_lowers_the_bound_once() -> None:
     """Calls begun before the last decrease tell nothing new."""
     adaptive = Adaptive(100)
     before = adaptive.bound
     for _ in range(10):
-        adaptive.ended("throttled", NOW, UtcMs(NOW + 50))
+        adaptive.ended("throttled", NOW, UtcMs(NOW + 50), 10)
     assert adaptive.bound == before * 0.7
 
 
@@ -73,7 +82,7 @@ def test_the_bound_stays_in_its_bounds(endings: list[tuple[Ending, int]], most: 
     adaptive = Adaptive(most)
     now = int(NOW)
     for ending, took in endings:
-        adaptive.ended(ending, UtcMs(now), UtcMs(now + took))
+        adaptive.ended(ending, UtcMs(now), UtcMs(now + took), most)
         now += 10
         assert 1 <= adaptive.bound <= most
 
@@ -163,4 +172,25 @@ def test_some_failures_among_answers_open_nothing() -> None:
         agent.wants(1)
         [workflow_id] = agent.goes(NOW)
         agent.end(workflow_id, "answered" if number % TRIPS_AFTER == 0 else "unanswered", NOW)
+    assert agent.slots.views()[0].breaker == "open"
+
+
+def test_calls_from_before_it_opened_do_not_open_a_breaker_again() -> None:
+    """What was under way when an agent went away may time out long after it is back: that trouble is known already."""
+    agent = Agent()
+    agent.wants(4 * TRIPS_AFTER)
+    went = agent.goes(NOW)
+    for workflow_id in went[:TRIPS_AFTER]:
+        agent.end(workflow_id, "unanswered", NOW)
+    now = NOW + PATIENCE.first_ms
+    agent.wants(100)
+    for _ in range(8):
+        for workflow_id in agent.goes(now):
+            agent.end(workflow_id, "answered", now)
+    assert agent.slots.views()[0].breaker == "open"
+    for workflow_id in went[TRIPS_AFTER:]:
+        agent.end(workflow_id, "unanswered", now)
+    agent.wants(1)
+    [fresh] = agent.goes(now)
+    agent.end(fresh, "unanswered", now)
     assert agent.slots.views()[0].breaker == "open"
