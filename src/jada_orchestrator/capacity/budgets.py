@@ -55,6 +55,7 @@ class Reservation:
     number: int
     tenant: str
     price: Price
+    booking: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +119,23 @@ class Budgets:
         self._turn(now)
         self._elsewhere = dict(elsewhere) if day == self._day else {}
 
-    def look(self, tenant: str, spent_on_booking: Decimal, price: Price, now: UtcMs) -> Busy | Short | None:
-        """Return why a call may not go now, or None when `reserve` may follow in the same breath."""
+    def look(
+        self, tenant: str, spent_on_booking: Decimal, price: Price, now: UtcMs, *, booking: str = ""
+    ) -> Busy | Short | None:
+        """Return why a call may not go now, or None when `reserve` may follow in the same breath.
+
+        `booking` tells of which other calls under way the booking's budget pays, too.
+        """
         self._turn(now)
         limit = self.limits.booking
-        if limit is not None and spent_on_booking + price.expected > limit:
-            return Short("booking", spent_on_booking, limit, None)
-        turns_at = UtcMs((self._day + 1) * DAY_MS)
         found: Busy | None = None
+        if limit is not None:
+            if spent_on_booking + price.expected > limit:
+                return Short("booking", spent_on_booking, limit, None)
+            same = (each.price.worst for each in self._reserved.values() if booking and each.booking == booking)
+            if spent_on_booking + sum(same, Decimal(0)) + price.expected > limit:
+                found = Busy("booking")
+        turns_at = UtcMs((self._day + 1) * DAY_MS)
         for scope, whose, day_limit, spent in self._day_budgets(tenant, now):
             if spent + price.expected > day_limit:
                 return Short(scope, spent, day_limit, turns_at)
@@ -134,10 +144,10 @@ class Budgets:
                 found = Busy(scope)
         return found
 
-    def reserve(self, tenant: str, price: Price) -> Reservation:
+    def reserve(self, tenant: str, price: Price, *, booking: str = "") -> Reservation:
         """Keep a call's money, which `look` has just allowed."""
         self._numbers += 1
-        reservation = Reservation(self._numbers, tenant, price)
+        reservation = Reservation(self._numbers, tenant, price, booking)
         self._reserved[reservation.number] = reservation
         return reservation
 

@@ -239,6 +239,10 @@ class Governor:
         """Return why no plan can be made at all, or None; a probe's success ends it."""
         return self._spend.why if self._spend.phase in {GatePhase.CLOSED, GatePhase.PROBING} else None
 
+    def wants_a_probe(self, now: int) -> bool:
+        """Tell whether no plan could be made at all so far, and the next question goes to see whether that is over."""
+        return self._spend.phase is GatePhase.CLOSED and self._spend.may_pass(now)
+
     def is_overloaded(self, model: str) -> bool:
         """Tell whether a model's breaker is open, or its lane stopped: another model would be of use."""
         lane = self._lane(model)

@@ -26,7 +26,7 @@ reads that take nothing from each other).
      satisfies the schema; a reference reads tasks that are there (or `request`), fields that their output schemas
      have, and yields what the field may take, as far as schemas tell. Whether a field that an output may lack is there
      is seen at run time; but what a commit requires is not read from a field that an output may leave out, whatever
-    a reference makes of it. No reference repeats what it reads without bound.
+     a reference makes of it. No reference repeats what it reads without bound.
     UNKNOWN_INPUT, DUPLICATE_INPUT, MISSING_INPUT, BAD_INPUT, BAD_REFERENCE
  10. The result names references in the same way. BAD_RESULT
  11. A field for which the catalogue names `sources` takes its value from them: from the request, a constant, or a named

@@ -142,6 +142,9 @@ class PlanningGate(Protocol):
     def stopped(self) -> str | None:
         """Return why no plans can be made until a person or the calendar acts, or None."""
 
+    def wants_a_probe(self) -> bool:
+        """Tell whether a question would be put now although planning is stopped: it is how the end of that is found."""
+
     @property
     def waiting(self) -> int:
         """Questions that are in flight as far as the runtime knows, and wait for their turn in truth."""
@@ -162,3 +165,7 @@ class AlwaysOpen:
     def waiting_for(self) -> frozenset[WorkflowId]:
         """Return nothing: no question waits."""
         return frozenset()
+
+    def wants_a_probe(self) -> bool:
+        """Return False: nothing is ever stopped."""
+        return False

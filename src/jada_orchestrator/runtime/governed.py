@@ -122,6 +122,10 @@ class GovernedPlanner:
             self._out_of_money = None
         return self._governor.stopped() or (None if self._out_of_money is None else self._out_of_money[0])
 
+    def wants_a_probe(self) -> bool:
+        """Tell whether a question would be put although planning is stopped; see `ports.planner.PlanningGate`."""
+        return self._out_of_money is None and self._governor.wants_a_probe(self._now())
+
     @property
     def waiting(self) -> int:
         """Questions that wait for leave."""
@@ -226,15 +230,19 @@ class GovernedPlanner:
         if model in blocked:
             return None
         asked, price, estimate = self._affordable(replace(question, model=model), governing)
-        if asked is None:
+        if asked is None or asked.model in blocked:
             return None  # woken by the end of a call under way, whose money may become free
         load = Load(estimate.input_tokens, estimate.output_tokens)
         ticket = self._governor.ask(asked.model, load, now, retry=question.billed_failures > 0)
         if isinstance(ticket, Wait):
             if not ticket.own:
-                blocked.add(model)
+                blocked.add(asked.model)
             return ticket
-        reservation = None if price is None else self._budgets.reserve(question.request.tenant, price)
+        reservation = (
+            None
+            if price is None
+            else self._budgets.reserve(question.request.tenant, price, booking=question.workflow_id)
+        )
         return _Leave(asked, ticket, reservation)
 
     def _may_probe(self, question: PlannerQuestion, now: int) -> bool:
@@ -275,7 +283,9 @@ class GovernedPlanner:
             )
             raise PlannerError("stopped", Failure("BUDGET_PRICE_UNKNOWN", message))
         price = Price(estimate.expected_usd, max(estimate.expected_usd, estimate.worst_usd))
-        refused = self._budgets.look(question.request.tenant, Decimal(spent), price, self._clock.now())
+        refused = self._budgets.look(
+            question.request.tenant, Decimal(spent), price, self._clock.now(), booking=question.workflow_id
+        )
         return price if refused is None else refused
 
     def _short_of_money(self, question: PlannerQuestion, short: Short, governing: Governing) -> PlannerError:
@@ -306,6 +316,14 @@ class GovernedPlanner:
         cost = leave.reservation.price.worst if usage.usd is None else Decimal(usage.usd)
         for warning in self._budgets.settle(leave.reservation, cost, self._clock.now()):
             self._warn(warning)
+        self._count_on_booking(leave.reservation.booking, cost)
+
+    def _count_on_booking(self, booking: str, cost: Decimal) -> None:
+        """Have the booking's other questions that wait know what was spent on it since they came."""
+        for waiting in self._waiting.values():
+            if waiting.question.workflow_id == booking:
+                spent = waiting.question.spent + Usage(usd=format(cost, "f"))
+                waiting.question = replace(waiting.question, spent=spent)
 
     def _warn(self, warning: NearlySpent) -> None:
         who = f" of {warning.tenant}" if warning.tenant else ""
@@ -361,7 +379,9 @@ class GovernedPlanner:
     def _abandoned(self, leave: _Leave) -> None:
         """Count an abandoned call as expected: whether it was billed cannot be known."""
         if leave.reservation is not None:
-            self._budgets.settle(leave.reservation, leave.reservation.price.expected, self._clock.now())
+            cost = leave.reservation.price.expected
+            self._budgets.settle(leave.reservation, cost, self._clock.now())
+            self._count_on_booking(leave.reservation.booking, cost)
         self._governor.left(leave.ticket, self._now())
 
     def _tell(self, changes: list[Change]) -> None:

@@ -344,10 +344,13 @@ class Intake:
                 self._aside(self._hand_over("reply", Wanted(reply.workflow_id), delivery, settler))
                 return
             if receipt is not Receipt.DURABLE:
+                is_there = receipt is Receipt.QUARANTINED
                 self._world.log.emit(
                     "warning",
                     "reply.unmatched",
-                    "A reply came for a workflow that is not there",
+                    "A reply is not taken: its workflow is set aside, and asks after the call once it is released"
+                    if is_there
+                    else "A reply came for a workflow that is not there",
                     workflow_id=reply.workflow_id,
                     task_id=reply.task_id,
                 )

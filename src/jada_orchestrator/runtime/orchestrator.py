@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
 from typing import Any
 
 from jada_orchestrator.domain.workflow import Status
-from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.runtime.collecting import without_collection
 from jada_orchestrator.runtime.governed import GovernedPlanner
 from jada_orchestrator.runtime.health import Health
@@ -223,6 +221,4 @@ async def _end(tasks: list[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait until they have ended; their errors have been seen elsewhere, or do not matter any more."""
     for task in tasks:
         task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError, JournalError):
-            await task
+    await asyncio.gather(*tasks, return_exceptions=True)

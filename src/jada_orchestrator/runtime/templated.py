@@ -106,7 +106,8 @@ class TemplatedPlanner:
             if on_task is not None:
                 on_task(text)
 
-        stopped = self._gate.stopped()
+        # Somebody has to find out that planning goes on again: where all shapes are known, nobody else asks.
+        stopped = None if self._gate.wants_a_probe() else self._gate.stopped()
         asking = asyncio.get_running_loop().create_task(self._planner.propose(question, listen))
         try:
             await asyncio.wait({asking}, timeout=0 if stopped is not None else self.use.after_ms / 1_000)

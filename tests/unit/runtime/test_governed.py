@@ -12,6 +12,7 @@ import pytest
 from jada_orchestrator.capacity.budgets import BudgetLimits, Budgets
 from jada_orchestrator.capacity.governor import Governor, GovernorSettings
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.usage import PlannerSignal, Usage
 from jada_orchestrator.ports.planner import CallEstimate, PlannerError, PlannerQuestion
 from jada_orchestrator.runtime.governed import GovernedPlanner, Governing
@@ -39,7 +40,7 @@ class Place:
         self.log = QuietLog()
         self.inner = ScriptedPlanner(lambda _: PROPOSAL)
         self.governor = Governor(GovernorSettings(connections=connections))
-        clock = VirtualClock(asyncio.get_running_loop())
+        self.clock = clock = VirtualClock(asyncio.get_running_loop())
         governing = governing or Governing()
         budgets = Budgets(governing.limits)
         self.budgets = budgets
@@ -119,6 +120,67 @@ def test_a_spend_limit_is_told_once_and_stops_planning() -> None:
         await place.planner.propose(question())
         assert place.planner.stopped() is None
         assert place.log.events().count("planning.stopped") == 1
+
+    virtually(test)
+
+
+def test_a_probe_is_wanted_once_its_time_has_come() -> None:
+    """While the spend limit holds nobody is sent for nothing; then one question is, and while it is under way no other."""
+
+    async def test() -> None:
+        place = Place()
+        place.fail("spent")
+        await place.fails()
+        assert not place.planner.wants_a_probe()
+        await asyncio.sleep(600)
+        assert place.planner.stopped() is not None
+        assert place.planner.wants_a_probe()
+        place.inner.hold()
+        probe = asyncio.ensure_future(place.planner.propose(question()))
+        await place.inner.wait_until_asked(2)
+        assert not place.planner.wants_a_probe()
+        place.inner.release()
+        await probe
+        assert place.planner.stopped() is None
+        assert not place.planner.wants_a_probe()
+
+    virtually(test)
+
+
+def test_who_asks_a_cheaper_model_holds_up_nobody_at_the_own_one() -> None:
+    """One tenant is short and waits for the cheaper model to recover: the others' model is open, and they go on."""
+
+    async def test() -> None:
+        limits = BudgetLimits(tenant_day=Decimal("0.03"))
+        place = Place(Governing(when_short="cheaper", cheaper_model=HAIKU, limits=limits))
+        place.fail("slow_down", retry_after_ms=60_000)
+        await place.fails(question(model=HAIKU))
+        place.budgets.restore([("acme", Decimal("0.02"))], place.clock.now())
+        short = asyncio.ensure_future(place.planner.propose(question()))
+        await asyncio.sleep(0)
+        assert place.planner.waiting == 1
+        other = replace(question(), request=replace(question().request, tenant="zeta"))  # type: ignore[arg-type]
+        began = asyncio.get_running_loop().time()
+        assert (await place.planner.propose(other)).model == SONNET
+        assert asyncio.get_running_loop().time() - began < 1
+        assert (await short).model == HAIKU
+
+    virtually(test)
+
+
+def test_a_bookings_questions_side_by_side_share_its_budget() -> None:
+    """Several choices of one booking at once: what those under way may cost, and did cost, counts for the rest."""
+
+    async def test() -> None:
+        place = Place(Governing(limits=BudgetLimits(booking=Decimal("0.05"))))
+        asked = [asyncio.ensure_future(place.planner.propose(question())) for _ in range(12)]
+        results = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [result for result in results if isinstance(result, PlannerError)]
+        assert {error.failure.code for error in refused} == {"BUDGET_BOOKING"}
+        spent = Decimal(place.planner.tally.usage.usd or "NaN")
+        assert spent <= Decimal("0.05")
+        another = replace(question(), workflow_id=WorkflowId("wf-another"))
+        await place.planner.propose(another)
 
     virtually(test)
 

@@ -28,7 +28,7 @@ from jada_orchestrator.testing.aws import Refuse
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
 from jada_orchestrator.testing.shared_journal import LEASE_MS, MARGIN_MS, SharedJournal, SharedStore
 from jada_orchestrator.testing.virtual_time import run_virtually
-from tests.unit.runtime.house import OWN, REPLIES, House
+from tests.unit.runtime.house import OWN, REPLIES, REQUESTS, House
 
 ROOM = proposal(
     task("rooms", "trips.search", city="Lisbon"),
@@ -76,6 +76,29 @@ async def run_to_its_end(house: SharedHouse, world: World) -> Exception | None:
     except JournalLeaseLostError as error:
         return error
     return None
+
+
+def test_an_instance_that_ends_by_an_error_leaves_nothing_behind() -> None:
+    """Whichever part it was, all others are ended before the error is told: nobody renews the lease for it."""
+
+    async def scenario(house: SharedHouse) -> None:
+        house.planner.hold()
+        source = house.queues.source(REQUESTS)
+
+        async def breaks(_: object) -> None:
+            raise RuntimeError("messages cannot be deleted")
+
+        source.delete = breaks  # type: ignore[method-assign] # the one fault that no queue has of itself
+        world = replace(house.world(), requests=source)
+        await world.journal.open()
+        house.send()
+        before = asyncio.all_tasks()
+        running = asyncio.create_task(Orchestrator(world, house.tunables()).run())
+        with pytest.raises(RuntimeError, match="messages cannot be deleted"):
+            await running
+        assert asyncio.all_tasks() == before
+
+    in_house(scenario)
 
 
 def test_two_share_the_work() -> None:

@@ -137,6 +137,9 @@ class Stopped:
     def waiting_for(self) -> frozenset[WorkflowId]:
         return frozenset()
 
+    def wants_a_probe(self) -> bool:
+        return False
+
 
 def test_people_are_heard_while_planning_is_stopped_and_the_house_is_full() -> None:
     """More requests wait than may be held unplanned; a cancel behind all of them is heard, and none of them is lost."""

@@ -39,11 +39,16 @@ class Gate:
     def __init__(self) -> None:
         self.why: str | None = None
 
+    probes = False
+
     def stopped(self) -> str | None:
         return self.why
 
     def waiting_for(self) -> frozenset[WorkflowId]:
         return frozenset()
+
+    def wants_a_probe(self) -> bool:
+        return self.probes
 
 
 class Scene:
@@ -133,6 +138,25 @@ def test_while_planning_is_stopped_nobody_waits_for_the_bound() -> None:
     scene(act)
 
 
+def test_one_of_a_known_shape_finds_out_that_planning_goes_on_again() -> None:
+    """Where every request has a template nobody else would ask: the one whose question is wanted as a probe does."""
+
+    async def act(now: Scene) -> None:
+        async with now.house.process(now.world()):
+            await now.teach()
+            now.gate.why, now.gate.probes = "the spend limit is reached", True
+            now.house.planner.hold()
+            now.house.send("second", booking=PORTO)
+            await asyncio.sleep(5)
+            now.house.planner.release()
+            await now.ends("second")
+            done = now.house.durable("second")
+            assert done is not None
+            assert not done.by_template
+
+    scene(act)
+
+
 @pytest.mark.parametrize(
     ("kind", "code", "use", "by_template"),
     [
@@ -217,6 +241,23 @@ def test_templates_survive_the_process() -> None:
         async with now.house.process(now.world(TemplateUse(after_ms=1_000))):
             now.house.send("second", booking=PORTO)
             await now.ends("second")
+
+    scene(act)
+
+
+def test_a_plan_of_the_house_itself_is_learnt_from_or_not_and_hurts_nobody() -> None:
+    """A booking that waited and completed does not end the daemon, whatever it teaches."""
+    plan = proposal(task("pause", "jada.wait", seconds=5), *PLAN["tasks"])
+
+    async def act(now: Scene) -> None:
+        now.house = House(lambda _: plan)
+        async with now.house.process(now.world()) as orchestrator:
+            now.house.send("first", booking=LISBON)
+            await now.ends("first")
+            now.house.send("second", booking=PORTO)
+            await now.ends("second")
+            assert orchestrator.in_memory == 0
+        assert now.house.store.templates == {}
 
     scene(act)
 
