@@ -136,7 +136,9 @@ def calls_to_forget(workflow: Workflow, stay: frozenset[TaskId]) -> frozenset[Ta
             continue
         calls = [workflow.tasks[call] for call in task.planned.calls or ()]
         makers = (workflow.tasks[name].planned for name in task.planned.takes)
-        anew = any(one.instead_of is None and one.id not in stay for one in makers)  # stand-ins count with their primary
+        anew = any(
+            one.instead_of is None and one.id not in stay for one in makers
+        )  # stand-ins count with their primary
         if anew and not any(call.do.maybe or call.planned.id in stay for call in calls):
             gone.update(call.planned.id for call in calls)
     return frozenset(gone)

@@ -95,17 +95,18 @@ def _values(at: _Flow) -> _Flow:
 
 def _function(node: Node, at: _Flow | None) -> _Flow:
     children = node["children"]
+    if node["value"] == "map":
+        return _walk(children[0]["children"][0], _walk(children[1], at))
+    given = _union(_walk(child, at) for child in children if child["type"] != "expref")
     match node["value"]:
-        case "map":
-            return _walk(children[0]["children"][0], _walk(children[1], at))
         case "type":
             return frozenset({_LITERAL})  # one of six words, whatever it is asked of
         case "values":
-            return _values(_walk(children[0], at))
-    given = _union(_walk(child, at) for child in children if child["type"] != "expref")
-    if node["value"] in {"keys", "to_string"} and any(isinstance(each, _Made) for each in given):
-        return given | {_LITERAL}  # the names are in it, which the reference itself gives
-    return given
+            return _values(given)
+        case "keys" | "to_string" if any(isinstance(each, _Made) for each in given):
+            return given | {_LITERAL}  # the names are in it, which the reference itself gives
+        case _:
+            return given
 
 
 def _union(flows: Iterable[_Flow]) -> _Flow:

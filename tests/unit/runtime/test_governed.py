@@ -125,7 +125,7 @@ def test_a_spend_limit_is_told_once_and_stops_planning() -> None:
 
 
 def test_a_probe_is_wanted_once_its_time_has_come() -> None:
-    """While the spend limit holds nobody is sent for nothing; then one question is, and while it is under way no other."""
+    """While the spend limit holds nobody is sent for nothing; then one question is, and no other beside it."""
 
     async def test() -> None:
         place = Place()

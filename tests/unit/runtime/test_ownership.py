@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -20,11 +20,12 @@ from jada_orchestrator.domain.workflow import Phase
 from jada_orchestrator.ports.journal import JournalLeaseLostError
 from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.ports.planner import PlannerQuestion
+from jada_orchestrator.ports.queues import Delivery
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.ownership import missing_of
 from jada_orchestrator.runtime.templated import TemplatedPlanner
 from jada_orchestrator.runtime.world import World
-from jada_orchestrator.testing.aws import Refuse
+from jada_orchestrator.testing.aws import FakeSource, Refuse
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
 from jada_orchestrator.testing.shared_journal import LEASE_MS, MARGIN_MS, SharedJournal, SharedStore
 from jada_orchestrator.testing.virtual_time import run_virtually
@@ -78,18 +79,19 @@ async def run_to_its_end(house: SharedHouse, world: World) -> Exception | None:
     return None
 
 
+class _Broken(FakeSource):
+    """A queue whose adapter fails in a way that no queue does."""
+
+    async def delete(self, deliveries: Sequence[Delivery]) -> None:
+        raise RuntimeError("messages cannot be deleted")
+
+
 def test_an_instance_that_ends_by_an_error_leaves_nothing_behind() -> None:
     """Whichever part it was, all others are ended before the error is told: nobody renews the lease for it."""
 
     async def scenario(house: SharedHouse) -> None:
         house.planner.hold()
-        source = house.queues.source(REQUESTS)
-
-        async def breaks(_: object) -> None:
-            raise RuntimeError("messages cannot be deleted")
-
-        source.delete = breaks  # type: ignore[method-assign] # the one fault that no queue has of itself
-        world = replace(house.world(), requests=source)
+        world = replace(house.world(), requests=_Broken(house.queues, REQUESTS))
         await world.journal.open()
         house.send()
         before = asyncio.all_tasks()
