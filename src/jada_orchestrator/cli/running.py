@@ -21,16 +21,17 @@ def run(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
     """Run the daemon until SIGTERM or Ctrl-C; SIGHUP takes new settings and agents."""
+    from jada_orchestrator.service.interpreter import tune_interpreter
+
+    tune_interpreter()  # first of all: half of what is imported now is looked through for garbage otherwise
     import uvloop
 
     from jada_orchestrator.service.daemon import run_daemon
-    from jada_orchestrator.service.interpreter import tune_interpreter
 
     def load() -> LoadedSettings:
         return options.loaded(context, model=model, store=store, catalogue=catalogue, log=log, log_level=log_level)
 
     first = load()
-    tune_interpreter()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         status = runner.run(run_daemon(first, load))
     if status:

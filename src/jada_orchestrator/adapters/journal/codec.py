@@ -127,7 +127,7 @@ class RecordCodec:
         self._classes = dict(kinds)
         self._upcasters = dict(upcasters)
         self._written_as = {cls: (kind, versions.get(kind, 1)) for kind, cls in kinds.items()}
-        self._decoders = {
+        self._decoders: dict[tuple[str, int], Callable[[bytes | str], r.Record]] = {
             (kind, versions.get(kind, 1)): PlanDecoder() if cls is r.PlanAdopted else msgspec.json.Decoder(cls).decode
             for kind, cls in kinds.items()
         }
@@ -164,7 +164,7 @@ class RecordCodec:
         if decoder is None:
             return self._decode_older(kind, version, payload)
         try:
-            return cast("r.Record", decoder(payload))
+            return decoder(payload)
         except (ValueError, RecursionError):
             # Either damage, or what `_escaped` wrote, which only the standard library reads.
             return self._converted(kind, version, version, payload)

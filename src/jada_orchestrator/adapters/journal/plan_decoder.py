@@ -38,13 +38,17 @@ class _RawAdopted:
 
 
 class PlanDecoder:
-    """Reads `PlanAdopted`. Plans share the terms and the tasks that they have in common; nobody changes them."""
+    """Reads `PlanAdopted`. Plans share the terms and the tasks that they have in common; nobody changes them.
+
+    Two threads may use it at once: then at worst the same is read twice.
+    """
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(_RawAdopted).decode
         self._decode_terms = msgspec.json.Decoder(dict[ActionName, Terms]).decode
         self._decode_task = msgspec.json.Decoder(PlannedTask).decode
         self._terms: dict[bytes, dict[ActionName, Terms]] = {}
+        self._latest: tuple[bytes, dict[ActionName, Terms]] = (b"", {})
         self._tasks: dict[bytes, PlannedTask] = {}
 
     def __call__(self, payload: bytes | str) -> PlanAdopted:
@@ -58,13 +62,17 @@ class PlanDecoder:
 
     def _terms_of(self, raw: msgspec.Raw) -> dict[ActionName, Terms]:
         text = bytes(raw)
-        terms = self._terms.get(text)
-        if terms is None:
-            terms = self._decode_terms(text)
+        latest, terms = self._latest
+        if text == latest:  # most often; hashing so long a text takes ten times as long as comparing it
+            return terms
+        known = self._terms.get(text)
+        if known is None:
+            known = self._decode_terms(text)
             if len(self._terms) >= _TERMS_KEPT:
                 self._terms.clear()
-            self._terms[text] = terms
-        return terms
+            self._terms[text] = known
+        self._latest = (text, known)
+        return known
 
     def _task(self, raw: msgspec.Raw) -> PlannedTask:
         text = bytes(raw)

@@ -74,12 +74,18 @@ def stored_of(codec: RecordCodec, head_rows: Iterable[Row], record_rows: Iterabl
         JournalVersionError: a newer program wrote one.
     """
     entries: dict[int, list[Entry]] = {}
+    own: list[Entry] = []
+    of = expected = 0
+    decode = codec.decode
     for number, seq, at, kind, version, payload in record_rows:
-        own = entries.setdefault(number, [])
-        if seq != len(own) + 1:
-            msg = f"record {len(own) + 1} of workflow number {number} is missing: restore the store from a backup"
+        if number != of:
+            of, own = number, entries.setdefault(number, [])
+            expected = len(own)
+        expected += 1
+        if seq != expected:
+            msg = f"record {expected} of workflow number {number} is missing: restore the store from a backup"
             raise JournalCorruptError(msg)
-        own.append(Entry(seq, UtcMs(at), codec.decode(kind, version, payload)))
+        own.append(Entry(seq, at, decode(kind, version, payload)))
     return [
         Stored(workflow_id, head, tuple(entries.get(number, ())))
         for number, workflow_id, head in map(head_of, head_rows)
