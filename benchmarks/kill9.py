@@ -9,8 +9,8 @@ in all the while, two of five with a fault ordered at an agent. Afterwards the i
 what the frontend was told.
 
 Exit status 0 when nothing is lost, doubled, half-made, or ended otherwise than what was ordered explains; 1 when
-something is. Ctrl-C ends the killing early: what is under way is let end and judged. A second Ctrl-C ends at once. With
---json the figures so far are written as they come.
+something is. Ctrl-C ends the killing early: what is under way is let end and judged. A second Ctrl-C, or one while
+recoveries are timed, ends at once with the figures so far (status 130). With --json they are written as they come.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from benchmarks.kill9_kit.killing import Killing, kill_again_and_again
 from benchmarks.kill9_kit.recovery import Recovery, measure_recovery
 
 _TELL_EVERY_KILLS: Final = 10
+_INTERRUPTED: Final = 130
+"""What shells make of a program that Ctrl-C ended."""
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -170,18 +172,24 @@ async def main() -> int:
             killing = await killed(arguments, folder, console)
             show_killing(console, killing)
             write_json(arguments, killing, recoveries)
+
+        def told(line: str) -> None:
+            console.print(line)
+            write_json(arguments, killing, recoveries)
+
         try:
             for workflows in arguments.recovery:
                 recoveries.append(Recovery(workflows))
-                await measure_recovery(
-                    recoveries[-1], folder / f"recovery-{workflows}", arguments.repeats, console.print
-                )
-                write_json(arguments, killing, recoveries)
+                await measure_recovery(recoveries[-1], folder / f"recovery-{workflows}", arguments.repeats, told)
         finally:
-            if recoveries:
-                show_recovery(console, [each for each in recoveries if each.moving_s])
+            measured = [each for each in recoveries if each.moving_s]
+            if measured:
+                show_recovery(console, measured)
     return 0 if killing is None or killing.clean else 1
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    try:
+        sys.exit(asyncio.run(main()))
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

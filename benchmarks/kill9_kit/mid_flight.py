@@ -40,6 +40,7 @@ from jada_orchestrator.wire import requests
 
 TEXT: Final = "Two of us, Boston to Lisbon 3-10 May, a hotel near Alfama, under $5,000 all in."
 MODEL: Final = "claude-sonnet-4-6"
+_BOOKING_S_MAX: Final = 180.0
 _COMMIT: Final = 500
 _UNBOUNDED: Final = 10_000
 
@@ -62,7 +63,7 @@ async def book_once(folder: Path) -> Pattern:
     async with Sandbox(folder) as sandbox, open_post(sandbox.environment) as post:
         async with post.mailbox(sandbox.queues.outcomes) as outcomes, Daemon(folder, sandbox.environment) as daemon:
             await post.send(sandbox.queues.requests, a_request("pattern"))
-            outcome = await outcomes.outcome("pattern")
+            outcome = await outcomes.outcome("pattern", within_s=_BOOKING_S_MAX)
             assert outcome["data"]["status"] == "completed", outcome
             await daemon.stop()
         journal = open_journal(sandbox.store)
