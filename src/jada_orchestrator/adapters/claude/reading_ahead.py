@@ -88,8 +88,8 @@ class TasksAhead:
             self._unread = value
             return self._expect("[", _Place.TASK)
         whole = _decoded(value)
-        if whole is None or whole[1] == len(value):
-            return False  # what comes next may belong to it, as the rest of a number does
+        if whole is None or not value[whole[1] :].lstrip(_BLANK).startswith((",", "}")):
+            return False  # what comes next may belong to it: of `0.5`, the first two characters are a 0 and more
         self._unread = value[whole[1] :]
         return True
 

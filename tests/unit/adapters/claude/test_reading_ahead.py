@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jada_orchestrator.adapters.claude.reading_ahead import TasksAhead
@@ -32,6 +32,7 @@ def read(*pieces: str) -> list[str]:
     return told
 
 
+@example(tasks=[{}], before={"": 0.5}, indent=None, size=1)
 @given(
     tasks=st.lists(st.dictionaries(st.text(max_size=5), anything, max_size=3), max_size=4),
     before=st.dictionaries(st.text(max_size=5).filter(lambda name: name != "tasks"), anything, max_size=3),
