@@ -7,6 +7,7 @@ import os
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -43,7 +44,7 @@ def show(context: typer.Context, as_json: options.AsJson = False) -> None:
     )
     console.print(Text(f"\n{place} Environment: JADA_ and the key in capitals, __ for a dot.", "dim"))
     for notice in loaded.notices:
-        print_error(f"[yellow]Note:[/] {notice}")
+        print_error(f"[yellow]Note:[/] {escape(notice)}")
 
 
 def get(context: typer.Context, key: _KEY, as_json: options.AsJson = False) -> None:

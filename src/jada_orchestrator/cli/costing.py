@@ -52,6 +52,8 @@ def cost(
     keys = _keys(by)
     period = (_day(since), _day(until))
     if project is not None:
+        if ref is not None:
+            raise CommandError("a month is projected from all bookings, not from one", status=USAGE)
         calls = [] if example else _calls(context, store, None, period, missing_is_empty=True)
         _project(context, calls, _counts(project), _names(models), corrections, as_json=as_json)
         return

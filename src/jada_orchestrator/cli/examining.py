@@ -59,15 +59,15 @@ def exam(
     except ExamStoppedError as error:
         raise CommandError(f"the service takes no questions: {error}", status=UNREACHABLE) from error
     report = report_of(sat)
+    if as_json:  # shown first: it was paid for, whatever becomes of the file
+        print_json(report)
+    else:
+        _draw(sat, models)
     if save is not None:
         try:
             save.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         except OSError as error:
             raise CommandError(f"{save} cannot be written: {error.strerror}", status=USAGE) from error
-    if as_json:
-        print_json(report)
-    else:
-        _draw(sat, models)
     poor = [name for name in models if (summary_of(_of(sat, name)).perfect or 0.0) < (at_least or 0.0)]
     if poor:
         raise typer.Exit(FAILED)

@@ -17,6 +17,8 @@ from jada_orchestrator.cli.screen import print_json, screen
 RELOAD_TIMEOUT_S = 30.0
 """Within the time that systemd gives a reload; reading hundreds of agents takes one second."""
 STATUS_TIMEOUT_S = 5.0
+_PASSING = "passing"
+"""What the daemon calls an agent's breaker that lets calls through."""
 
 SocketOption = Annotated[
     Path | None,
@@ -75,9 +77,24 @@ def _show(told: dict[str, Any]) -> None:
         "Journal": f"{told['records']} records in {told['commits']} commits, {told['turns']} turns",
         "Log": f"{told['log_lines_dropped']} lines dropped",
     }
+    rows |= held_up(told["agents"])
     for name, value in rows.items():
         table.add_row(Text(name, "dim"), Text(str(value)))
     console.print(table)
+
+
+def held_up(agents: list[dict[str, Any]]) -> dict[str, str]:
+    """Return a line for each agent for which calls wait, or which is left alone because it did not answer."""
+    lines = {}
+    for each in agents:
+        if not each["waiting"] and each["breaker"] == _PASSING:
+            continue
+        line = f"{each['busy']} calls of at most {each['bound']}, {each['waiting']} wait"
+        if each["breaker"] != _PASSING:
+            line += f"; it did not answer: {each['breaker']}"
+            line += f" until {each['closed_until']}" if each["closed_until"] else ""
+        lines[f"Agent {each['agent']}"] = line
+    return lines
 
 
 def ask_about_template(context: typer.Context, socket: Path | None, act: str, key: str) -> dict[str, Any]:

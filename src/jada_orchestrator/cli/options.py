@@ -16,7 +16,12 @@ from jada_orchestrator.service.store_access import store_reader
 
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Store: TypeAlias = Annotated[
-    str | None, typer.Option("--store", help="Where the journal is: sqlite:///path/journal.db.", metavar="URL")
+    str | None,
+    typer.Option(
+        "--store",
+        help="Where the journal is: sqlite:///path/journal.db or postgresql://user@host/database.",
+        metavar="URL",
+    ),
 ]
 WorkflowRef: TypeAlias = Annotated[
     str, typer.Argument(help="A workflow id, a request id, or the beginning of either.", metavar="ID")

@@ -68,6 +68,8 @@ def plan(
             result = asyncio.run(dry_run.plan(settings, wanted, now_ms()))
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}", status=USAGE) from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{file} holds no text in UTF-8", status=USAGE) from error
     except PlannerError as error:
         status = FAILED if error.kind in {"permanent", "bad_answer"} else UNREACHABLE
         raise CommandError(f"the model brought no plan: {error}", status=status) from error

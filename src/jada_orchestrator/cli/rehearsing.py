@@ -81,12 +81,16 @@ def rehearse(
         raise CommandError(str(error), status=USAGE) from error
     done = asyncio.run(_run(settings, agents, cases, (current, model), memory, _money(budget), batch=batch))
     report = report_of(cases, current, model, done, f"{memory.spent():.4f}")
-    if html is not None:
-        html.write_text(to_html(report), encoding="utf-8")
     if as_json:
         print_json(to_json(report))
     else:
         _draw(report, file)
+    if html is not None:
+        try:
+            html.write_text(to_html(report), encoding="utf-8")
+        except OSError as error:
+            hint = "The answers are kept: the same command with another file asks nothing again."
+            raise CommandError(f"{html} cannot be written: {error.strerror}", hint=hint, status=USAGE) from error
     if report.stopped:
         raise typer.Exit(FAILED)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 import time
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.text import Text
 
 from jada_orchestrator.cli import options
@@ -28,6 +29,7 @@ from jada_orchestrator.service.views import Seen, questions_of, show
 
 _SLOW_S = 10.0
 """After so long without a trace in the store people are told that nobody seems to read the queue."""
+_AMOUNT = re.compile(r"(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 _CLOCKS_MS = 5_000
 """How far the clock of the daemon's host may be behind ours when a rejection is told from an older one."""
 
@@ -57,6 +59,8 @@ def submit(
     as_json: options.AsJson = False,
 ) -> None:
     """Put a booking request on the request queue."""
+    if timeout is not None and not wait:
+        raise CommandError("--timeout is for --wait: without it nothing is waited for", status=USAGE)
     settings = options.loaded(context, store=store).settings
     body: dict[str, Any] = _from_file(file) if file is not None else {"schema": "jada.request/1"}
     given: dict[str, Any] = {
@@ -70,8 +74,8 @@ def submit(
     }
     body |= {name: value for name, value in given.items() if value is not None}
     bounds = {
-        "max_total": _money(max_total, "--max-total"),
-        "approve_above": _money(approve_above, "--approve-above"),
+        "max_total": money_of(max_total, "--max-total"),
+        "approve_above": money_of(approve_above, "--approve-above"),
         "deadline": deadline,
         "on_failure": on_failure,
     }
@@ -142,7 +146,9 @@ async def _appearing(reader: JournalReader, request_id: str, digest: str, since_
                 return workflow_id
         if not warned and time.monotonic() - began > _SLOW_S:
             warned = True
-            print_error(f"[yellow]Still waiting:[/] {trouble}. Is `jada run` running, with this store and queue?")
+            print_error(
+                f"[yellow]Still waiting:[/] {escape(trouble)}. Is `jada run` running, with this store and queue?"
+            )
         await asyncio.sleep(POLL_S)
 
 
@@ -197,16 +203,16 @@ def _json_object(text: str | None, option: str) -> dict[str, Any] | None:
     return value
 
 
-def _money(text: str | None, option: str) -> dict[str, str] | None:
-    """Return money as the contract has it from ``3000 USD`` or ``USD 3,000.00``."""
+def money_of(text: str | None, option: str) -> dict[str, str] | None:
+    """Return money as the contract has it from ``3000 USD`` or ``USD 3,000.00``.
+
+    A comma only groups thousands: a bound on money is never guessed.
+    """
     if text is None:
         return None
-    parts = text.replace(",", "").split()
+    parts = text.split()
     if len(parts) == 2 and parts[0].isalpha():
         parts.reverse()
-    try:
-        if len(parts) == 2:
-            return {"amount": f"{Decimal(parts[0]):.2f}", "currency": parts[1].upper()}
-    except InvalidOperation:
-        pass
-    raise CommandError(f'{option} is {text!r}; money is "3000 USD"', status=USAGE)
+    if len(parts) == 2 and _AMOUNT.fullmatch(parts[0]):
+        return {"amount": parts[0].replace(",", ""), "currency": parts[1].upper()}
+    raise CommandError(f'{option} is {text!r}; money is "3000 USD"', hint='Or "USD 3,000.50".', status=USAGE)

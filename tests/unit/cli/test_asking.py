@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from jada_orchestrator.cli.main import main
+from jada_orchestrator.cli.operating import held_up
+from jada_orchestrator.cli.submitting import money_of
 from jada_orchestrator.sandbox.inventory import Books
 from tests.unit.cli import bookings
 
@@ -34,6 +36,10 @@ def error_of(capsys: pytest.CaptureFixture[str], status: int, *arguments: str) -
     [
         ([], "say what is wanted"),
         (["x", "--max-total", "lots"], 'money is "3000 USD"'),
+        (["x", "--max-total", "99,50 EUR"], 'money is "3000 USD"'),
+        (["x", "--max-total", "1.000,50 EUR"], 'money is "3000 USD"'),
+        (["x", "--approve-above", "NaN USD"], 'money is "3000 USD"'),
+        (["x", "--timeout", "5"], "--timeout is for --wait"),
         (["x", "--booking", "{"], "--booking is no JSON"),
         (["x", "--booking", "[1]"], "JSON object"),
         (["x", "--file", "/nonexistent.json"], "cannot be read"),
@@ -47,6 +53,30 @@ def test_a_request_that_cannot_be_one_is_not_sent(
 ) -> None:
     """Mistakes in what was typed end with 2 and are all named, before anything is sent."""
     assert says in error_of(capsys, 2, "submit", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("typed", "amount"), [("3000 USD", "3000"), ("usd 3,000.50", "3000.50"), ("2999.999 USD", "2999.999")]
+)
+def test_a_bound_on_money_is_what_was_typed(typed: str, amount: str) -> None:
+    """Commas group thousands, and nothing is rounded: a bound that grows is none."""
+    assert money_of(typed, "--max-total") == {"amount": amount, "currency": "USD"}
+
+
+def test_a_projection_is_of_all_bookings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To project a month from one booking is not what `--project` does, and it says so."""
+    assert "not from one" in error_of(capsys, 2, "cost", "web-done", "--project", "100")
+
+
+def test_agents_that_hold_bookings_up_are_named() -> None:
+    """Status names whom calls wait for, and who is left alone for not answering; nobody else."""
+    well = {"agent": "cars", "busy": 1, "bound": 5, "waiting": 0, "breaker": "passing", "closed_until": None}
+    full = {**well, "agent": "hotels", "busy": 5, "waiting": 3}
+    away = {**well, "agent": "flights", "busy": 0, "breaker": "refusing", "closed_until": "2027-04-01T12:00:00.000Z"}
+    assert held_up([well, full, away]) == {
+        "Agent hotels": "5 calls of at most 5, 3 wait",
+        "Agent flights": "0 calls of at most 5, 0 wait; it did not answer: refusing until 2027-04-01T12:00:00.000Z",
+    }
 
 
 def test_a_file_that_holds_no_request_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,6 +224,12 @@ def test_a_catalogue_with_mistakes_is_refused_whole(tmp_path: Path, capsys: pyte
     (tmp_path / "agents" / "broken.yaml").write_text("agent: broken\n", "utf-8")
     told = error_of(capsys, 2, "plan", "-f", str(tmp_path / "plan.json"), "--catalogue", str(tmp_path / "agents"))
     assert "broken.yaml" in told
+
+
+def test_a_plan_that_is_no_text_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of another encoding is a mistake in usage, and is named."""
+    (tmp_path / "plan.json").write_bytes(b"\xff\xfe{")
+    assert "UTF-8" in error_of(capsys, 2, "plan", "--file", str(tmp_path / "plan.json"))
 
 
 def test_planning_needs_a_key(capsys: pytest.CaptureFixture[str]) -> None:
