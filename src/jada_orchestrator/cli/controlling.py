@@ -49,7 +49,7 @@ def approve(
     context: typer.Context, ref: options.WorkflowRef, by: _By = None, task: _About = None,
     store: options.Store = None, as_json: options.AsJson = False,
 ) -> None:  # fmt: skip
-    """Let a booking spend the sum that it waits with, or answer yes to a question of its plan."""
+    """Say yes: to a sum that is to be spent, to a question of the plan, or to undoing a booking that failed."""
     _ask(context, ref, "approve", by, store, task=task, as_json=as_json)
 
 
@@ -57,7 +57,7 @@ def deny(
     context: typer.Context, ref: options.WorkflowRef, by: _By = None, task: _About = None,
     store: options.Store = None, as_json: options.AsJson = False,
 ) -> None:  # fmt: skip
-    """Do not let a booking spend the sum that it waits with (what it did is undone), or answer a question with no."""
+    """Say no: to a sum (what was done is undone), to a question of the plan, or to undoing (what stands is left)."""
     _ask(context, ref, "deny", by, store, task=task, as_json=as_json)
 
 
@@ -133,8 +133,9 @@ def _demand_the_task(workflow: Workflow, task: str | None, head: Head) -> None:
         asking.append(str(workflow.approval.task_id))
     is_alone = len(asking) <= 1 or workflow.approval is not None or workflow.undo_question is not None
     if (task is None and not is_alone) or (task is not None and task not in asking):
-        hint = f"Name one with --task: {', '.join(asking)}" if asking else ""
-        raise CommandError(f"{head.request_id} asks {len(asking)} questions", hint=hint, status=FAILED)
+        hint = f"Name one with --task: {', '.join(asking)}" if asking else "Leave --task out."
+        what = f"{len(asking)} questions" if task is None else f"nothing for {task}"
+        raise CommandError(f"{head.request_id} asks {what}", hint=hint, status=FAILED)
 
 
 def _refuse_in_vain(workflow_id: WorkflowId, head: Head, command: str) -> None:

@@ -15,7 +15,7 @@ from rich.text import Text
 from jada_orchestrator.cli import options
 from jada_orchestrator.cli.controlling import whoami
 from jada_orchestrator.cli.failing import FAILED, USAGE, CommandError
-from jada_orchestrator.cli.screen import print_json, screen
+from jada_orchestrator.cli.screen import harmless, print_json, screen
 from jada_orchestrator.domain.instants import format_duration
 from jada_orchestrator.service import dead_letters
 from jada_orchestrator.service.dead_letters import Letter, Look, Redriven
@@ -77,10 +77,10 @@ def show_letter(context: typer.Context, ref: _Ref, limit: _Limit = 1_000, as_jso
     console = screen()
     console.print(_table([letter]))
     if letter.reason:
-        console.print(Text(_plain(letter.reason), "yellow"))
+        console.print(Text(harmless(letter.reason), "yellow"))
     for name, value in letter.original.attributes.items():
-        console.print(Text(_plain(f"{name}: {value}"), "dim"), soft_wrap=True)
-    console.print(Text(_plain(_readable(letter.original.body))), soft_wrap=True)
+        console.print(Text(harmless(f"{name}: {value}"), "dim"), soft_wrap=True)
+    console.print(Text(harmless(_readable(letter.original.body))), soft_wrap=True)
 
 
 @dlq.command("redrive")
@@ -169,7 +169,7 @@ def _one(look: Look, ref: str, settings: Settings) -> Letter:
 
 def _table(letters: list[Letter]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    codes = [_plain(each.code) or "(moved by the queue)" for each in letters]
+    codes = [harmless(each.code) or "(moved by the queue)" for each in letters]
     table.add_column("letter", no_wrap=True, overflow="ellipsis", max_width=_LETTER_CHARS)
     table.add_column("reason code", no_wrap=True, min_width=max(map(len, codes)))
     table.add_column("request", no_wrap=True, overflow="ellipsis", max_width=_REQUEST_CHARS)
@@ -181,7 +181,7 @@ def _table(letters: list[Letter]) -> Table:
             Text(code, "red"),
             Text(each.request_id or "-", "bold"),
             format_duration(each.delivery.age_ms),
-            Text(_plain(" ".join(each.reason.split()))[:_REASON_CHARS], "dim"),
+            Text(harmless(" ".join(each.reason.split()))[:_REASON_CHARS], "dim"),
         )
     return table
 
@@ -199,7 +199,7 @@ def _teller(*, dry_run: bool) -> Callable[[Redriven], None]:
             line.append(end.trouble, "red")
         else:
             line.append(
-                f"{words[end.fate.how]}: {_plain(end.fate.why)}", "yellow" if end.fate.how == "leave" else "green"
+                f"{words[end.fate.how]}: {harmless(end.fate.why)}", "yellow" if end.fate.how == "leave" else "green"
             )
         console.print(line, soft_wrap=True)
 
@@ -218,8 +218,3 @@ def _readable(body: str) -> str:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return body
-
-
-def _plain(text: str) -> str:
-    """Return what a stranger wrote without anything that a terminal would obey."""
-    return "".join(char if char.isprintable() or char == "\n" else "\ufffd" for char in text)

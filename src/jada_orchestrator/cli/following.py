@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from jada_orchestrator.cli.drawing import clock_time, now_ms, tree_of
+from jada_orchestrator.cli.screen import print_json_line
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import parse_instant
 from jada_orchestrator.domain.workflow import TERMINAL, Status
@@ -24,11 +25,16 @@ WAITS_FOR_SOMEBODY: Final = frozenset({Status.AWAITING_APPROVAL, Status.NEEDS_CL
 Show = Callable[[Stored, Seen], None]
 
 
-async def follow(reader: JournalReader, workflow_id: WorkflowId, console: Console | None) -> Seen:
+async def follow(
+    reader: JournalReader, workflow_id: WorkflowId, console: Console | None, *, for_programs: bool = False
+) -> Seen:
     """Show a booking until it has ended or waits for somebody; return how it is then. None shows nothing.
 
+    `for_programs`: a line of JSON for each line of the story, as `jada why --json` has them.
     Raises: JournalError, NoSuchWorkflowError.
     """
+    if for_programs:
+        return await _until_quiet(reader, workflow_id, _JsonLines())
     if console is None:
         return await _until_quiet(reader, workflow_id, lambda *_: None)
     if not console.is_terminal:
@@ -54,6 +60,18 @@ class _Lines:
         for line in story(stored.entries[self._told :]):
             at = clock_time(parse_instant(str(line["at"])))
             self._console.print(f"{at}  {line['message']}", markup=False, soft_wrap=True)
+        self._told = len(stored.entries)
+
+
+class _JsonLines:
+    """Writes each line of the story once, as one JSON document."""
+
+    def __init__(self) -> None:
+        self._told = 0
+
+    def __call__(self, stored: Stored, _: Seen) -> None:
+        for line in story(stored.entries[self._told :]):
+            print_json_line(line)
         self._told = len(stored.entries)
 
 

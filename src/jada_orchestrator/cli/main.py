@@ -160,12 +160,22 @@ app.command(
 app.command(
     "approve",
     rich_help_panel=_ASK,
-    help=taught("Let a booking spend the sum that it waits with.", "jada approve web-7f3c2a"),
+    help=taught(
+        "Say yes to what a booking asks: a sum to spend, a question of its plan, or whether a booking that failed is "
+        "undone (yes: undo everything). `jada show` has the question.",
+        "jada approve web-7f3c2a",
+        "jada approve web-7f3c2a --task agree    # one of several questions",
+    ),
 )(controlling.approve)
 app.command(
     "deny",
     rich_help_panel=_ASK,
-    help=taught("Do not let a booking spend the sum that it waits with.", "jada deny web-7f3c2a"),
+    help=taught(
+        "Say no to what a booking asks: a sum (what it did is undone), a question of its plan, or whether a booking "
+        "that failed is undone (no: what stands is left to a person). `jada show` has the question.",
+        "jada deny web-7f3c2a",
+        "jada deny web-7f3c2a --task agree    # one of several questions",
+    ),
 )(controlling.deny)
 app.command(
     "release",

@@ -47,6 +47,8 @@ def list_bookings(
         print_json([show_head(workflow_id, head) for workflow_id, head in heads])
     elif heads:
         screen().print(table_of(heads, now_ms()))
+    elif status is not None or tenant is not None or quarantined:
+        screen().print("No such bookings. `jada list` alone shows all.", markup=False)
     else:
         screen().print("No bookings. `jada submit` makes one.", markup=False)
 
@@ -100,12 +102,17 @@ def why(
     _print_first_call(see(stored).workflow)
 
 
-def watch(context: typer.Context, ref: options.WorkflowRef, store: options.Store = None) -> None:
+def watch(
+    context: typer.Context,
+    ref: options.WorkflowRef,
+    store: options.Store = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each thing that happens.")] = False,
+) -> None:
     """Watch one booking until it ends or waits for a person. Ctrl-C stops the watching, not the booking."""
 
     async def ask(reader: JournalReader) -> None:
         workflow_id, _ = await resolve(reader, ref)
-        await follow(reader, workflow_id, screen())
+        await follow(reader, workflow_id, screen(), for_programs=as_json)
 
     options.with_store(context, store, ask)
 

@@ -183,6 +183,20 @@ def compensated(request_id: str = "web-undone") -> tuple[WorkflowId, list[Record
     return workflow_id_of(RequestId(request_id)), records
 
 
+def failed(request_id: str, message: str) -> tuple[WorkflowId, list[Record]]:
+    """A booking whose search failed with what its agent said."""
+    failure = Failure("NO_OFFERS", message)
+    records = [
+        *accepted(request_id),
+        PlanAdopted(1, plan()),
+        tried(SEARCH),
+        TaskFailed(SEARCH, "call", 1, failure),
+        CompensationStarted(failure, cancelled=False),
+        *ended("failed", failure),
+    ]
+    return workflow_id_of(RequestId(request_id)), records
+
+
 def asking(request_id: str = "web-asks") -> tuple[WorkflowId, list[Record]]:
     """A booking that waits for an answer."""
     asked = ClarificationAsked(("When do you fly?",), UtcMs(START + 86_400_000))

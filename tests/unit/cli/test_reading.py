@@ -197,6 +197,42 @@ def test_watch_ends_when_the_booking_waits_or_has_ended(store: str, capsys: pyte
     assert "When do you fly?" in capsys.readouterr().out
 
 
+def test_watch_tells_programs_a_line_of_json_for_each_thing(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What `why --json` has as a whole, line by line as it happens."""
+    story = json_of(capsys, "why", "web-undone")["story"]
+    assert main(["watch", "web-undone", "--json"]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == story
+
+
+@pytest.mark.parametrize("command", ["show", "why", "watch"])
+def test_no_terminal_obeys_what_an_agent_wrote(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent's words are shown, and neither set a title, nor clear the screen, nor turn the line round."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    url = bookings.write(tmp_path, bookings.failed("web-evil", "full\x1b]0;owned\x07\x1b[2J\x9b1m\u202ereversed"))
+    assert main([command, "web-evil", "--store", url]) == 0
+    out = capsys.readouterr().out
+    assert "reversed" in out
+    assert not [char for char in out if not char.isprintable() and char not in "\n\t"]
+
+
+def test_a_filter_that_fits_nothing_does_not_say_that_there_are_none(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An operator who asks for one kind is not told that the store is empty."""
+    assert main(["list", "--status", "cancelled"]) == 0
+    assert "No such bookings" in capsys.readouterr().out
+
+
+def test_yes_and_no_are_explained_where_they_mean_different_things(capsys: pytest.CaptureFixture[str]) -> None:
+    """To deny the undoing of a booking that failed leaves what stands: nobody is to find that out by doing it."""
+    assert main(["deny", "--help"]) == 0
+    assert "what stands is left to a person" in " ".join(capsys.readouterr().out.replace("\u2502", "").split())
+    assert main(["approve", "--help"]) == 0
+    assert "undo everything" in " ".join(capsys.readouterr().out.replace("\u2502", "").split())
+
+
 def test_usage_is_taught(capsys: pytest.CaptureFixture[str]) -> None:
     """Help has examples that can be typed; a wrong option ends with 2."""
     assert main(["why", "--help"]) == 0
