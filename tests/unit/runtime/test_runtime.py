@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from jada_orchestrator.domain.catalogue import Action
 from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.events import Succeeded
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import CatalogueVersion, RequestId, WorkflowId, workflow_id_of
+from jada_orchestrator.domain.ids import ActionName, CatalogueVersion, RequestId, WorkflowId, workflow_id_of
 from jada_orchestrator.domain.records import CallDue, Entry, PlannerBackedOff
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall
@@ -359,6 +361,64 @@ def test_a_workflow_that_makes_us_fail_is_set_aside() -> None:
 
 
 # --- Stop, start, reload --------------------------------------------------------------------------------------------
+
+
+def test_a_workflow_on_which_deciding_raises_is_set_aside_until_released() -> None:
+    """A fault of ours in one booking is told with its story; the next one is served; released, it goes on."""
+
+    class Faulty(dict[ActionName, Action]):
+        is_faulty = False
+
+        def get(self, name: ActionName, default: Any = None) -> Any:
+            if self.is_faulty and name == "rooms.hold":
+                raise RuntimeError("a fault of ours")
+            return super().get(name, default)
+
+    async def scenario(house: House) -> None:
+        actions = Faulty(house.catalogue.actions)
+        house.catalogue = replace(house.catalogue, actions=actions)
+
+        def hold(call: AgentCall) -> Succeeded:
+            actions.is_faulty = "hold" in call.action
+            return Succeeded(house.agents.do(call))
+
+        house.functions.add("jada-rooms", hold)
+        async with house.process():
+            house.send("broken")
+            await house.until(lambda: "law.broken" in house.log.events())
+            await house.until(lambda: (found := house.durable("broken")) and found.quarantined)
+            found = house.durable("broken")
+            assert found is not None
+            assert "a fault of ours" in (found.quarantined or "")
+            house.send("good", text="check")
+            await house.until(lambda: house.queues.messages("jada-checks"))
+            (sent,) = house.queues.messages("jada-checks")
+            house.queues.put(REPLIES, json.dumps({**json.loads(sent.body), "output": {"valid": True}}))
+            await house.until(house.outcomes)
+            assert house.outcomes() == [("good", "completed")]
+            actions.is_faulty = False
+            house.send("broken", say="release")
+            await house.until(lambda: len(house.outcomes()) == 2)
+        assert house.outcomes()[1] == ("broken", "completed")
+        assert house.agents.books.doubled == []
+
+    in_house(scenario)
+
+
+def test_a_message_that_is_not_deleted_comes_again_and_is_known() -> None:
+    """The queue refuses to forget it: said, and no second booking."""
+
+    async def scenario(house: House) -> None:
+        house.queues.script(REQUESTS, "delete", QueueFault())
+        async with house.process():
+            house.send()
+            await house.until(house.outcomes)
+            await house.until(lambda: not house.queues.messages(REQUESTS))
+        assert "message.not_deleted" in house.log.events()
+        assert len(house.store.workflows) == 1
+        assert house.calls() == ["trips.search", "rooms.hold"]
+
+    in_house(scenario)
 
 
 def test_a_drain_sees_what_is_in_flight_to_its_end() -> None:
