@@ -31,6 +31,17 @@ def about_to_book(left_ms: int = SOON_MS) -> Driver:
     return driver
 
 
+def reserving_anew() -> Driver:
+    """A driver whose hold ran out before the booking: it was given back, and is being made anew."""
+    driver = about_to_book()
+    driver.now = UtcMs(driver.now + SOON_MS)
+    driver.grant("book")
+    driver.grant("hold", "undo")
+    driver.end("hold", e.Succeeded({}), "undo")
+    driver.grant("hold")
+    return driver
+
+
 def test_a_commit_uses_a_reservation_while_it_stands() -> None:
     """Nothing is renewed as long as there is time."""
     driver = about_to_book()
@@ -66,12 +77,7 @@ def test_what_is_left_must_be_more_than_the_margin() -> None:
 
 def test_a_booking_that_changed_by_renewal_is_undone() -> None:
     """What was authorized for the old price is not used for another one: everything is undone, with the reason."""
-    driver = about_to_book()
-    driver.now = UtcMs(driver.now + SOON_MS)
-    driver.grant("book")
-    driver.grant("hold", "undo")
-    driver.end("hold", e.Succeeded({}), "undo")
-    driver.grant("hold")
+    driver = reserving_anew()
     driver.end("hold", held(driver, "second", 60_000, amount="130.00"))
     driver.run()
     assert driver.workflow.terminal == "compensated"
@@ -168,12 +174,7 @@ def answer(driver: Driver, task_id: str, side: str) -> e.Succeeded:
 
 def test_a_lost_renewal_is_looked_up_like_any_call() -> None:
     """The second reservation is a call like the first: its fate is found out, not guessed."""
-    driver = about_to_book()
-    driver.now = UtcMs(driver.now + SOON_MS)
-    driver.grant("book")
-    driver.grant("hold", "undo")
-    driver.end("hold", e.Succeeded({}), "undo")
-    driver.grant("hold")
+    driver = reserving_anew()
     driver.end("hold", LOST)
     assert driver.task("hold").status == "unknown"
 

@@ -52,6 +52,17 @@ def _declared(agent: str, action: str) -> list[str] | None:
     return declared[action].get("codes") if action in declared else None
 
 
+NOTIFY: dict[str, Any] = {
+    "workflow_id": "wf-1",
+    "request_id": "web-1",
+    "task_id": "notify",
+    "attempt": 1,
+    "idempotency_key": "jk-1",
+    "action": "notifications.send",
+    "input": {"customer_id": "c-1", "template": "message"},
+}
+"""A task for a worker, as it stands in a message."""
+
 START = datetime(2027, 1, 15, 8, tzinfo=UTC)
 """Where the clocks of these tests begin: what is for sale, and at what price, depends on the day."""
 

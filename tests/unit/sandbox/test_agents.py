@@ -10,7 +10,7 @@ import pytest
 
 from jada_orchestrator.sandbox.inventory import Books, stock
 from jada_orchestrator.sandbox.inventory.audit import audit
-from tests.unit.sandbox.conftest import AGENTS, Call, Done
+from tests.unit.sandbox.conftest import AGENTS, NOTIFY, Call, Done
 from tests.unit.sandbox.test_catalogue import ACTIONS
 
 Days = Callable[[int], str]
@@ -306,16 +306,7 @@ def test_bookings_need_money_that_covers_them(trip: Trip, done: Done, call: Call
 
 async def test_workers_serve_tasks_on_an_event_loop(call: Call, shared: Books) -> None:
     """The agents on queues are asynchronous: a task in the worker's loop takes the same way through the books."""
-    body = {
-        "workflow_id": "wf-1",
-        "request_id": "web-1",
-        "task_id": "notify",
-        "attempt": 1,
-        "idempotency_key": "jk-1",
-        "action": "notifications.send",
-        "input": {"customer_id": "c-1", "template": "message"},
-    }
-    first = await AGENTS["notifications"].handle_async(body)
-    again = await AGENTS["notifications"].handle_async({**body, "attempt": 2})
+    first = await AGENTS["notifications"].handle_async(NOTIFY)
+    again = await AGENTS["notifications"].handle_async({**NOTIFY, "attempt": 2})
     assert first["output"] == again["output"]
     assert len(audit(shared.path).effects_of("web-1")) == 1

@@ -16,7 +16,7 @@ from jada_orchestrator.sandbox.agents.desk import AgentCrashed, Desk, until_come
 from jada_orchestrator.sandbox.inventory import Books, faults, stock
 from jada_orchestrator.sandbox.inventory.audit import audit
 from jada_orchestrator.sandbox.inventory.offers import flight_offers
-from tests.unit.sandbox.conftest import Call, Clock, Done
+from tests.unit.sandbox.conftest import NOTIFY, Call, Clock, Done
 
 
 @pytest.fixture
@@ -202,16 +202,6 @@ async def test_twice_sends_the_answer_once_more_than_the_worker_does(
 ) -> None:
     """The reply is on the reply queue before the kit sends the same one; the effect is made once."""
     faults.order(shared, "notifications.send", "twice")
-    body = {
-        "workflow_id": "wf-1",
-        "request_id": "web-1",
-        "task_id": "notify",
-        "attempt": 1,
-        "idempotency_key": "jk-1",
-        "action": "notifications.send",
-        "input": {"customer_id": "c-1", "template": "message"},
-        "reply_to": "jada-replies-here",
-    }
-    reply = await notifications.app.handle_async(body)
+    reply = await notifications.app.handle_async({**NOTIFY, "reply_to": "jada-replies-here"})
     assert [(queue, json.loads(text)) for queue, text in queues] == [("jada-replies-here", reply)]
     assert len(audit(shared.path).effects) == 1
