@@ -134,6 +134,7 @@ lock: $(STAMP) ## Resolve the dependencies again (maintainers; UPGRADE=1 takes n
 	$(RESOLVE) pyproject.toml --extra sandbox -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/sandbox.lock
 	$(RESOLVE) pyproject.toml --extra postgres -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/postgres.lock
 	$(RESOLVE) - -c requirements/dev.lock $(if $(UPGRADE),--upgrade) -o requirements/build.lock <<<hatchling
+	$(RESOLVE) - $(if $(UPGRADE),--upgrade) -o requirements/peers.lock <<<$$'dbos\nlanggraph\nlanggraph-checkpoint-postgres\npsycopg[binary]'
 	$(RESOLVE) - $(if $(UPGRADE),--upgrade) -o requirements/checks.lock <<<$$'cfn-lint\nhadolint-bin\nshellcheck-py'
 
 .PHONY: clean

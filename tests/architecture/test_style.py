@@ -145,7 +145,7 @@ def test_no_path_of_one_machine() -> None:
 def test_the_locks_name_no_server() -> None:
     """Locks hold names, versions and hashes; where packages come from is the matter of each machine's own pip."""
     locks = sorted((ROOT / "requirements").glob("*.lock"))
-    assert [lock.stem for lock in locks] == ["build", "checks", "dev", "postgres", "run", "sandbox"]
+    assert [lock.stem for lock in locks] == ["build", "checks", "dev", "peers", "postgres", "run", "sandbox"]
     assert not lines_with(re.compile(r"://|--(?:extra-)?index|--find-links|--trusted-host"), iter(locks))
 
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from jada_orchestrator.ports.journal import JournalUnavailableError
-from jada_orchestrator.ports.ownership import Wanted
+from jada_orchestrator.ports.ownership import Ownership, Wanted
 from jada_orchestrator.runtime.intake import Intake
 from jada_orchestrator.runtime.ownership import Keeper
+from jada_orchestrator.runtime.turn import Turns
 from jada_orchestrator.testing.fleet_store import FleetJournal
 from jada_orchestrator.testing.journal import MemoryJournal
 from jada_orchestrator.testing.shared_journal import SharedJournal
@@ -39,6 +40,11 @@ def _every_lease_is_over(self: SharedJournal, number: int) -> bool:
     return number != self.number and not self.shared.members[number].ended
 
 
+def _no_margin(self: SharedJournal, number: int) -> bool:
+    member = self.shared.members[number]
+    return number != self.number and not member.ended and self.shared.now_s() > member.lease_until_s - 2
+
+
 def _any_lane(self: SharedJournal, key: str | None) -> bool:
     return True
 
@@ -53,6 +59,10 @@ def _read_everything(self: SharedJournal, workflow_id: Any) -> bool:
 
 
 # --- The instance's side ----------------------------------------------------------------------------------------------
+
+
+async def _claim_once(self: Turns) -> None:
+    self.keeper.claim_due = False
 
 
 _hand_over = Intake._hand_over  # noqa: SLF001
@@ -73,7 +83,18 @@ def _check_nothing(self: Keeper) -> None:
     return None
 
 
+async def _trust_from_the_answer(self: Keeper, ownership: Ownership) -> None:
+    renewed = await ownership.renew()
+    self._trusted_until_s = ownership.elapsed_s() + ownership.lease_ms / 1_000
+    if renewed.unclaimed:
+        self._due()
+
+
 _elapsed = FleetJournal.elapsed_s
+
+
+def _time_of_day(self: FleetJournal) -> float:
+    return self._clock.offset_s + self._loop.time() * 0.5
 
 
 class _StandsStill:
@@ -109,10 +130,14 @@ FLEET_MUTATIONS: Final = (
     ),
     Mutation("act on after the trust has ended", (_IS_TRUSTED,)),
     Mutation("do not look at the trust after a commit", ((Keeper, "check", _check_nothing),)),
+    Mutation("count the trust from the answer", ((Keeper, "_renew", _trust_from_the_answer),), caught_within=250),
+    Mutation("measure trust by a clock that is slow", ((FleetJournal, "elapsed_s", _time_of_day),)),
     Mutation("measure trust by a clock that pauses stop", ((FleetJournal, "elapsed_s", _stands_still),)),
     Mutation("end instances whose lease is good", ((SharedJournal, "_has_expired", _every_lease_is_over),)),
+    Mutation("end instances a little early", ((SharedJournal, "_has_expired", _no_margin),), caught_within=250),
     Mutation("claim and take what one cannot read", ((SharedJournal, "can_read", _read_everything),)),
     Mutation("leave alone what ended instances owned", ((SharedJournal, "claim", _claim_nothing),)),
+    Mutation("claim at the start only", ((Turns, "_claim", _claim_once),)),
     Mutation("delete what is another's and hand nothing over", ((Intake, "_hand_over", _forget),)),
     Mutation("drop a reply that reached the wrong one", ((Intake, "_hand_over", _forget_replies),)),
     Mutation("let a lane be anybody's", ((SharedJournal, "_take_lane", _any_lane),)),

@@ -39,7 +39,7 @@ WALL_OFF_MS_MOST: Final = 2_000
 
 def drawn_pause_s(dice: random.Random) -> float:
     """Draw how long a process stands still: mostly for about as long as a lease, less or more, with its margin."""
-    return dice.choice((dice.uniform(5, 9), dice.uniform(7, 15), dice.uniform(0.5, 30)))
+    return dice.choice((dice.uniform(5, 10), dice.uniform(5, 15), dice.uniform(0.5, 30)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +125,18 @@ class FleetJournal(SharedJournal):
         else:
             await asyncio.sleep(dice.uniform(0.001, 0.02))
             await super().append(batch)
-        await self._pause_at(0.3 if self._is_slow else 0.006)
+        await self._pause_at(0.5 if self._is_slow else 0.006)
         if self.is_cut or dice.random() < 0.01:
             raise JournalAmbiguousError("the answer to a commit was lost (a planted fault)")
 
     async def renew(self) -> Renewed:
         """Renew; the answer takes its time, and now and then very long. Then pauses are near as well."""
         dice = self._dice
-        self._is_slow = dice.random() < 0.06
+        self._is_slow = dice.random() < 0.08
         if self._is_slow:
-            there_s, back_s = dice.choice(((0.1, 7), (9, 9)))  # of a longer way the keeper will not hear the end
-            renewed = await self._slowly(
-                super().renew, "a renewal", dice.uniform(0, there_s), dice.uniform(0, back_s), 20
-            )
+            # The keeper does not wait beyond its trust, so an answer that is heard late has come from near.
+            there_s, back_s = dice.choice(((0.1, dice.uniform(4, 7)), (dice.uniform(0, 9), dice.uniform(0, 9))))
+            renewed = await self._slowly(super().renew, "a renewal", there_s, back_s, 20)
         else:
             renewed = await super().renew()
             await asyncio.sleep(dice.uniform(0.001, 0.2))

@@ -34,6 +34,8 @@ class PausingLoop(VirtualTimeLoop):
         self._held: dict[object, list[asyncio.Handle]] = {}
         """By paused process what it would do now, in order."""
         self._timers: dict[object, list[asyncio.TimerHandle]] = {}
+        self._begins = False
+        """A pause has begun in this round: there are timers to hold back."""
 
     def run_in(self, process: object, main: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin a task that belongs to a process, with everything that it begins."""
@@ -55,6 +57,7 @@ class PausingLoop(VirtualTimeLoop):
             return
         self._held[process] = []
         self._timers[process] = []
+        self._begins = True
         self.later(seconds, partial(self.resume, process))
 
     def is_paused(self, process: object) -> bool:
@@ -80,6 +83,9 @@ class PausingLoop(VirtualTimeLoop):
         for _ in range(len(self._ready)):
             handle = self._ready.popleft()
             self._held.get(_process_of(handle), self._ready).append(handle)
+        if not self._begins:
+            return  # nobody sets a timer of a process that is paused
+        self._begins = False
         staying = []
         for timer in self._scheduled:
             held = self._timers.get(_process_of(timer))

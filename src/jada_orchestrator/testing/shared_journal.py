@@ -78,13 +78,15 @@ class SharedStore(MemoryStore):
         self.owners[workflow_id] = number
         self.owned_ever.setdefault(workflow_id, set()).add(number)
 
-    def orphans(self) -> list[WorkflowId]:
-        """Return the unfinished workflows whose owner has ended."""
-        return [
-            id_
-            for id_, stored in self.workflows.items()
-            if not stored.head.done and not self.is_alive(self.owners.get(id_))
-        ]
+    def orphans(self, *, also_expired: bool = False) -> list[WorkflowId]:
+        """Return the unfinished workflows whose owner has ended, or might be ended."""
+        over_s = self.now_s() - MARGIN_MS / 1_000
+        gone = {
+            number
+            for number, member in self.members.items()
+            if member.ended or (also_expired and member.lease_until_s < over_s)
+        }
+        return [id_ for id_, stored in self.workflows.items() if not stored.head.done and self.owners.get(id_) in gone]
 
     def tell(self) -> None:
         """Notify every instance."""

@@ -62,9 +62,10 @@ INSTANCES: Final = 3
 REQUESTS_MOST: Final = 10
 TROUBLES_MOST: Final = 8
 _END_S: Final = 3_600.0
+_TELL_EVERY: Final = 500
 UPGRADES: Final = 0.25
 """Of all runs so many are rolling upgrades."""
-ORPHAN_S_MAX: Final = 30.0
+ORPHAN_S_MAX: Final = 14.0
 """How long a workflow may be nobody's while one instance is well."""
 REQUESTS, REPLIES, OUTCOMES, DEAD = "requests", "replies", "outcomes", "dead-letters"
 _WORK: Final = ("jada-checks", "jada-mail")
@@ -266,7 +267,7 @@ class Fleet:
             now = asyncio.get_running_loop().time()
             if not any(self._is_able(ship) for ship in self._alive()):
                 able_since = now + 2  # also while nobody is left who can read everything
-            orphans = self._store.orphans()
+            orphans = self._store.orphans(also_expired=True)
             orphan_since = {id_: orphan_since.get(id_, now) for id_ in orphans}
             for id_, since in orphan_since.items():
                 if now - max(since, able_since) > ORPHAN_S_MAX:
@@ -419,7 +420,9 @@ def main() -> int:
     troubles: dict[str, int] = {}
     outcomes: dict[str, int] = {}
     with multiprocessing.Pool(arguments.jobs) as pool:
-        for found in pool.imap_unordered(simulate_fleet, seeds, chunksize=20):
+        for done, found in enumerate(pool.imap_unordered(simulate_fleet, seeds, chunksize=20), start=1):
+            if done % _TELL_EVERY == 0:
+                sys.stderr.write(f"{done} seeds, {failing} failing\n")
             failing += bool(found.broken)
             handed_over += found.handed_over
             for sums, counts in ((troubles, found.troubles), (outcomes, found.outcomes)):
