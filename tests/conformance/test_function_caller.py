@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import pytest
 import pytest_asyncio
+from aiobotocore.session import get_session
+from botocore.httpsession import get_cert_path
 
 from jada_orchestrator.adapters.aws.clients import Connections, open_clients
 from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
 from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
+from jada_orchestrator.adapters.aws.short_way import tls_context
 from jada_orchestrator.domain.catalogue import LambdaTransport
 from jada_orchestrator.domain.events import AttemptResult, Failed, Lost, Succeeded
 from jada_orchestrator.domain.faults import Failure
@@ -292,6 +296,32 @@ async def test_nobody_listens(real: HttpWorld, monkeypatch: pytest.MonkeyPatch, 
 
     assert isinstance(ended.result, Failed)
     assert (ended.result.retryable, ended.result.failure.code) == (True, "CANNOT_CONNECT")
+
+
+@pytest.mark.parametrize("is_fast", [False, True])
+@pytest.mark.parametrize("written", ["{}", "//{}", "http://{}", "http://user:word@{}"])
+async def test_a_proxy_is_found_however_it_is_written(
+    shared: dict[str, HttpWorld], monkeypatch: pytest.MonkeyPatch, written: str, is_fast: bool
+) -> None:
+    """The proxy of the environment is used on both ways, also where it is named without a scheme."""
+    monkeypatch.setenv("http_proxy", written.format(shared["client"].server.url.removeprefix("http://")))
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://lambda.invalid")
+    async with open_clients(Connections(functions=1, queues=1)) as clients:
+        fast = FastInvoker(clients.functions, clients.session, connections=1) if is_fast else None
+        caller = LambdaFunctions(clients.functions, connections=1, encode=encode, read=read, fast=fast)
+
+        ended = await caller.call(LambdaTransport("ok"), CALL)
+        await caller.close()
+
+    assert fate_of(ended.result) == "succeeded"
+
+
+async def test_both_ways_trust_the_same_certificates() -> None:
+    """The short way believes whom botocore believes, not whom the host does: a doctor that asks one tells of both."""
+    trusted = ssl.create_default_context(cafile=get_cert_path(verify=True)).get_ca_certs()
+
+    assert tls_context(get_session()).get_ca_certs() == trusted
 
 
 async def test_the_qualifier_and_the_task_are_sent(real: HttpWorld) -> None:

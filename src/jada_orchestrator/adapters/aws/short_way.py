@@ -22,6 +22,7 @@ from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.session import AioSession
 from botocore import exceptions as boto
 from botocore.compat import HTTPHeaders
+from botocore.httpsession import ProxyConfiguration, get_cert_path
 from botocore.parsers import create_parser
 from botocore.utils import get_environ_proxies
 from yarl import URL
@@ -65,7 +66,7 @@ class ShortWay:
             connector=aiohttp.TCPConnector(
                 limit=connections,
                 keepalive_timeout=_KEEPALIVE_S,
-                ssl=_ssl_context(session),
+                ssl=tls_context(session),
                 socket_factory=socket_with_keepalive,
             ),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=read_timeout_s),
@@ -188,15 +189,14 @@ def _as_botocore(error: aiohttp.ClientError, url: str) -> Exception:
             return boto.HTTPClientError(error=error)
 
 
-def _ssl_context(session: AioSession) -> ssl.SSLContext:
-    """Return a context with the certificates that botocore would use."""
-    bundle = session.get_config_variable("ca_bundle")
-    return ssl.create_default_context(cafile=bundle or None)
+def tls_context(session: AioSession) -> ssl.SSLContext:
+    """Return a context with the certificates that botocore would use: its own bundle, which need not be the host's."""
+    return ssl.create_default_context(cafile=get_cert_path(session.get_config_variable("ca_bundle") or True))
 
 
 def _proxy_of(url: str) -> str | None:
     """Return the proxy of the environment for a URL, as botocore finds it; once, since finding it is slow."""
-    found: str | None = get_environ_proxies(url).get(url.partition(":")[0])
+    found: str | None = ProxyConfiguration(get_environ_proxies(url)).proxy_url_for(url)
     return found
 
 
