@@ -14,16 +14,16 @@ what happened                      code                   before it had begun   
 403; organization on hold          MODEL_NOT_PERMITTED    stopped                stopped
 402; credit balance too low        MODEL_BILLING          stopped                stopped
 spend stop (429, 402 or 400)       MODEL_SPEND_LIMIT      stopped                stopped
-404 of the API                     MODEL_UNKNOWN          stopped                stopped
-3xx, 405, 407, 404 of a stranger   MODEL_ADDRESS_WRONG    stopped                stopped
+404; Bedrock's 400 about an id     MODEL_UNKNOWN          stopped                stopped
+3xx, 405, 407; a stranger's 4xx    MODEL_ADDRESS_WRONG    stopped                stopped
 400 about our own parameters       MODEL_SETTINGS_REFUSED stopped                stopped
 413; 400 "prompt is too long"      MODEL_REQUEST_TOO_LARGE permanent             permanent
 400 and every other 4xx            MODEL_BAD_REQUEST      permanent              permanent
 429 `ramp_limit_exceeded`          MODEL_RAMP_LIMIT       wait                   wait
-429                                MODEL_RATE_LIMITED     wait                   wait
+429; Bedrock's quota (400)         MODEL_RATE_LIMITED     wait                   wait
 529                                MODEL_OVERLOADED       wait                   wait
 408, 504                           MODEL_TIMEOUT          wait                   wait
-409, 425, 5xx                      MODEL_UNAVAILABLE      wait                   wait
+409, 424, 425, 5xx                 MODEL_UNAVAILABLE      wait                   wait
 refused, reset, no connection free MODEL_UNREACHABLE      wait                   bad_answer MODEL_STREAM_CUT
 read or write timeout              MODEL_TIMEOUT          wait                   bad_answer
 our deadline                       MODEL_DEADLINE         wait                   bad_answer
@@ -39,9 +39,10 @@ stop reason `refusal`              MODEL_REFUSED          -                     
 
 An `error` event inside a stream (HTTP status 200) counts as the status that its type stands for: the service says
 itself that it failed, so even after the first words it is `wait`. HTML with status 200 has no `message_start`, so it
-is "an end without". "A stranger" is a server that answers without the API's error body: a proxy, or a wrong address.
-A 400 about our own parameters (the schema, the effort) is `stopped`, not `permanent`: they are the same for every
-request, so one request after another would be thrown away.
+is "an end without". "A stranger" is a server that answers without the API's error body and without an id of the
+request, as Bedrock has it: a proxy, or a wrong address. What it says, and a 400 about our own parameters (the schema,
+the effort), is `stopped`, not `permanent`: it is the same for every request, so one request after another would be
+thrown away.
 """
 
 from __future__ import annotations
@@ -83,8 +84,23 @@ _STATUS_OF_TYPE: Final[Mapping[str, int]] = {
 _SPEND_CODES: Final = frozenset(
     {"enforced_spend_limit_reached", "contract_spend_limit_reached", "linked_organization_spend_limit_reached"}
 )
-_OWN_PARAMETERS: Final = ("output_config", "output_format", "effort", "schema is too complex", "grammar", "max_tokens:")
+_OWN_PARAMETERS: Final = (
+    "output_config",
+    "output_format",
+    "effort",
+    "schema is too complex",
+    "grammar",
+    "max_tokens:",
+    "extra inputs are not permitted",
+    "invalid api version",
+    "anthropic-version",
+    "anthropic_version",
+)
 """What a 400 mentions when it is about what we send with every request, in lower case."""
+_UNKNOWN_TO_BEDROCK: Final = ("model identifier is invalid", "on-demand throughput")
+"""What Bedrock's 400 mentions when it does not serve a model under this id, in lower case."""
+_REQUEST_IDS: Final = ("request-id", "x-amzn-requestid")
+"""Headers with which the API, and AWS, name each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +112,10 @@ class Refusal:
     """The API's `error.type`; empty when the body is not the API's."""
     error_code: str
     message: str
+    aws_error: str = ""
+    """Bedrock's name of the error, which it puts into a header."""
+    is_strangers: bool = False
+    """Neither the API nor AWS said it."""
 
     def mentions(self, *phrases: str) -> bool:
         """Tell whether the message contains one of the phrases, which are in lower case."""
@@ -138,20 +158,25 @@ REFUSALS: Final[tuple[Row, ...]] = (
         "give the key's workspace the permission, or use another key",
     ),
     Row("MODEL_RAMP_LIMIT", "wait", lambda r: r.error_code == "ramp_limit_exceeded", ""),
-    Row("MODEL_RATE_LIMITED", "wait", _status(429), ""),
+    Row(
+        "MODEL_RATE_LIMITED",
+        "wait",
+        lambda r: r.status == 429 or r.aws_error == "ServiceQuotaExceededException",
+        "",
+    ),
     Row("MODEL_OVERLOADED", "wait", _status(529), ""),
     Row("MODEL_TIMEOUT", "wait", _status(408, 504), ""),
-    Row("MODEL_UNAVAILABLE", "wait", lambda r: r.status in {409, 425} or r.status >= 500, ""),
+    Row("MODEL_UNAVAILABLE", "wait", lambda r: r.status in {409, 424, 425} or r.status >= 500, ""),
     Row(
         "MODEL_UNKNOWN",
         "stopped",
-        lambda r: r.status == 404 and r.type == "not_found_error",
-        "configure a model id that the service knows (`jada models` lists them)",
+        lambda r: (r.status == 404 and not r.is_strangers) or (r.status == 400 and r.mentions(*_UNKNOWN_TO_BEDROCK)),
+        "configure a model id that the service knows (see `jada models`; Bedrock may want models.bedrock_prefix)",
     ),
     Row(
         "MODEL_ADDRESS_WRONG",
         "stopped",
-        lambda r: r.status in {404, 405, 407} or 300 <= r.status < 400,
+        lambda r: r.status in {405, 407} or 300 <= r.status < 400 or (r.is_strangers and r.status != 413),
         "check ANTHROPIC_BASE_URL and the proxy: who answered is not the Messages API",
     ),
     Row(
@@ -297,7 +322,15 @@ def refusal_of(error: anthropic.APIStatusError) -> Refusal:
     if 200 <= status < 300:
         status = _STATUS_OF_TYPE.get(kind, 500)
     said = error.api_message if isinstance(error.api_message, str) and error.api_message else str(error.message)
-    return Refusal(status=status, type=kind, error_code=error.error_code or "", message=said)
+    headers = error.response.headers
+    return Refusal(
+        status=status,
+        type=kind,
+        error_code=error.error_code or "",
+        message=said,
+        aws_error=headers.get("x-amzn-errortype", "").partition(":")[0],
+        is_strangers=not kind and not any(name in headers for name in _REQUEST_IDS),
+    )
 
 
 def retry_after_ms_of(headers: Mapping[str, str]) -> int | None:

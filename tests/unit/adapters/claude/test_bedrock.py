@@ -14,8 +14,9 @@ import pytest
 
 from jada_orchestrator.adapters.claude import ClientSettings, ModelConfigurationError, Provider, open_planner
 from jada_orchestrator.adapters.claude.client import create_bedrock_client
+from jada_orchestrator.ports.planner import PlannerError
 from tests.unit.adapters.claude.questions import HAIKU, SONNET, question
-from tests.unit.adapters.claude.raw_server import serve
+from tests.unit.adapters.claude.raw_server import http, serve
 
 ANSWER: Final[tuple[Mapping[str, object], ...]] = (
     {
@@ -112,6 +113,42 @@ async def test_nothing_is_asked_about_models(monkeypatch: pytest.MonkeyPatch) ->
     async with open_planner(ClientSettings(1), provider=Provider("bedrock", region="eu-west-1")) as planner:
         assert await planner.learn(SONNET, question().now) == ()
         assert planner.facts_of(SONNET).structured_outputs
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "message", "code", "kind"),
+    [
+        (400, "ValidationException", "The provided model identifier is invalid.", "MODEL_UNKNOWN", "stopped"),
+        (
+            400,
+            "ValidationException",
+            "Invocation of model ID x with on-demand throughput isn't supported. Retry with an inference profile.",
+            "MODEL_UNKNOWN",
+            "stopped",
+        ),
+        (404, "ResourceNotFoundException", "Model not found.", "MODEL_UNKNOWN", "stopped"),
+        (400, "ValidationException", "Invalid API version: 2026-10-21", "MODEL_SETTINGS_REFUSED", "stopped"),
+        (400, "ValidationException", "messages.0: text is odd", "MODEL_BAD_REQUEST", "permanent"),
+        (400, "ServiceQuotaExceededException", "Too many tokens per day", "MODEL_RATE_LIMITED", "wait"),
+        (403, "AccessDeniedException", "no access", "MODEL_NOT_PERMITTED", "stopped"),
+        (408, "ModelTimeoutException", "late", "MODEL_TIMEOUT", "wait"),
+        (424, "ModelErrorException", "while processing the model", "MODEL_UNAVAILABLE", "wait"),
+        (429, "ThrottlingException", "slower", "MODEL_RATE_LIMITED", "wait"),
+        (503, "ServiceUnavailableException", "away", "MODEL_UNAVAILABLE", "wait"),
+    ],
+)
+async def test_an_error_of_bedrock(
+    monkeypatch: pytest.MonkeyPatch, status: int, error: str, message: str, code: str, kind: str
+) -> None:
+    """Each error that Bedrock declares, without the API's error body: only what is the request's own ends it."""
+    named = {"x-amzn-requestid": "5f1c", "x-amzn-errortype": f"{error}:http://internal.amazon.com/coral/"}
+    async with serve(http(status, {"message": message}, **named)) as server:
+        monkeypatch.setenv("ANTHROPIC_BEDROCK_BASE_URL", server.url)
+        provider = Provider("bedrock", region="eu-west-1")
+        async with asyncio.timeout(20), open_planner(ClientSettings(1), provider=provider) as planner:
+            with pytest.raises(PlannerError) as caught:
+                await planner.propose(question())
+    assert (caught.value.failure.code, caught.value.kind) == (code, kind)
 
 
 def test_ids_of_bedrock_are_left_alone() -> None:
