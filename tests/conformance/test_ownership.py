@@ -238,6 +238,7 @@ async def test_an_ended_instance_acts_no_more(place: Place, pair: Pair) -> None:
     """Once ended, an instance can neither renew, take, claim nor append, whatever it believes."""
     one, two = pair
     await begin(one, "wf-a")
+    await one[1].take([request("wf-c")])
     place.expire(place.number_of(one[0]))
     assert await claimed(two) == ["wf-a"]
     for attempt in (
@@ -245,6 +246,7 @@ async def test_an_ended_instance_acts_no_more(place: Place, pair: Pair) -> None:
         one[1].take([request("wf-b")]),
         one[1].claim(10),
         one[0].append([appended("wf-a", 2)]),
+        one[0].append([appended("wf-c")]),
         one[0].append([]),
     ):
         with pytest.raises(JournalSupersededError):

@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import pytest
 
 from jada_orchestrator.adapters.journal.postgres.address import Address
+from jada_orchestrator.adapters.journal.postgres.complaints import journal_error_of
 from jada_orchestrator.adapters.journal.postgres.connecting import Link, Patience
 from jada_orchestrator.adapters.journal.postgres.examining import examine
 from jada_orchestrator.adapters.journal.postgres.journal import CONNECTIONS, PostgresJournal
@@ -327,13 +329,17 @@ async def test_a_reader_without_tables_says_what_to_do(address: Address) -> None
 async def test_commits_wait_for_the_disk_whatever_the_default_is(
     postgres_server: PostgresServer, address: Address
 ) -> None:
-    """A role whose default gives commits away early still waits for them in the journal; the doctor tells of it."""
+    """A role whose default gives commits away early still waits for them in the journal, and for handed-over messages.
+
+    Those are deleted where they came from. The doctor tells of the default.
+    """
     postgres_server.sql("ALTER ROLE jada SET synchronous_commit = off")
     journal = PostgresJournal(address)
     try:
         await journal.open()
-        async with journal._link.use() as connection:  # noqa: SLF001 - nobody else can see a session's own setting
-            assert await connection.fetchval("SHOW synchronous_commit") == "on"
+        for link in (journal._link, journal.ownership._link):  # noqa: SLF001 - nobody else can see a session's own setting
+            async with link.use() as connection:
+                assert await connection.fetchval("SHOW synchronous_commit") == "on"
         assert (await examine(address)).loses_commits
     finally:
         postgres_server.sql("ALTER ROLE jada RESET synchronous_commit")
@@ -377,6 +383,14 @@ async def test_the_connection_is_encrypted_as_the_url_says(
         assert proxy.encrypted > 0
         with pytest.raises(JournalUnavailableError, match="certificate"):
             await PostgresJournal(trusting("stranger")).open()
+
+
+@pytest.mark.parametrize("error", [asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError])
+def test_a_pooler_that_mixes_sessions_is_no_damage(error: type[asyncpg.PostgresError]) -> None:
+    """Prepared statements that a pooler loses or doubles send nobody to the backups, but to the pooler."""
+    said = journal_error_of(Address.of("postgresql://db/jada"), error("prepared statement"))
+    assert isinstance(said, JournalUnavailableError)
+    assert "pooler" in str(said)
 
 
 def test_an_address_is_shown_without_its_password() -> None:

@@ -14,10 +14,14 @@ from jada_orchestrator.ports.journal import (
     JournalUnavailableError,
 )
 
+_POOLER: Final = "a pooler hands its statements to several sessions: connect to the database itself, or in session mode"
+
 _PASSING: Final = {
     "08": "its connection broke: it is made again",
     "0A": "a failover or a pooler is in between: connect to the database itself",
     "23505": "an earlier commit of this process became durable meanwhile: it is compared and goes on",
+    "26": _POOLER,
+    "42P05": _POOLER,
     "25": "it is read-only now, as a replica is: wait for the failover, or point JADA_STORE to the primary",
     "28": "it does not let this user in: check user, password (PGPASSWORD, PGPASSFILE) and pg_hba.conf",
     "3D": "there is no such database: create it (createdb)",

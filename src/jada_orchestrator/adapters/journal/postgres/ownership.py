@@ -11,7 +11,8 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -78,7 +79,7 @@ class PostgresOwnership:
         self._address = address
         self._reading = reading
         self._terms = terms
-        self._link = Link(address, "ownership", self._listen, patience)
+        self._link = Link(address, "ownership", self._prepare, patience)
         self._claims_told = asyncio.Event()
         self._templates_told = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -144,7 +145,8 @@ class PostgresOwnership:
         """Take ids that are appended to without having been taken. Raises: JournalLeaseLostError (another's)."""
         keys = [None if key is None else statements.storable(key) for _, key in ids]
         begins = [True] * len(ids)
-        rows = await fetch(connection, statements.TAKE, self.number, [id_ for id_, _ in ids], begins, keys)
+        with self._ended_told():
+            rows = await fetch(connection, statements.TAKE, self.number, [id_ for id_, _ in ids], begins, keys)
         if any(owner != self.number for _, _, owner, _ in rows):
             raise self.superseded()
 
@@ -216,15 +218,26 @@ class PostgresOwnership:
 
     async def _ask(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
         async with self._link.use() as connection:
-            try:
+            with self._ended_told():
                 return await fetch(connection, statement, *arguments)
-            except asyncpg.PostgresError as error:
-                if error.sqlstate == _INSTANCE_ENDED:
-                    raise self.superseded() from error
-                raise
+
+    @contextmanager
+    def _ended_told(self) -> Iterator[None]:
+        """Turn what the schema's functions say of an instance that has ended into the port's error."""
+        try:
+            yield
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == _INSTANCE_ENDED:
+                raise self.superseded() from error
+            raise
+
+    async def _prepare(self, connection: Connection) -> None:
+        """On every connection: handed-over messages are durable, and once the instance has begun, it hears of them."""
+        await connection.execute(statements.WAIT_FOR_DISK)
+        await self._listen(connection)
 
     async def _listen(self, connection: Connection) -> None:
-        """On every connection, once the instance has begun: hear of mail and of what may be claimed."""
+        """Hear of mail and of what may be claimed, once the instance has begun."""
         if self.number:
             await connection.add_listener(self.channel, self._told)
             self._templates_told.set()  # what was said while there was no connection was not heard
