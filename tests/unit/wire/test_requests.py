@@ -123,6 +123,7 @@ def test_null_is_absent() -> None:
         ({"constraints": {"on_failure": "shrug"}}, ("BAD_VALUE", "constraints.on_failure")),
         ({"constraints": {"deadline": "tomorrow"}}, ("BAD_VALUE", "constraints.deadline")),
         ({"constraints": {"deadline": "2027-13-01T12:00:00Z"}}, ("BAD_VALUE", "constraints.deadline")),
+        ({"constraints": {"deadline": "9999-12-31T23:59:59-10:00"}}, ("BAD_VALUE", "constraints.deadline")),
         ({"constraints": {"max_total": 3000}}, ("BAD_VALUE", "constraints.max_total")),
         ({"constraints": {"max_total": {"amount": "1"}}}, ("MISSING", "constraints.max_total.currency")),
         (
