@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Any, Final
 
 from jada_orchestrator.domain.documents import Json, JsonObject
@@ -22,6 +21,17 @@ DEPTH_MAX: Final = 64
 INTEGER_MAX: Final = 2**63 - 1
 """What every JSON reader and every database column on the way can hold."""
 _DIGITS_MAX: Final = 19
+
+NAMES: Final[dict[str, str]] = {}
+"""Names of fields, each kept in memory once, since the same few come again in every message of a kind.
+
+Not `sys.intern`: early releases of Python 3.12 (3.12.1 was measured) never let go of what was interned, and strangers
+choose these names.
+"""
+NAMES_MAX: Final = 4_096
+"""Names that are kept; with more all are forgotten, and those that are in use come again with the next message."""
+_NAME_CHARS_KEPT: Final = 64
+"""Longer ones are no names that come again."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -41,8 +51,10 @@ class _Notes:
     faults: list[Fault] = field(default_factory=list)
 
     def pairs(self, pairs: list[tuple[str, Json]]) -> JsonObject:
-        # The same few names come again in every message of a kind: each is kept in memory once.
-        found = {intern(name): value for name, value in pairs}
+        keep = NAMES.setdefault
+        found = {(keep(name, name) if len(name) <= _NAME_CHARS_KEPT else name): value for name, value in pairs}
+        if len(NAMES) > NAMES_MAX:
+            NAMES.clear()
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             for name in found:

@@ -18,6 +18,7 @@ from jada_orchestrator.ports.agents import CallEnded
 from jada_orchestrator.ports.queues import AgentReply, UnreadableReply
 from jada_orchestrator.testing import calls as testing
 from jada_orchestrator.wire import replies
+from jada_orchestrator.wire.strict_json import NAMES, NAMES_MAX
 
 CALL: Final = replace(testing.CALL, task_id=TaskId("hold_flight"), attempt=2)
 REPLY: Final[dict[str, Any]] = {
@@ -224,3 +225,15 @@ def test_nothing_is_ever_raised_far_off(text: str, raw: bytes) -> None:
     """The same for any text and any bytes."""
     assert isinstance(replies.parse(text), AgentReply | UnreadableReply)
     assert isinstance(replies.read_payload(raw, CALL), CallEnded)
+
+
+def test_names_of_fields_are_kept_once_and_no_more_of_them_than_a_bound() -> None:
+    """Two answers share the names of their fields; names without end, or very long ones, are not collected for ever."""
+    first, second = (payload({"hold_id": "h-1"}).result for _ in range(2))
+    assert isinstance(first, Succeeded)
+    assert isinstance(second, Succeeded)
+    assert next(iter(first.output)) is next(iter(second.output))
+    for number in range(NAMES_MAX + 10):
+        payload({f"offer-{number}": 1, "x" * 10_000 + str(number): 1})
+    assert len(NAMES) <= NAMES_MAX
+    assert max(map(len, NAMES)) < 100
