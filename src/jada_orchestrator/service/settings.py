@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 from decimal import Decimal
@@ -60,7 +61,10 @@ def _duration_ms(value: object) -> object:
         raise ValueError('a duration is "90s", "2m" or a number of seconds')  # noqa: TRY004 - pydantic collects ValueErrors
     if isinstance(value, str) and not re.fullmatch(r"[0-9.]+", value.strip()):
         return parse_duration_ms(value)
-    return round(float(value) * 1_000)
+    seconds = float(value)
+    if not math.isfinite(seconds):
+        raise ValueError("a duration has an end")
+    return round(seconds * 1_000)
 
 
 def _duration_text(value_ms: int) -> str:

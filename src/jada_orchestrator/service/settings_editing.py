@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
-from typing import Final
 
 from pydantic import ValidationError
 
@@ -22,11 +20,10 @@ from jada_orchestrator.service.settings_tiers import (
     SettingsMistakesError,
     flattened,
     keys,
+    masked,
     read_settings_file,
     similar,
 )
-
-_PASSWORD: Final = re.compile(r"(?<=:)[^:@/]+(?=@)")
 
 
 def values_of(loaded: LoadedSettings) -> dict[str, tuple[Json, Origin]]:
@@ -100,7 +97,7 @@ def _checked(key: str, text: str) -> Json:
             Settings(**_nested(key, value))
         except ValidationError as error:
             reason = "; ".join(each["msg"].removeprefix("Value error, ") for each in error.errors())
-            fault = Fault("SETTING_INVALID", key, f"{json.dumps(value)} cannot be its value: {reason}")
+            fault = Fault("SETTING_INVALID", key, f"{masked(json.dumps(value))} cannot be its value: {reason}")
             first = first or SettingsMistakesError((fault,))
         else:
             return value
@@ -129,4 +126,4 @@ def _put(content: JsonObject, key: str, value: Json) -> None:
 
 
 def _masked(value: Json) -> Json:
-    return _PASSWORD.sub("***", value) if isinstance(value, str) and "://" in value else value
+    return masked(value) if isinstance(value, str) else value

@@ -27,6 +27,7 @@ Tier: TypeAlias = Literal["default", "file", "environment", "flag"]
 SETTINGS_VARIABLE: Final = "JADA_SETTINGS"
 NOT_SENT: Final = ("defaults.temperature", "defaults.top_p", "defaults.top_k")
 """Settings that people have in their files and that today's API refuses."""
+_PASSWORD: Final = re.compile(r"""(?<=://)(?P<user>[^/\s"':@]*):[^\s"']*(?=@)|(?<=[?&]password=)[^&\s"']*""")
 _OTHER_VARIABLES: Final = frozenset({SETTINGS_VARIABLE, "JADA_HYPOTHESIS", "JADA_STATE"})
 """Variables of this prefix that are no settings."""
 
@@ -222,8 +223,13 @@ def _fault(error: ErrorDetails, origins: Mapping[str, Origin], path: Path | None
     return Fault("SETTING_INVALID", where, f"{key} is {_shown(error['input'])}: {message}")
 
 
+def masked(text: str) -> str:
+    """Return a text without the passwords of URLs in it, before the host or in the query; it errs on hiding more."""
+    return _PASSWORD.sub(lambda found: "***" if found["user"] is None else f"{found['user']}:***", text)
+
+
 def _shown(value: object) -> str:
-    text = json.dumps(value, default=str)
+    text = masked(json.dumps(value, default=str))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

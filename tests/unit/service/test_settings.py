@@ -167,6 +167,41 @@ def test_passwords_are_not_shown() -> None:
     assert values_of(loaded)["store"][0] == "postgresql://jada:***@db/jada"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+asyncpg://jada:geheim@db/jada",
+        "mysql://jada:ge:he@im@db/jada",
+        "mysql://db/jada?user=jada&password=geheim&x=1",
+        "mysql://:geheim/geheim@db/jada",
+    ],
+)
+def test_a_mistake_in_a_url_does_not_tell_its_password(url: str, tmp_path: Path) -> None:
+    """What is wrong with a store's URL is told where everybody may read it, and without its password."""
+    told = [*faults_of(store=url), *faults_of(written(tmp_path, {"store": url}))]
+    with pytest.raises(SettingsMistakesError) as caught:
+        set_value(tmp_path / "settings.json", "store", url)
+    told += map(str, caught.value.faults)
+    assert all("***" in each and "db/jada" in each for each in told)
+    assert not [each for each in told if "geheim" in each or "im@" in each]
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://jada:geheim@db/jada?sslmode=require", "postgresql://db/jada?password=geheim&user=jada"]
+)
+def test_no_form_of_a_password_is_shown(url: str) -> None:
+    """A password in the query is as little shown as one before the host."""
+    shown = str(values_of(load_settings({"store": url}))["store"][0])
+    assert "***" in shown
+    assert "geheim" not in shown
+
+
+@pytest.mark.parametrize("text", ['{"lease": Infinity}', '{"planner_timeout": 1e999}', '{"drain_seconds": NaN}'])
+def test_numbers_without_end_are_mistakes(tmp_path: Path, text: str) -> None:
+    """What Python's reader takes for numbers and nobody can wait for is named like any other mistake."""
+    assert len(faults_of(written(tmp_path, text))) == 1
+
+
 def test_the_file_is_made_where_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that JADA_SETTINGS names and that is not there yet is the one to make."""
     monkeypatch.setenv("JADA_SETTINGS", str(tmp_path / "new" / "settings.json"))
