@@ -200,14 +200,30 @@ FAULTS: Final[dict[str, tuple[Plant, str, str]]] = {
     ),
     "too few open files": (_host(limits=lambda: (48, 48)), "failure", "FILES_TOO_FEW"),
     "pools smaller than wanted": (_host(limits=lambda: (256, 256)), "warning", "POOLS_SHRUNK"),
+    "pools smaller by the settings' own ceiling": (
+        lambda p: (_host(limits=lambda: (128, 524_288))(p), p.settings('{"descriptors": {"ceiling": 256}}')),
+        "warning",
+        "POOLS_SHRUNK",
+    ),
     "a full disk": (_host(disk=lambda _: (2**40, 2**20)), "failure", "DISK_FULL"),
     "a disk that fills": (_host(disk=lambda _: (2**40, 500 * 2**20)), "warning", "DISK_LOW"),
     "no folder for the store": (_no_file_writable, "failure", "STORE_FOLDER"),
+    "a store's URL that names no place": (_set(JADA_STORE="sqlite:journal.db"), "failure", "STORE_URL"),
     "a damaged store": (_damaged_store, "failure", "STORE_*"),
     "another program's store": (_foreign_store, "failure", "STORE_*"),
     "no key for the model": (_drop("ANTHROPIC_API_KEY"), "failure", "MODEL_KEY"),
     "the model's API is away": (_set(ANTHROPIC_BASE_URL="http://127.0.0.1:9"), "failure", "MODEL_NOT_ASKED"),
     "a model that nobody knows": (_set(JADA_MODEL="claude-nobody"), "failure", "MODEL_UNKNOWN"),
+    "a rung of the ladder that nobody knows": (
+        _set(JADA_MODELS__PLAN="claude-sonnet-4-6,claude-nobody"),
+        "failure",
+        "MODEL_UNKNOWN",
+    ),
+    "a price list that is none": (
+        lambda p: p.settings('{"models": {"prices": "/dev/null"}}'),
+        "failure",
+        "MODEL_PRICES",
+    ),
     "no AWS credentials": (
         lambda p: (_drop("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")(p), _set(HOME=str(p.folder))(p)),
         "failure",
@@ -313,6 +329,43 @@ async def test_a_planted_fault_is_found(name: str, planted: Planted, monkeypatch
     assert matching, [each for each in found if each.verdict != "ok"]
     assert all(each.remedy for each in found if each.verdict != "ok")
     assert not [each for each in found if each.code == "CHECK_FAILED"]
+
+
+def _model_in_an_environment_file(planted: Planted) -> None:
+    path = planted.folder / "worker.env"
+    path.write_text("JADA_MODEL=claude-haiku-4-5\n")
+    planted.agents("flights", "model: claude-haiku-4-5", f"model: {{file: {path}}}")
+
+
+async def _model_in_a_secret_parameter(planted: Planted) -> None:
+    async with planted.client("ssm") as parameters:
+        await parameters.put_parameter(Name="/jada/secret", Value="claude-haiku-4-5", Type="SecureString")
+    planted.agents("flights", "model: claude-haiku-4-5", "model: {ssm: /jada/secret}")
+
+
+SOUND: Final[dict[str, Plant]] = {
+    "a model without a known bound of output": lambda p: p.agents(
+        "flights", "model: claude-haiku-4-5", "model: claude-haiku-5-5"
+    ),
+    "a model in an environment file": _model_in_an_environment_file,
+    "a model in a secret parameter": _model_in_a_secret_parameter,
+    "models by Bedrock": lambda p: (
+        _drop("ANTHROPIC_API_KEY")(p),
+        _set(JADA_MODELS__PROVIDER="bedrock", AWS_BEARER_TOKEN_BEDROCK="made-up")(p),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+async def test_what_is_sound_is_not_complained_of(name: str, planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the daemon and `jada models` take, the doctor takes: no line but that nothing is wrong."""
+    done = SOUND[name](planted)
+    if hasattr(done, "__await__"):
+        await done
+    if "ANTHROPIC_API_KEY" not in planted.environment:
+        monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    found = await report(planted, monkeypatch)
+    assert [finding for finding in found if finding.verdict != "ok"] == []
 
 
 async def test_nothing_is_changed(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:

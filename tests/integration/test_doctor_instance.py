@@ -50,11 +50,11 @@ async def cloud(monkeypatch: pytest.MonkeyPatch, **instances: str) -> AsyncItera
         for variable, value in {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{runner.addresses[0][1]}",
             "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "nobody",
             "AWS_SECRET_ACCESS_KEY": "nothing",
         }.items():
             monkeypatch.setenv(variable, value)
+        monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)  # which botocore reads, and people do not set
         yield asked
     finally:
         await runner.cleanup()

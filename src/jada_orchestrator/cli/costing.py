@@ -181,9 +181,12 @@ def _project(
     from dataclasses import replace
 
     from jada_orchestrator.service import projection
-    from jada_orchestrator.service.wiring import known_models, prices_of
+    from jada_orchestrator.service.model_access import prices_of
+    from jada_orchestrator.service.refusals import configuration_checked
+    from jada_orchestrator.service.wiring import known_models
 
-    prices, known = prices_of(options.loaded(context).settings), known_models()
+    with configuration_checked():
+        prices, known = prices_of(options.loaded(context).settings), known_models()
     assumptions = projection.measured(calls, known) or projection.Assumptions()
     if corrections is not None:
         assumptions = replace(assumptions, corrections=corrections)

@@ -49,11 +49,12 @@ def exam(
     from jada_orchestrator.service.exam.questions import read_exam
     from jada_orchestrator.service.exam.report import report_of, summary_of
     from jada_orchestrator.service.exam.sitting import ExamStoppedError
+    from jada_orchestrator.service.ladder import ladder_of
 
     settings = options.loaded(context, catalogue=catalogue).settings
     known = catalogue_of(settings)
     asked = _chosen(read_exam(folder, known), level, only)
-    models = list(dict.fromkeys(model or [settings.model]))
+    models = list(dict.fromkeys(model or ladder_of(settings)))
     try:
         sat = asyncio.run(_sit(settings, known, asked, models, runs, concurrency))
     except ExamStoppedError as error:

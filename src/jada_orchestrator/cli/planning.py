@@ -65,7 +65,7 @@ def plan(
         if file is not None:
             result = dry_run.compile_written(settings, file.read_text(encoding="utf-8"), wanted)
         else:
-            result = asyncio.run(dry_run.plan(settings, wanted, now_ms()))
+            result = asyncio.run(dry_run.plan(settings, wanted, now_ms(), model=model))
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}", status=USAGE) from error
     except UnicodeDecodeError as error:

@@ -57,6 +57,7 @@ def rehearse(
 ) -> None:
     """Replay recorded requests against a candidate model, calling no agent, and say which plans better."""
     from jada_orchestrator.service.dry_run import catalogue_of
+    from jada_orchestrator.service.ladder import ladder_of
     from jada_orchestrator.service.rehearsal.remembering import Memory, MemoryFileError
     from jada_orchestrator.service.rehearsal.report import report_of, to_html, to_json
 
@@ -67,7 +68,7 @@ def rehearse(
     settings = options.loaded(context, catalogue=catalogue).settings
     agents = catalogue_of(settings)
     cases = _cases(context, store, agents, requests, last)
-    current = against or settings.model
+    current = against or ladder_of(settings)[0]
     if against is not None:
         from dataclasses import replace
 

@@ -45,10 +45,11 @@ from jada_orchestrator.service.control_socket import control_socket
 from jada_orchestrator.service.counting import CountingLog
 from jada_orchestrator.service.descriptors import log_ledger, take_descriptors
 from jada_orchestrator.service.ladder import all_models
+from jada_orchestrator.service.model_access import PriceListError
 from jada_orchestrator.service.operating import RunningOperations, open_descriptors
 from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.service.settings_tiers import LoadedSettings
-from jada_orchestrator.service.wiring import PriceListError, open_world, tunables_of
+from jada_orchestrator.service.wiring import open_world, tunables_of
 
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
 """The contract's exit statuses."""

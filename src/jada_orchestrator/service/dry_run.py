@@ -14,6 +14,7 @@ from jada_orchestrator.domain.workflow import Exchange
 from jada_orchestrator.planning import Compiled, Faulted, compile_proposal
 from jada_orchestrator.planning.proposal import Proposal, parse_proposal
 from jada_orchestrator.ports.planner import Planner, PlannerQuestion
+from jada_orchestrator.service.ladder import models_of
 from jada_orchestrator.service.refusals import configuration_checked
 from jada_orchestrator.service.settings import Settings
 
@@ -55,22 +56,21 @@ def told_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(argument.value for argument in given))
 
 
-async def plan(settings: Settings, request: BookingRequest, now: UtcMs) -> DryRun:
+async def plan(settings: Settings, request: BookingRequest, now: UtcMs, *, model: str | None = None) -> DryRun:
     """Ask the model for a plan as the daemon would, with as many corrections, and compile it; no agent is called.
+
+    Without a `model`, it is the one that the daemon asks first about such a request.
 
     Raises: MisconfiguredError, PlannerError.
     """
-    from jada_orchestrator.adapters.claude import ClientSettings, PlannerSettings, open_planner
+    from jada_orchestrator.service.model_access import open_model
 
     catalogue = catalogue_of(settings)
-    effort = None if settings.effort == "none" else settings.effort
+    asked = model or models_of(settings, request)[0]
     with configuration_checked():
-        async with open_planner(
-            ClientSettings(connections=1),
-            PlannerSettings(settings.planner_timeout, settings.defaults.max_tokens, effort),
-        ) as planner:
-            await planner.learn(settings.model, now)
-            return await converse(planner, catalogue, request, settings.model, now)
+        async with open_model(settings, connections=1) as planner:
+            await planner.learn(asked, now)
+            return await converse(planner, catalogue, request, asked, now)
 
 
 async def converse(planner: Planner, catalogue: Catalogue, request: BookingRequest, model: str, now: UtcMs) -> DryRun:

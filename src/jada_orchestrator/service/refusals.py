@@ -9,7 +9,7 @@ from jada_orchestrator.domain.faults import Fault
 
 
 class MisconfiguredError(Exception):
-    """Something that was configured cannot be used: catalogue, key, region, credentials.
+    """Something that was configured cannot be used: catalogue, key, region, credentials, price list.
 
     Raised by the service's functions for commands, before anything is sent; the message says what to set (exit
     status 2).
@@ -46,5 +46,6 @@ def _configuration_errors() -> tuple[type[Exception], ...]:
     from jada_orchestrator.adapters.aws.errors import AwsSetupError
     from jada_orchestrator.adapters.claude.client import ModelConfigurationError
     from jada_orchestrator.adapters.host.catalogue_files import CatalogueError
+    from jada_orchestrator.service.model_access import PriceListError
 
-    return AwsSetupError, ModelConfigurationError, CatalogueError
+    return AwsSetupError, ModelConfigurationError, CatalogueError, PriceListError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
@@ -19,12 +18,9 @@ from jada_orchestrator.adapters.aws.queues import SqsOutcomes, SqsSource
 from jada_orchestrator.adapters.aws.sending import SqsSender
 from jada_orchestrator.adapters.aws.service import SqsService
 from jada_orchestrator.adapters.aws.worker_queues import SqsWorkers
-from jada_orchestrator.adapters.claude.client import ClientSettings
 from jada_orchestrator.adapters.claude.lifecycle import is_known
 from jada_orchestrator.adapters.claude.models import KnownModels
-from jada_orchestrator.adapters.claude.planner import ClaudePlanner, PlannerSettings, open_planner
-from jada_orchestrator.adapters.claude.prices import PriceList
-from jada_orchestrator.adapters.claude.providers import Provider
+from jada_orchestrator.adapters.claude.planner import ClaudePlanner
 from jada_orchestrator.adapters.host.clock import SystemClock
 from jada_orchestrator.adapters.host.descriptors import OpenFiles
 from jada_orchestrator.adapters.journal.opening import open_reader, open_store
@@ -41,6 +37,7 @@ from jada_orchestrator.runtime.governed import GovernedPlanner, Governing
 from jada_orchestrator.runtime.templated import TemplatedPlanner, TemplateUse
 from jada_orchestrator.runtime.world import Tunables, Wire, World
 from jada_orchestrator.service.ladder import models_of
+from jada_orchestrator.service.model_access import open_model
 from jada_orchestrator.service.settings import Settings, weight_of
 from jada_orchestrator.wire import outcomes, replies, requests, tasks
 
@@ -94,7 +91,8 @@ async def open_world(
 ) -> AsyncIterator[tuple[World, ClaudePlanner]]:
     """Open every adapter inside the running loop, and close all of them in every case, the journal last.
 
-    Raises: JournalError, AwsSetupError, ModelConfigurationError, QueueError (a queue that must exist does not).
+    Raises: JournalError, AwsSetupError, ModelConfigurationError, PriceListError, QueueError (a queue that must exist
+    does not).
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -103,18 +101,7 @@ async def open_world(
         stack.push_async_callback(journal.close)
         await journal.open()
         clients = await stack.enter_async_context(open_clients(Connections(budget.functions, budget.queues)))
-        planner = await stack.enter_async_context(
-            open_planner(
-                ClientSettings(budget.model),
-                PlannerSettings(
-                    deadline_ms=settings.planner_timeout,
-                    max_tokens=settings.defaults.max_tokens,
-                    effort=None if settings.effort == "none" else settings.effort,
-                ),
-                provider=provider_of(settings),
-                prices=prices_of(settings),
-            )
-        )
+        planner = await stack.enter_async_context(open_model(settings, budget.model))
         # Where instances share a store, each tells what it has spent, and what ended ones told counts as well.
         shared = store.ownership is not None
         budgets = Budgets(governing_of(settings).limits) if shared else await _budgets(settings, clock.now())
@@ -213,30 +200,6 @@ def governing_of(settings: Settings) -> Governing:
         cheaper_model=settings.models.cheaper,
         limits=BudgetLimits(budgets.booking_usd, budgets.tenant_day_usd, budgets.day_usd),
     )
-
-
-def provider_of(settings: Settings) -> Provider:
-    """Return who serves the models."""
-    return Provider(settings.models.provider, settings.models.bedrock_prefix)
-
-
-class PriceListError(Exception):
-    """The operator's own price list cannot be read, or is none.
-
-    Raised at start by `prices_of`. The operator mends the file that `models.prices` names, or takes the
-    setting out: then the shipped list holds.
-    """
-
-
-def prices_of(settings: Settings) -> PriceList:
-    """Return the operator's price list, or the shipped one. Raises: PriceListError."""
-    path = settings.models.prices
-    if path is None:
-        return PriceList.shipped()
-    try:
-        return PriceList.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError) as error:
-        raise PriceListError(f"models.prices: {path} is no price list: {type(error).__name__}: {error}") from error
 
 
 def known_models() -> KnownModels:

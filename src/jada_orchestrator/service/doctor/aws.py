@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from email.utils import parsedate_to_datetime
@@ -20,7 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from jada_orchestrator.adapters.aws.clients import AwsClients, Connections, open_clients
 from jada_orchestrator.adapters.aws.errors import AwsSetupError
-from jada_orchestrator.adapters.claude.models import KnownModels
+from jada_orchestrator.adapters.claude.lifecycle import is_known
+from jada_orchestrator.adapters.host.model_files import ModelFileError, read_model
 from jada_orchestrator.domain.catalogue import Agent, Catalogue, LambdaTransport, SqsTransport
 from jada_orchestrator.service.doctor.findings import Finding, failure, ok, warning
 from jada_orchestrator.service.doctor.surroundings import Surroundings
@@ -233,7 +235,7 @@ async def _check_model(clients: AwsClients, agent: Agent) -> list[Finding]:
         case "ssm":
             try:
                 async with asyncio.timeout(CALL_TIMEOUT_S):
-                    answer = await clients.parameters.get_parameter(Name=source.value)
+                    answer = await clients.parameters.get_parameter(Name=source.value, WithDecryption=True)
             except ClientError as error:
                 said = f"{agent.name}: the parameter {source.value} with its model cannot be read: {error}"
                 remedy = f"aws ssm put-parameter --type String --name {source.value} --value MODEL"
@@ -244,14 +246,13 @@ async def _check_model(clients: AwsClients, agent: Agent) -> list[Finding]:
             model = str(answer["Parameter"].get("Value", ""))
         case "file":
             try:
-                # A small local file, read by an operator's command that has nothing else to do.
-                model = str(json.loads(Path(source.value).read_text(encoding="utf-8")).get("model", ""))  # noqa: ASYNC240
-            except (OSError, ValueError, AttributeError) as error:
-                said = f"{agent.name}: its model cannot be read from {source.value}: {error}"
-                return [failure(area, "AGENT_MODEL_MISSING", said, 'The file is {"model": "..."}.')]
+                model = read_model(Path(source.value))
+            except ModelFileError as error:
+                remedy = 'The file is {"model": "..."}, or an environment file with JADA_MODEL=...'
+                return [failure(area, "AGENT_MODEL_MISSING", f"{agent.name}: its model: {error}", remedy)]
         case "id":
             pass
-    if KnownModels.shipped().facts_of(model).max_tokens is None:
+    if not is_known(model):
         said = f"{agent.name}: its model {model!r} is not one that this version knows"
         return [warning(area, "AGENT_MODEL_UNKNOWN", said, "Check its spelling, or take a newer version of jada.")]
     return [ok(area, "AGENT_MODEL", f"{agent.name}: its model is {model}")]
@@ -265,16 +266,17 @@ async def check_instance(name: str) -> list[Finding]:
     """Ask Lightsail (a name) or EC2 (``i-...``) for an instance's state; expected is running."""
     area = "instance"
     session = get_session()
+    region = os.environ.get("AWS_REGION") or None  # which botocore does not read
     config = AioConfig(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=CALL_TIMEOUT_S)
     try:
         async with AsyncExitStack() as stack, asyncio.timeout(CALL_TIMEOUT_S):
             creating: Any = session.create_client
             if name.startswith("i-"):
-                client = await stack.enter_async_context(creating("ec2", config=config))
+                client = await stack.enter_async_context(creating("ec2", region_name=region, config=config))
                 answer = await client.describe_instances(InstanceIds=[name])
                 state = str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
             else:
-                client = await stack.enter_async_context(creating("lightsail", config=config))
+                client = await stack.enter_async_context(creating("lightsail", region_name=region, config=config))
                 state = str((await client.get_instance(instanceName=name))["instance"]["state"]["name"])
     except (ClientError, BotoCoreError, TimeoutError, OSError, LookupError) as error:
         remedy = "Check its name and region, and that the role may GetInstance or DescribeInstances."

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from jada_orchestrator.adapters.journal.opening import is_postgres, store_path
-from jada_orchestrator.capacity.descriptors import TooFewDescriptorsError, divide
+from jada_orchestrator.capacity.descriptors import Limits, TooFewDescriptorsError
+from jada_orchestrator.service.descriptors import divided
 from jada_orchestrator.service.doctor.findings import Finding, failure, ok, warning
 from jada_orchestrator.service.doctor.surroundings import Surroundings
 from jada_orchestrator.service.settings import Settings
@@ -27,6 +28,7 @@ def check_limits(settings: Settings, host: Surroundings) -> Iterator[Finding]:
     area = "limits"
     soft, hard = host.limits()
     bound = host.nr_open()
+    raised = Limits(soft, hard, bound, settings.descriptors.ceiling).wanted_soft()
     known = f", the kernel's bound fs.nr_open is {bound}" if bound is not None else ""
     wanted = settings.connections
     if hard < HARD_WISH:
@@ -37,9 +39,9 @@ def check_limits(settings: Settings, host: Surroundings) -> Iterator[Finding]:
             "In a service: LimitNOFILE=65536:524288. In a shell: ulimit -Hn, as root or in limits.conf.",
         )
     else:
-        yield ok(area, "FILES", f"this process may open {soft} files and raise it to {hard}{known}")
+        yield ok(area, "FILES", f"this process may open {soft} files and raises it to {raised}{known}")
     try:
-        budget = divide(hard, functions=wanted.functions, queues=wanted.queues, model=wanted.model)
+        budget = divided(settings, raised)
     except TooFewDescriptorsError as error:
         yield failure(area, "FILES_TOO_FEW", str(error), "Raise the limit as the line before says.")
         return
@@ -49,7 +51,7 @@ def check_limits(settings: Settings, host: Surroundings) -> Iterator[Finding]:
             area,
             "POOLS_SHRUNK",
             f"the pools get less than the settings ask for: {got}",
-            "Raise the limit of open files, or ask for less in the settings connections.*.",
+            "Raise the limit of open files and descriptors.ceiling, or ask for less in the settings connections.*.",
         )
     else:
         yield ok(area, "POOLS", f"the pools get what the settings ask for: {got}")
@@ -59,11 +61,11 @@ def check_disk(settings: Settings, host: Surroundings) -> Iterator[Finding]:
     """Look at the room for the journal, where it is on this host."""
     if is_postgres(settings.store):
         return
-    folder = store_path(settings.store).parent
     try:
+        folder = store_path(settings.store).parent
         total, free = host.disk(folder)
-    except OSError:
-        return  # there is no such folder: the store's own check says so
+    except (OSError, ValueError):
+        return  # there is no such folder, or the URL names none: the store's own check says so
     percent = 100 * free / max(total, 1)
     said = f"{free / 2**30:.1f} GiB ({percent:.0f} %) are free where the store is"
     if free < FREE_LEAST_BYTES:

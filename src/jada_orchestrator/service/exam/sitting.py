@@ -48,14 +48,10 @@ async def open_examined(
     settings: Settings, models: Sequence[str], connections: int, now: UtcMs
 ) -> AsyncIterator[Planner]:
     """Open the real planner for these models. Raises: MisconfiguredError."""
-    from jada_orchestrator.adapters.claude import ClientSettings, PlannerSettings, open_planner
+    from jada_orchestrator.service.model_access import open_model
 
-    effort = None if settings.effort == "none" else settings.effort
     with configuration_checked():
-        async with open_planner(
-            ClientSettings(connections=connections),
-            PlannerSettings(settings.planner_timeout, settings.defaults.max_tokens, effort),
-        ) as planner:
+        async with open_model(settings, connections) as planner:
             for model in models:
                 await planner.learn(model, now)
             yield planner

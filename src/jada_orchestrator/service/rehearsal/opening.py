@@ -49,24 +49,15 @@ async def open_rehearsal(
 
     Raises: MisconfiguredError.
     """
-    from jada_orchestrator.adapters.claude import ClientSettings, PlannerSettings, open_planner
     from jada_orchestrator.adapters.claude.batches import BatchPlanner
-    from jada_orchestrator.service.wiring import prices_of, provider_of
+    from jada_orchestrator.service.model_access import open_model
 
-    effort = None if settings.effort == "none" else settings.effort
     limits = BudgetLimits(day=budget_usd)
     budgets = Budgets(limits)
     budgets.restore([("", memory.spent())], now)
     async with AsyncExitStack() as stack:
         with configuration_checked():
-            inner = await stack.enter_async_context(
-                open_planner(
-                    ClientSettings(connections=CONNECTIONS),
-                    PlannerSettings(settings.planner_timeout, settings.defaults.max_tokens, effort),
-                    provider=provider_of(settings),
-                    prices=prices_of(settings),
-                )
-            )
+            inner = await stack.enter_async_context(open_model(settings, CONNECTIONS))
         for model in models:
             await inner.learn(model, now)
         asked: Planner = inner
