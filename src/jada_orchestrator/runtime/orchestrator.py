@@ -186,6 +186,7 @@ class Orchestrator:
             spent_usd=health.spending.total_usd,
             unpriced_calls=health.spending.unpriced,
             first_calls=replace(health.first_calls),
+            planning_stopped=self._world.planning.stopped(),
             agents=self._turns.agents(),
         )
 

@@ -89,5 +89,7 @@ class Snapshot:
     first_calls: FirstCalls = field(default_factory=FirstCalls)
     left_for_newer: int = 0
     """Bookings that nobody works on, because only a newer version can read their records."""
+    planning_stopped: str | None = None
+    """Why no plans can be made until a person or the calendar acts."""
     agents: tuple[AgentView, ...] = ()
     """How every agent fares that was called since the process began."""

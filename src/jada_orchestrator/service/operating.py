@@ -180,6 +180,7 @@ class RunningOperations:
             ("jada_ready", "gauge", "1 while requests are accepted.", float(self.unready() is None)),
             ("jada_store_trouble", "gauge", "1 while nothing can be made durable.", float(bool(now.store_trouble))),
             ("jada_left_for_newer", "gauge", "Bookings that only a newer version can read.", now.left_for_newer),
+            ("jada_planning_stopped", "gauge", "1 while no plans can be made.", float(bool(now.planning_stopped))),
             ("jada_calls_in_flight", "gauge", "Calls to agents that hold a slot.", now.calls_in_flight),
             ("jada_inbox_events", "gauge", "Events that wait for the next turn.", now.inbox),
             ("jada_turn_age_seconds", "gauge", "Since the turn loop last went round.", now.turned_ms_ago / 1_000),

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 from jada_orchestrator.adapters.host.messages import MEANINGS
+from jada_orchestrator.service.counting import CountingLog
+from jada_orchestrator.testing.quiet import QuietLog
 
 ROOT = Path(__file__).parents[3]
 OPERATING = (ROOT / "src/jada_orchestrator/service/operating.py").read_text(encoding="utf-8")
@@ -47,6 +50,29 @@ def test_every_event_that_is_asked_for_exists() -> None:
     for expression in expressions():
         for names in re.findall(r'event=~?"([^"]+)"', expression):
             assert set(names.split("|")) <= MEANINGS.keys(), expression
+
+
+def test_the_first_time_is_an_increase() -> None:
+    """What alerts count is told as 0 before it has ever happened: a counter that begins at 1 has not increased."""
+    told = {event for event, _ in CountingLog(QuietLog()).events}
+    for rule in alerts():
+        for names in re.findall(r'increase\(jada_events_total\{event=~?"([^"]+)"', rule["expr"]):
+            assert set(names.split("|")) <= told, rule["alert"]
+
+
+@pytest.mark.parametrize(("event", "level"), CountingLog(QuietLog()).events)
+def test_what_is_told_as_0_is_counted_under_the_same_labels(event: str, level: str) -> None:
+    """The level is a label, too: each is the one with which the event is really told."""
+    sources = [path.read_text("utf-8") for path in (ROOT / "src/jada_orchestrator").rglob("*.py")]
+    told = re.compile(rf'(?:emit)?\(\s*"{level}",\s*"{re.escape(event)}"')
+    assert any(told.search(text) for text in sources)
+
+
+def test_whoever_has_to_act_is_called() -> None:
+    """What needs a person and stands in no other alert: no plans, an untold frontend, a fault of the program."""
+    asked = " ".join(rule["expr"] for rule in alerts())
+    for name in ("jada_planning_stopped", "outcome.stuck", "workflow.unreadable", "message.unacceptable", "law.broken"):
+        assert name in asked
 
 
 def test_every_alert_says_what_to_do() -> None:

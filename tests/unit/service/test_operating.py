@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
@@ -25,7 +25,7 @@ from jada_orchestrator.service.settings import reference_catalogue
 from jada_orchestrator.service.settings_tiers import LoadedSettings, load_settings
 from jada_orchestrator.testing.quiet import QuietLog
 
-NOW = Snapshot(Phase.READY, {}, 0, 0, 0, 0, 0, 0, None, 0, Decimal(0), Decimal(0), 0, FirstCalls(), ())
+NOW = Snapshot(Phase.READY, {}, 0, 0, 0, 0, 0, 0, None, 0, Decimal(0), Decimal(0), 0, FirstCalls())
 
 
 @dataclass
@@ -33,10 +33,11 @@ class Running:
     """As much of an orchestrator as a reload sees of it."""
 
     taken: list[Tunables] = field(default_factory=list)
+    now: Snapshot = NOW
 
     def snapshot(self) -> Snapshot:
         """It is ready."""
-        return NOW
+        return self.now
 
     async def reload(self, tunables: Tunables) -> None:
         """Take what is given."""
@@ -101,6 +102,14 @@ async def test_a_model_that_cannot_be_used_refuses_the_reload(daemon: Daemon, ke
     reloaded = await daemon.operations.reload()
     assert [fault.code for fault in reloaded.faults] == ["MODEL_UNKNOWN"]
     assert daemon.orchestrator.taken == []
+
+
+@pytest.mark.parametrize("why", [None, "the credit balance is too low"])
+async def test_machines_are_told_whether_plans_can_be_made(daemon: Daemon, why: str | None) -> None:
+    """Nothing else that is measured shows it: requests wait in their queue, and planned bookings go on."""
+    daemon.orchestrator.now = replace(NOW, planning_stopped=why)
+    told = {sample.name: sample.values for sample in daemon.operations.samples()}
+    assert told["jada_planning_stopped"] == (((), float(why is not None)),)
 
 
 async def test_settings_and_catalogue_are_read_beside_the_loop(daemon: Daemon) -> None:
