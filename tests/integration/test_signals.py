@@ -59,6 +59,17 @@ async def test_sigterm_is_bounded(alone: Surroundings) -> None:
     assert await alone.half_made({"park-1": "completed"}) == []
 
 
+async def test_sighup_while_it_starts_ends_nothing(alone: Surroundings) -> None:
+    """A reload that comes too early is refused with what to do; a daemon that died of it would not be started again."""
+    async with alone.daemon({}) as daemon:
+        await daemon.told("daemon.descriptors")
+        daemon.signal(signal.SIGHUP)
+        refused = await daemon.told("daemon.reload_refused")
+        assert "reload again" in refused["message"]
+        await daemon.ready()
+        assert await daemon.stop() == 0
+
+
 async def test_sighup_takes_new_settings_for_the_next_booking(alone: Surroundings, tmp_path: Path) -> None:
     """After a reload the next booking plans with the new model, and the one that is under way keeps its own."""
     settings = tmp_path / "settings.json"

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from jada_orchestrator.adapters.aws.errors import AwsSetupError
 from jada_orchestrator.adapters.claude.client import ModelConfigurationError
@@ -64,7 +65,7 @@ LoadSettings = Callable[[], LoadedSettings]
 
 
 async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int:
-    """Run until SIGTERM or SIGINT, then drain; return the exit status. SIGHUP takes new settings.
+    """Run until SIGTERM or SIGINT, then drain; return the exit status. SIGHUP takes new settings, and ends nothing.
 
     Says in the log why it cannot start, or why it had to stop. A second SIGTERM or SIGINT does not hurry it.
     """
@@ -72,12 +73,15 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
     log = open_log(settings.log, settings.log_level)
     release_library_logs = take_library_logs(log)
     tracing = open_tracing(log)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, partial(_refuse_reload, log))
     try:
         for notice in loaded.notices:
             log.emit("warning", "settings.notice", notice)
         host = _Host(CountingLog(tracing or log), log, open_watcher(), tracing or NoTracing())
         return await _start(loaded, host, load_settings)
     finally:
+        loop.remove_signal_handler(signal.SIGHUP)
         if tracing is not None:
             tracing.close()
         release_library_logs()
@@ -213,7 +217,7 @@ async def _run(settings: Settings, orchestrator: Orchestrator, operations: Runni
         loop.add_signal_handler(signal_number, orchestrator.stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
     async with AsyncExitStack() as listeners:
-        listeners.callback(_forget_signals, loop)
+        listeners.callback(_forget_signals, loop, log)
         await listeners.enter_async_context(open_control(control_socket(settings), operations))
         if settings.health:
             address = await listeners.enter_async_context(open_health(parse_address(settings.health), operations))
@@ -222,6 +226,13 @@ async def _run(settings: Settings, orchestrator: Orchestrator, operations: Runni
     return DONE
 
 
-def _forget_signals(loop: asyncio.AbstractEventLoop) -> None:
-    for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+def _forget_signals(loop: asyncio.AbstractEventLoop, log: Log) -> None:
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(signal_number)
+    loop.add_signal_handler(signal.SIGHUP, partial(_refuse_reload, log))
+
+
+def _refuse_reload(log: Log) -> None:
+    """Say that SIGHUP changed nothing; left alone it would end the process, and systemd calls that a clean end."""
+    message = "Nothing is taken while the daemon starts, ends or begins anew: reload again when it is ready"
+    log.emit("error", "daemon.reload_refused", message)
