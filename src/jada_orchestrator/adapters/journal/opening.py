@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,9 +33,10 @@ def open_store(url: str, *, lease_ms: int = 10_000) -> Store:
         ValueError: the URL is malformed, or names a kind of store that is not installed.
     """
     if is_postgres(url):
-        with _installed():
-            from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal  # noqa: PLC0415 - an extra
-            from jada_orchestrator.adapters.journal.postgres.ownership import LeaseTerms  # noqa: PLC0415 - an extra
+        _need_the_extra()
+        from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal  # noqa: PLC0415 - an extra
+        from jada_orchestrator.adapters.journal.postgres.ownership import LeaseTerms  # noqa: PLC0415 - an extra
+
         shared = PostgresJournal(Address.of(url), terms=LeaseTerms.of(lease_ms))
         return Store(shared, shared.ownership)
     return Store(SqliteJournal(store_path(url)))
@@ -53,10 +53,9 @@ def open_instances(url: str) -> InstanceReader:
         store_path(url)
         msg = "a store in a file has one owner, and no instances: `jada status` tells of the daemon"
         raise ValueError(msg)
-    with _installed():
-        from jada_orchestrator.adapters.journal.postgres.reader import (  # noqa: PLC0415 - an extra
-            PostgresJournalReader,
-        )
+    _need_the_extra()
+    from jada_orchestrator.adapters.journal.postgres.reader import PostgresJournalReader  # noqa: PLC0415 - an extra
+
     return PostgresJournalReader(Address.of(url))
 
 
@@ -67,10 +66,9 @@ def open_reader(url: str) -> JournalReader:
         ValueError: the URL is malformed, or names a kind of store that is not installed.
     """
     if is_postgres(url):
-        with _installed():
-            from jada_orchestrator.adapters.journal.postgres.reader import (  # noqa: PLC0415 - an extra
-                PostgresJournalReader,
-            )
+        _need_the_extra()
+        from jada_orchestrator.adapters.journal.postgres.reader import PostgresJournalReader  # noqa: PLC0415 - an extra
+
         return PostgresJournalReader(Address.of(url))
     return SqliteJournalReader(store_path(url))
 
@@ -83,6 +81,7 @@ def is_postgres(url: str) -> bool:
 def check_store_url(url: str) -> str:
     """Return a store URL as it may be shown, without a password. Raises: ValueError, as `open_journal`."""
     if is_postgres(url):
+        _need_the_extra()
         return str(Address.of(url))
     store_path(url)
     return url
@@ -116,13 +115,8 @@ def store_path(url: str) -> Path:
     return path
 
 
-@contextmanager
-def _installed() -> Iterator[None]:
-    """Explain what to install where the extra's package is missing. Raises: ValueError."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name != "asyncpg":
-            raise
+def _need_the_extra() -> None:
+    """See that what speaks to PostgreSQL is installed. Raises: ValueError, saying what to install."""
+    if importlib.util.find_spec("asyncpg") is None:
         msg = "a PostgreSQL store needs asyncpg, which is not here: pip install 'jada-orchestrator[postgres]'"
-        raise ValueError(msg) from error
+        raise ValueError(msg)

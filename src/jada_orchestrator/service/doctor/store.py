@@ -51,8 +51,7 @@ async def check_store(settings: Settings) -> list[Finding]:
 
 
 async def _check_server(settings: Settings) -> list[Finding]:
-    """Look at a database on a server. Raises: ValueError, when the extra for it is not installed."""
-    open_reader(settings.store)  # says what to install, before anything of it is loaded
+    """Look at a database on a server."""
     from jada_orchestrator.service.doctor.database import check_database
 
     found = await check_database(settings.store)

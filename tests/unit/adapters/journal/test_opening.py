@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from jada_orchestrator.adapters.journal.opening import check_store_url, open_journal, open_reader, store_path
+from jada_orchestrator.adapters.journal.opening import (
+    check_store_url,
+    open_instances,
+    open_journal,
+    open_reader,
+    open_store,
+    store_path,
+)
 from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal
 from jada_orchestrator.adapters.journal.postgres.reader import PostgresJournalReader
 from jada_orchestrator.adapters.journal.reader import SqliteJournalReader
@@ -51,3 +60,13 @@ def test_the_other_kind_of_store_is_a_database() -> None:
     assert check_store_url("sqlite:///srv/journal.db") == "sqlite:///srv/journal.db"
     with pytest.raises(ValueError, match="postgresql://user@host"):
         open_journal("postgresql://localhost")
+
+
+@pytest.mark.parametrize("opened", [check_store_url, open_store, open_reader, open_instances])
+def test_what_is_not_installed_is_told_before_anything_is_loaded(
+    opened: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the extra, a daemon and a command say what to install instead of failing at an import."""
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(ValueError, match=r"pip install 'jada-orchestrator\[postgres\]'"):
+        opened("postgresql://db/jada")
