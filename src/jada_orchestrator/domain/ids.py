@@ -67,6 +67,11 @@ def call_id_of(task_id: TaskId, index: int) -> TaskId:
     return TaskId(f"{task_id}[{index}]")
 
 
+def task_of_call(call_id: TaskId) -> TaskId:
+    """Return the task whose call has this id (`call_id_of`); the id of a task itself is returned as it is."""
+    return TaskId(call_id.partition("[")[0])
+
+
 def outcome_id_of(workflow_id: WorkflowId, number: int) -> OutcomeId:
     """Return the id of a workflow's `number`-th outcome (from 1)."""
     return OutcomeId(f"{workflow_id}.{number}")

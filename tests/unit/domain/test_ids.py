@@ -11,13 +11,21 @@ from jada_orchestrator.domain.ids import (
     RequestId,
     TaskId,
     WorkflowId,
+    call_id_of,
     idempotency_key_of,
     outcome_id_of,
     refused_workflow_id_of,
+    task_of_call,
     workflow_id_of,
 )
 
 WORKFLOW = WorkflowId("wf-lt6ubf4gvl3r6yl2vrq3m2cszq")
+
+
+def test_a_call_of_a_list_leads_back_to_its_task() -> None:
+    """What belongs to a task is found by the id of each of its calls."""
+    assert task_of_call(call_id_of(TaskId("hold_room"), 12)) == "hold_room"
+    assert task_of_call(TaskId("hold_room")) == "hold_room"
 
 
 def test_derivations_never_change() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.events import RequestArrived
-from jada_orchestrator.domain.ids import ActionName
+from jada_orchestrator.domain.foreseen import TaskForeseen
+from jada_orchestrator.domain.ids import ActionName, task_of_call
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.request import BookingRequest, Message
 from jada_orchestrator.domain.usage import Usage
@@ -174,11 +175,13 @@ def _past(stored: Stored) -> Past:
     failure, planned = "", False
     for entry in stored.entries:
         match entry.record:
+            case TaskForeseen(task=task):  # it may fail before there is a plan
+                actions[task.id] = task.action
             case r.PlanAdopted(plan=plan):
                 planned = True
                 actions |= {task.id: task.action for task in plan.tasks}
             case r.TaskFailed(task_id=task_id) | r.TaskUnresolved(task_id=task_id):
-                failed.add(actions[task_id])
+                failed.add(actions[task_of_call(task_id)])
             case r.WorkflowEnded(failure=ended) if ended is not None:
                 failure = f"{ended.message} [{ended.code}]"
             case _:

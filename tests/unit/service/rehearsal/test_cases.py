@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from jada_orchestrator.domain import events as e
+from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.ids import TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Entry
@@ -73,6 +75,34 @@ def test_what_failed_is_known() -> None:
     assert case.past is not None
     assert case.past.status == "failed"
     assert sorted(case.past.failed_actions) == ["trips.search"]
+
+
+def failed(name: str) -> r.TaskFailed:
+    """The record of a task that failed for good."""
+    return r.TaskFailed(TaskId(name), "call", 1, Failure("NO_ROOMS", "none"))
+
+
+def told(*records: r.Record) -> list[Entry]:
+    """Records as entries."""
+    return [Entry(number, UtcMs(1_000), record) for number, record in enumerate(records, 1)]
+
+
+def test_what_failed_before_its_plan_or_in_a_list_is_known_as_well() -> None:
+    """A read that was started ahead of its plan, and one call of a task with a list, fail under ids of their own."""
+    stored = booking(GOOD)
+    records = [entry.record for entry in stored.entries]
+    [adopted] = [record for record in records if isinstance(record, r.PlanAdopted)]
+    [rooms] = adopted.plan.tasks
+    before = records.index(adopted)
+    foreseen = TaskForeseen(1, "{}", replace(rooms, id=TaskId("early")), adopted.plan.terms_of(rooms))
+    for more in (
+        [*records[:before], foreseen, failed("early")],
+        [*records, failed("rooms[1]")],
+    ):
+        case = case_of(replace(stored, entries=tuple(told(*more))), CATALOGUE)
+        assert case is not None
+        assert case.past is not None
+        assert case.past.failed_actions == {"trips.search"}
 
 
 def test_what_was_never_answered_is_no_case() -> None:
