@@ -53,8 +53,9 @@ def _doing(side: str) -> str:
 
 
 def _accepted(record: r.WorkflowAccepted) -> str:
+    """Without words of a traveller's own, the names of the fields: their values are nobody's business in a log."""
     request = record.request
-    wish = f'"{request.text[:200]}"' if request.text else f"booking {request.booking}"
+    wish = f'"{request.text[:200]}"' if request.text else f"a booking by {', '.join(request.booking or ())[:200]}"
     return f"Accepted from {request.tenant}: {wish}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -10,16 +11,30 @@ import pytest
 
 from jada_orchestrator.adapters.journal.codec import KINDS
 from jada_orchestrator.domain import foreseen, planning_records, records
+from jada_orchestrator.domain.ids import CatalogueVersion
+from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Record
+from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.workflow import Phase, Status
 from jada_orchestrator.engine.apply import APPLIERS
 from jada_orchestrator.engine.story import tell_entry
 from jada_orchestrator.engine.transitions import CALL_ARROWS, WORKFLOW_ARROWS, Arrow
+from jada_orchestrator.testing.catalogues import request
 from tests.golden.samples import samples_of
 from tools.state_diagrams import state_files
 
 ROOT: Final = Path(__file__).parents[3]
 CLASSES: Final[tuple[type[Any], ...]] = get_args(Record)
+
+
+def test_what_a_frontend_knows_of_a_traveller_is_told_by_its_names_alone() -> None:
+    """The story goes into the log of the host: of a booking without words it has the names of the fields."""
+    asked = replace(request(), text="", booking={"customer_id": "c-118", "passport": {"number": "123456789"}})
+    accepted = records.WorkflowAccepted(asked, "d", Message("{}", {}), "m", CatalogueVersion("c"))
+    told = tell_entry(records.Entry(1, UtcMs(0), accepted)).message
+    assert "customer_id, passport" in told
+    assert "118" not in told
+    assert "1234" not in told
 
 
 def test_the_union_holds_every_record_class() -> None:

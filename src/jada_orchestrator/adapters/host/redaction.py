@@ -29,6 +29,15 @@ _SECRETS: Final = re.compile(
     r"|(?i:(?<=bearer )[A-Za-z0-9._~+/-]{8,}=*)"
     r"|(?i:(?<=password=)[^\s&,;]+|(?<=secret=)[^\s&,;]+|(?<=api_key=)[^\s&,;]+)"
 )
+_NAMED: Final = re.compile(
+    r"((?:\b|_)(?:password|passwd|secret|api_?key|access_key|private_key|session_token|auth_token|card_?number|cvv|cvc|iban"
+    r"|passport(?:_?(?:no|number))?)[\"']?\s*[:=]\s*)"
+    r"(?:\"[^\"]*\"|'[^']*'|[\[{][^\]}]*[\]}]?|[^\s,;&}\])]+)",
+    re.IGNORECASE,
+)
+"""A name and its value inside a text, as JSON, Python and people write them."""
+_STEMS: Final = ("passw", "secret", "api", "_key", "_token", "card", "cvv", "cvc", "iban", "passport")
+"""One of them is in each of those names: looked for first, which costs a thirtieth of the pattern."""
 _CARD: Final = re.compile(r"(?<![\d.-])[2-6]\d(?:[ -]?\d){11,17}(?![\d])")
 """13 to 19 digits as payment cards have them (ISO/IEC 7812); the check digit decides."""
 _PASSPORT: Final = re.compile(
@@ -67,6 +76,9 @@ def redacted_text(text: str) -> str:
     if len(text) > _TEXT_CHARS_MAX:
         text = text[:_TEXT_CHARS_MAX] + f"... ({len(text)} characters)"
     text = _SECRETS.sub(HIDDEN, text)
+    lowered = text.lower()
+    if any(stem in lowered for stem in _STEMS):
+        text = _NAMED.sub(rf"\1{HIDDEN}", text)
     text = _CARD.sub(_hide_card, text)
     return _PASSPORT.sub(HIDDEN, text)
 
