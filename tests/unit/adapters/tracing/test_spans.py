@@ -74,6 +74,24 @@ def test_a_booking_that_went_on_after_a_restart_is_traced_from_there(traced: Tra
     assert (found[1].attributes or {})["jada.recovered"] is True
 
 
+@pytest.mark.parametrize(
+    ("event", "message", "said"),
+    [
+        ("workflow.ended", "Ended as failed: card 4111111111111111 of A. Person [CARD_DECLINED]", "Ended as failed"),
+        ("workflow.rejected", "Rejected (INVALID_REQUEST): text: is a number", "Rejected (INVALID_REQUEST)"),
+    ],
+)
+def test_words_of_agents_do_not_leave_the_host(traced: Traced, event: str, message: str, said: str) -> None:
+    """A log line is searched for secrets before it is written, a span is not: it has only our own words."""
+    log, _, spans = traced
+    log.emit("info", "workflow.accepted", 'Accepted from acme: "passport 123456789"', workflow_id="wf-1")
+    log.emit("info", event, message, workflow_id="wf-1")
+    [root] = spans()
+    assert root.status.description == said
+    assert "4111" not in root.to_json()
+    assert "123456789" not in root.to_json()
+
+
 def test_without_exporter_nothing_is_loaded() -> None:
     """No endpoint, no tracing log, and OpenTelemetry's SDK is not even imported by the daemon."""
     assert open_tracing(QuietLog(), {}) is None
