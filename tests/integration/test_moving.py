@@ -12,8 +12,10 @@ from jada_orchestrator.adapters.journal.opening import open_store
 from jada_orchestrator.domain.ids import CatalogueVersion, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import CallDue, Entry, TaskSucceeded
+from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Append, Head, JournalInUseError, Stored
+from jada_orchestrator.ports.queues import Delivery
 from jada_orchestrator.service.moving import Moved, MoveFailedError, move
 from jada_orchestrator.testing.catalogues import travel_catalogue
 from jada_orchestrator.testing.postgres_server import PostgresServer
@@ -134,6 +136,18 @@ async def test_nobody_may_work_on_either(tmp_path: Path, database: str) -> None:
     with pytest.raises(JournalInUseError):
         await move(before, database)
     await holder.close()
+
+
+async def test_messages_that_wait_in_the_store_are_not_left_behind(tmp_path: Path, database: str) -> None:
+    """What one instance handed over and no other has taken is in no queue any more: it is settled before a move."""
+    leaving = open_store(database)
+    await leaving.journal.open()
+    assert leaving.ownership is not None
+    letter = Delivery(Message("{}", {}), "handle", "m-1", 1, 0)
+    await leaving.ownership.requests.put(letter, WorkflowId("wf-a"), None)
+    await leaving.journal.close()
+    with pytest.raises(JournalInUseError, match="handed over"):
+        await move(database, f"sqlite://{tmp_path / 'after.db'}")
 
 
 async def test_a_store_is_not_moved_onto_itself(tmp_path: Path) -> None:

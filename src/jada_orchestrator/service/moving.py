@@ -85,6 +85,11 @@ async def _own_all(url: str, store: Store) -> None:
     if others:
         who = ", ".join(f"{each.number} ({each.holder})" for each in others)
         raise JournalInUseError(f"instances work on {check_store_url(url)}: {who}. Stop them (or wait for their lease)")
+    if (await store.ownership.renew()).mail:
+        raise JournalInUseError(
+            f"messages that instances handed over wait in {check_store_url(url)}, and in no queue any more: start one "
+            "daemon on it, which takes them, and stop it again"
+        )
 
 
 async def _copy(source: Journal, target: Journal, progress: Progress) -> set[CatalogueVersion]:
