@@ -165,6 +165,11 @@ async def _hasty_function(planted: Planted) -> None:
     )
 
 
+def _low_ceiling(planted: Planted) -> None:
+    planted.settings('{"descriptors": {"ceiling": 256}}')
+    planted.host = replace(planted.host, limits=lambda: (128, 524_288))
+
+
 def _damaged_store(planted: Planted) -> None:
     (planted.folder / "journal.db").write_bytes(b"this is no database, and long enough to be read as one" * 100)
 
@@ -200,11 +205,7 @@ FAULTS: Final[dict[str, tuple[Plant, str, str]]] = {
     ),
     "too few open files": (_host(limits=lambda: (48, 48)), "failure", "FILES_TOO_FEW"),
     "pools smaller than wanted": (_host(limits=lambda: (256, 256)), "warning", "POOLS_SHRUNK"),
-    "pools smaller by the settings' own ceiling": (
-        lambda p: (_host(limits=lambda: (128, 524_288))(p), p.settings('{"descriptors": {"ceiling": 256}}')),
-        "warning",
-        "POOLS_SHRUNK",
-    ),
+    "pools smaller by the settings' own ceiling": (_low_ceiling, "warning", "POOLS_SHRUNK"),
     "a full disk": (_host(disk=lambda _: (2**40, 2**20)), "failure", "DISK_FULL"),
     "a disk that fills": (_host(disk=lambda _: (2**40, 500 * 2**20)), "warning", "DISK_LOW"),
     "no folder for the store": (_no_file_writable, "failure", "STORE_FOLDER"),

@@ -51,10 +51,7 @@ class _Notes:
     faults: list[Fault] = field(default_factory=list)
 
     def pairs(self, pairs: list[tuple[str, Json]]) -> JsonObject:
-        keep = NAMES.setdefault
-        found = {(keep(name, name) if len(name) <= _NAME_CHARS_KEPT else name): value for name, value in pairs}
-        if len(NAMES) > NAMES_MAX:
-            NAMES.clear()
+        found = _object_of(pairs)
         if len(found) < len(pairs):
             names = [name for name, _ in pairs]
             for name in found:
@@ -124,8 +121,17 @@ def _read(text: str | bytes) -> tuple[Json, _Notes]:
     return value, notes
 
 
+def _object_of(pairs: list[tuple[str, Json]]) -> JsonObject:
+    """Return an object with its names kept once; of two equal names the last one counts."""
+    keep = NAMES.setdefault
+    found = {(keep(name, name) if len(name) <= _NAME_CHARS_KEPT else name): value for name, value in pairs}
+    if len(NAMES) > NAMES_MAX:
+        NAMES.clear()
+    return found
+
+
 def _pairs(pairs: list[tuple[str, Json]]) -> JsonObject:
-    found = {intern(name): value for name, value in pairs}  # as `_Notes.pairs` does
+    found = _object_of(pairs)
     if len(found) < len(pairs):
         raise ValueError(_FLAW)
     return found
