@@ -19,6 +19,7 @@ source_tree=$(dirname "$here")
 prefix=/opt/jada
 unit=jada-orchestrator.service
 ready_seconds=90
+store=/var/lib/jada/journal.db
 
 action=install dry_run='' no_start='' purge='' python='' wheels='' venv=''
 
@@ -169,7 +170,6 @@ start() {
 }
 
 back_up_store() {
-  local store=/var/lib/jada/journal.db
   [ -e "$store" ] || return 0
   say 'The store, as it is before the new version touches it:'
   run cp -a "$store" "$store.before-upgrade"
@@ -200,6 +200,7 @@ install_() {
   point current "$release"
   put_units "$release"
   put_command
+  tell_instances
   if [ -n "$was_active" ]; then
     say 'Starting the new version:'
     if ! start; then
@@ -217,7 +218,20 @@ switch_back() {
   run systemctl reset-failed "$unit" || true
   point current "$1"
   put_units "$1"
-  start
+  start || fail "neither version becomes ready: journalctl -u $unit -p warning -n 50. Where the older one says that the
+store is newer, the upgrade had changed it: what it was before is $store.before-upgrade (docs/operations.md, going back)"
+}
+
+# The instances of the template: each has a name of its own, and is started and stopped by whoever enabled it.
+instances() {
+  { systemctl list-units --all --plain --no-legend 'jada-orchestrator@*.service' 2>/dev/null || true; } |
+    grep -o 'jada-orchestrator@[^ ]*\.service' || true
+}
+
+tell_instances() {
+  local running
+  running=$(instances | tr '\n' ' ')
+  [ -z "$running" ] || say "Instances run the version before until they are restarted: systemctl restart $running"
 }
 
 enable_and_start() {
@@ -243,13 +257,16 @@ rollback() {
   point previous "$present"
   point current "$target"
   put_units "$target"
+  tell_instances
   [ -n "$no_start" ] || start
   say 'A store that the newer version has changed is refused by the older one. What it was before:'
-  say '  /var/lib/jada/journal.db.before-upgrade'
+  say "  $store.before-upgrade"
 }
 
 uninstall() {
+  local each
   say 'Removing the program:'
+  for each in $(instances); do run systemctl disable --quiet --now "$each" || true; done
   if [ -e "/etc/systemd/system/$unit" ]; then
     run systemctl disable --quiet --now "$unit" || true
   fi
@@ -261,7 +278,8 @@ uninstall() {
   run journalctl --update-catalog
   if [ -n "$purge" ]; then
     say 'Removing settings, credentials, store and user:'
-    run rm -rf /etc/jada /var/lib/jada /etc/credstore/anthropic_api_key /etc/credstore/aws_credentials
+    run rm -rf /etc/jada /var/lib/jada /etc/credstore/anthropic_api_key /etc/credstore/aws_credentials \
+      /etc/credstore.encrypted/anthropic_api_key /etc/credstore.encrypted/aws_credentials
     if getent passwd jada >/dev/null; then run userdel jada; fi
   else
     say 'Left: /etc/jada, /etc/credstore, /var/lib/jada and the user jada (uninstall --purge removes them).'
