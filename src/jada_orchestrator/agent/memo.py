@@ -133,6 +133,8 @@ CREATE TABLE IF NOT EXISTS jada_answers (
     outcome     TEXT
 ) WITHOUT ROWID
 """
+_INDEX: Final = "CREATE INDEX IF NOT EXISTS jada_answers_by_age ON jada_answers (lease_until)"
+_FORGET_EVERY_S: Final = 3600.0  # Looked for so often, what is too old is never much.
 _BUSY_S: Final = 10.0  # Longer than any transaction here by orders of magnitude; reaching it means a stuck process.
 
 
@@ -157,13 +159,17 @@ class SqliteIdempotency:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         self._connection.execute(_SCHEMA)
+        self._connection.execute(_INDEX)
+        self._forgot_at = 0.0
         with self._transaction() as cursor:
-            cursor.execute("DELETE FROM jada_answers WHERE lease_until < ?", (self._clock() - keep_s,))
+            self._forget_oldest(cursor, self._clock())
 
     def begin(self, key: str, fingerprint: str, lease_s: float) -> Begun:
         """See `IdempotencyStore.begin`."""
         with self._transaction() as cursor:
             now = self._clock()
+            if now - self._forgot_at >= _FORGET_EVERY_S:
+                self._forget_oldest(cursor, now)
             row = cursor.execute(
                 "SELECT fingerprint, lease_until, outcome FROM jada_answers WHERE key = ?", (key,)
             ).fetchone()
@@ -198,6 +204,10 @@ class SqliteIdempotency:
         """Closes the file; the store cannot be used afterwards."""
         with self._lock:
             self._connection.close()
+
+    def _forget_oldest(self, cursor: sqlite3.Cursor, now: float) -> None:
+        cursor.execute("DELETE FROM jada_answers WHERE lease_until < ?", (now - self._keep_s,))
+        self._forgot_at = now
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Cursor]:

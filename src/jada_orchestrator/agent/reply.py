@@ -27,6 +27,7 @@ KEY_REUSED: Final = "KEY_REUSED"
 INTERNAL: Final = "INTERNAL"
 """A read failed in a way that its author did not foresee. Retryable, because a read changes nothing."""
 
+_REFUSED: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _CODE: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 
@@ -103,5 +104,9 @@ def reply_to_broken_task(body: object, faults: tuple[str, ...]) -> JsonObject:
 
 
 def encode(message: JsonObject) -> str:
-    """JSON as the contract has it: UTF-8, no NaN; raises TypeError or ValueError for what JSON cannot say."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """JSON as the contract has it: UTF-8, no NaN; raises TypeError or ValueError for what JSON cannot say.
+
+    Characters that SQS refuses, and halves of characters, are escaped: otherwise the answer could never be sent.
+    """
+    text = json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _REFUSED.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -120,6 +121,7 @@ class SqsTaskQueue:
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
                 },
+                **(_in_order(body, attributes) if queue.endswith(".fifo") else {}),
             )
 
     async def _url_of(self, queue: str) -> str:
@@ -128,6 +130,16 @@ class SqsTaskQueue:
         url: str = (await self._client.get_queue_url(QueueName=queue))["QueueUrl"]
         self._urls[queue] = url
         return url
+
+
+def _in_order(body: str, attributes: Mapping[str, str]) -> dict[str, str]:
+    """What a FIFO queue wants: replies about one booking in order, and the same reply once."""
+    group = attributes.get("jada-workflow-id", "replies")
+    return {"MessageGroupId": _digest(group), "MessageDeduplicationId": _digest(body)}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def open_queue(client: SqsCalls, name: str) -> SqsTaskQueue:

@@ -36,7 +36,7 @@ log: Final = logging.getLogger("jada.agent")
 _BATCH_MAX: Final = 10  # SQS gives and takes at most ten messages in one call.
 _GIVE_BACK_S_MAX: Final = 60  # After a breakdown a message comes back soon at first, then at most this late.
 _RECEIVE_PAUSE_S_MAX: Final = 30.0  # The longest pause between two attempts at a queue that cannot be reached.
-_QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_QUEUE_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo")
 
 
 @dataclass(frozen=True, slots=True)

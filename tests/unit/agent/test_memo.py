@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +74,20 @@ def test_a_lease_ends(store: IdempotencyStore, clock: Clock) -> None:
     clock.now += 10
     second = claimed(store)
     assert first.token != second.token
+
+
+def test_what_is_too_old_is_dropped_while_the_worker_runs(tmp_path: Path, clock: Clock) -> None:
+    """A worker that is never restarted forgets as one that is: its file does not grow for ever."""
+    path = tmp_path / "old.db"
+    store = SqliteIdempotency(path, keep_s=86_400.0, clock=clock)
+    for day in range(5):
+        for number in range(3):
+            store.finish(claimed(store, f"{day}-{number}"), "yes")
+        clock.now += 43_200
+    with closing(sqlite3.connect(path)) as other:
+        (kept,) = other.execute("SELECT count(*) FROM jada_answers").fetchone()
+    store.close()
+    assert kept <= 3 * 3
 
 
 def test_a_straggler_gets_the_first_answer(store: IdempotencyStore, clock: Clock) -> None:

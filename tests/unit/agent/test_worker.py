@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from jada_orchestrator.agent import Agent, AgentError, JsonObject, MemoryIdempotency, Task
+from jada_orchestrator.agent.sqs import SqsCalls, SqsTaskQueue
 from jada_orchestrator.agent.worker import QueueUnreachable, Received, Worker, WorkerLimits
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class QueueInMemory:
         self.hidden: list[tuple[str, int]] = []
         self.deleted: list[str] = []
         self.replies: list[tuple[str, JsonObject, dict[str, str]]] = []
+        self.texts: list[str] = []
         self.down = 0
         self._changed = asyncio.Condition()
 
@@ -60,6 +62,7 @@ class QueueInMemory:
         if queue == "gone":
             raise QueueUnreachable("no such queue")
         assert not self.deleted, "deleted before the reply was sent"
+        self.texts.append(body)
         self.replies.append((queue, json.loads(body), dict(attributes)))
         await self._tell()
 
@@ -176,6 +179,48 @@ async def test_what_cannot_be_answered_is_given_back(running: Running, body: obj
     await running.queue.until(lambda: running.queue.hidden == [("r1", delay_s)])
     assert running.queue.replies == []
     assert running.queue.deleted == []
+
+
+async def test_a_reply_queue_may_be_a_fifo_queue(running: Running) -> None:
+    """The daemon's setting allows one, so its workers answer there."""
+    await running.queue.put(a_task(reply_to="replies.fifo"))
+    await running.queue.until(lambda: running.queue.deleted == ["r1"])
+    assert running.queue.replies[0][0] == "replies.fifo"
+
+
+class Sqs:
+    """As much of botocore's client as a reply needs."""
+
+    def __init__(self) -> None:
+        self.sent: list[Mapping[str, Any]] = []
+
+    async def get_queue_url(self, **arguments: Any) -> Mapping[str, Any]:
+        return {"QueueUrl": f"https://sqs/{arguments['QueueName']}"}
+
+    async def send_message(self, **arguments: Any) -> Mapping[str, Any]:
+        self.sent.append(arguments)
+        return {}
+
+
+async def test_a_reply_has_what_its_queue_wants() -> None:
+    """A FIFO queue wants a group and something to tell replies apart by; a standard queue gets neither."""
+    sqs = Sqs()
+    queue = SqsTaskQueue(cast("SqsCalls", sqs), "https://sqs/tasks")
+    for name, body in (("replies", "a"), ("replies.fifo", "a"), ("replies.fifo", "a"), ("replies.fifo", "b")):
+        await queue.reply(name, body, {"jada-workflow-id": "wf-1"})
+    plain, first, again, other = sqs.sent
+    assert not {"MessageGroupId", "MessageDeduplicationId"} & plain.keys()
+    assert first["MessageGroupId"] == again["MessageGroupId"]
+    assert first["MessageDeduplicationId"] == again["MessageDeduplicationId"]
+    assert first["MessageDeduplicationId"] != other["MessageDeduplicationId"]
+
+
+async def test_an_answer_is_written_so_that_a_queue_takes_it(running: Running) -> None:
+    """Characters that SQS refuses, and halves of characters, are escaped: the same JSON, and the answer arrives."""
+    await running.queue.put(a_task(input={"a": "x\ufffe\ud83d y"}))
+    await running.queue.until(lambda: running.queue.deleted == ["r1"])
+    assert running.queue.replies[0][1]["output"] == {"a": "x\ufffe\ud83d y"}
+    assert not set(running.queue.texts[0]) & {"\ufffe", "\ud83d"}
 
 
 async def test_it_takes_no_more_than_it_has_room_for(running: Running) -> None:
