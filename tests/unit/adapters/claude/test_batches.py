@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from jada_orchestrator.adapters.claude import ClaudePlanner, ClientSettings, create_client
+from jada_orchestrator.adapters.claude import ClaudePlanner, ClientSettings, Provider, create_client, open_planner
 from jada_orchestrator.adapters.claude.batches import BatchPlanner
 from jada_orchestrator.ports.planner import PlannerError
 from tests.unit.adapters.claude.questions import question, request
@@ -94,10 +94,10 @@ async def serving() -> AsyncIterator[BatchServer]:
         await runner.cleanup()
 
 
-def planner(server: BatchServer, state: Path) -> BatchPlanner:
+def planner(server: BatchServer, state: Path, **more: int) -> BatchPlanner:
     """A planner by batches that does not wait long."""
     client = create_client(ClientSettings(2), {"ANTHROPIC_API_KEY": "made-up", "ANTHROPIC_BASE_URL": server.url})
-    return BatchPlanner(ClaudePlanner(client, connections=2), state, gather_s=0.01, poll_s=0.01)
+    return BatchPlanner(ClaudePlanner(client, connections=2), state, gather_s=0.01, poll_s=0.01, **more)
 
 
 async def test_questions_go_together_at_half_the_price(tmp_path: Path) -> None:
@@ -144,6 +144,47 @@ async def test_a_question_without_a_result_is_an_error(tmp_path: Path) -> None:
     assert not isinstance(good, BaseException)
     assert isinstance(bad, PlannerError)
     assert bad.failure.code == "MODEL_BATCH_FAILED"
+
+
+async def test_more_than_a_batch_takes_goes_in_several(tmp_path: Path) -> None:
+    """What is too large for one batch is cut, everything is sent, and each batch is known afterwards."""
+    async with serving() as server, asyncio.timeout(20):
+        server.looks_until_end = 1
+        state = tmp_path / "state.json"
+        batch = planner(server, state, bytes_max=1)
+        asked = [question(request(city)) for city in ("Lisbon", "Porto", "Faro")]
+        answers = await asyncio.gather(*(batch.propose(each) for each in asked))
+        await batch.close()
+    assert [len(sent) for sent in server.batches.values()] == [1, 1, 1]
+    assert [json.loads(answer.text)["said"] for answer in answers] == [False, True, False]
+    assert sorted(json.loads(state.read_text("utf-8")).values()) == sorted(server.batches)
+
+
+async def test_what_expired_is_sent_anew_by_the_next_run(tmp_path: Path) -> None:
+    """It has cost nothing, so it is no answer to be kept: the same question is put again, in a batch of its own."""
+    async with serving() as server, asyncio.timeout(20):
+        server.refuses = "Porto"
+        first = planner(server, tmp_path / "state.json")
+        with pytest.raises(PlannerError) as caught:
+            await first.propose(question(request("Porto")))
+        await first.close()
+        assert caught.value.kind == "stopped", "a rehearsal keeps what is permanent, and ends with what there is else"
+        server.refuses, server.looks_until_end = "", 1
+        second = planner(server, tmp_path / "state.json")
+        await second.propose(question(request("Porto")))
+        await second.close()
+    assert len(server.batches) == 2
+
+
+async def test_a_provider_without_batches_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a service that will never take a batch."""
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "made-up")
+    provider = Provider("bedrock", region="eu-west-1")
+    async with asyncio.timeout(20), open_planner(ClientSettings(1), provider=provider) as whole:
+        batch = BatchPlanner(whole, tmp_path / "state.json", gather_s=0.01)
+        with pytest.raises(PlannerError, match="without --batch") as caught:
+            await batch.propose(question())
+    assert caught.value.kind == "stopped"
 
 
 async def test_a_service_that_refuses_batches_is_classified(tmp_path: Path) -> None:
