@@ -146,11 +146,14 @@ def _not_learnt(model: str, error: Exception) -> Fault:
 def _merged(table: ModelFacts, info: ModelInfo) -> ModelFacts:
     """Return the service's word, with the table's where the service has none (other servers leave fields out)."""
     abilities = info.capabilities
-    retires_at: datetime | None = info.retires_at
+    is_told = info.lifecycle in {"active", "deprecated", "retired"}
+    told_end: datetime | None = info.retires_at
+    end = UtcMs(int(told_end.timestamp() * 1_000)) if told_end is not None else None
     return ModelFacts(
         model=table.model,
-        lifecycle=info.lifecycle if info.lifecycle in {"active", "deprecated", "retired"} else "unknown",
-        retires_at=UtcMs(int(retires_at.timestamp() * 1_000)) if retires_at is not None else None,
+        lifecycle=info.lifecycle if is_told else table.lifecycle,
+        # Of a model whose life it tells, the service also knows the end; who tells of neither knows nothing.
+        retires_at=end if is_told or end is not None else table.retires_at,
         efforts=table.efforts if abilities is None else _efforts(abilities),
         structured_outputs=table.structured_outputs if abilities is None else abilities.structured_outputs.supported,
         max_tokens=info.max_tokens or table.max_tokens,

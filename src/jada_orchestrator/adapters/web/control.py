@@ -168,7 +168,10 @@ async def ask(path: Path, command: str, *, timeout_s: float, more: JsonObject | 
         raise DaemonUnreachableError(f"no daemon answers on {path}: {reason}") from error
     if not line:
         raise DaemonUnreachableError(f"the daemon closed {path} without an answer")
-    answer: JsonObject = json.loads(line)
+    try:
+        answer: JsonObject = json.loads(line)
+    except ValueError as error:
+        raise DaemonUnreachableError(f"the answer on {path} broke off: the daemon ended meanwhile") from error
     return answer
 
 

@@ -177,3 +177,11 @@ async def test_a_silent_service_does_not_hold_up_the_start() -> None:
         warnings = await planner.learn(SONNET, NOW)
         await planner.close()
     assert [warning.code for warning in warnings] == ["MODEL_NOT_ASKED"]
+
+
+async def test_what_a_server_leaves_out_is_taken_from_the_table() -> None:
+    """A server that tells less than the service does (a proxy, an older one) takes nothing back that is known."""
+    told = {"id": "claude-sonnet-4-5", "type": "model", "display_name": "old", "created_at": "2025-09-29T00:00:00Z"}
+    async with serve(http(200, told)) as server, planner_at(server.url) as planner:
+        codes = [fault.code for fault in await planner.learn("claude-sonnet-4-5", NOW)]
+    assert "MODEL_DEPRECATED" in codes

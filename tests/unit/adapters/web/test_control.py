@@ -95,6 +95,20 @@ async def test_the_socket_of_a_killed_daemon_is_replaced(tmp_path: Path) -> None
         assert (await ask(path, "status", timeout_s=5))["ok"]
 
 
+async def test_an_answer_that_breaks_off_is_none(tmp_path: Path) -> None:
+    """A daemon that is killed while it answers leaves half a line: whoever asked is told so, and not of its JSON."""
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"ok": tr')
+        writer.close()
+
+    server = await asyncio.start_unix_server(half, tmp_path / "s")
+    async with server:
+        with pytest.raises(DaemonUnreachableError, match="broke off"):
+            await ask(tmp_path / "s", "status", timeout_s=5)
+
+
 async def test_a_socket_in_use_is_not_taken_over(tmp_path: Path) -> None:
     """Two daemons never share a socket: the second says that the first is there, and the first goes on."""
     path = tmp_path / "s"
