@@ -22,7 +22,7 @@ from jada_orchestrator.domain.records import (
     WorkflowAccepted,
 )
 from jada_orchestrator.domain.workflow import Phase, Status, Task, Workflow
-from jada_orchestrator.engine import apply
+from jada_orchestrator.engine import apply, fold
 from jada_orchestrator.engine.audit import breaches
 from jada_orchestrator.engine.branches import delivers, in_place_of, lets_others_go
 from jada_orchestrator.engine.keys import call_key
@@ -94,7 +94,7 @@ class Witness:
                     case RetryStarted():
                         self._check_alone(append.workflow_id)
                     case TaskBackedOff(purpose="call", failure=failure) as backed_off if failure.code == "BUSY":
-                        self._check_answer(append.workflow_id, backed_off)
+                        self._check_answer(append.workflow_id, backed_off, entry.seq)
                     case _:
                         pass
         for append in batch:
@@ -105,10 +105,12 @@ class Witness:
             if any(isinstance(entry.record, PlanningStarted) and entry.record.call == 1 for entry in append.entries):
                 self._check_turn(append.workflow_id)
 
-    def _check_answer(self, workflow_id: WorkflowId, record: TaskBackedOff) -> None:
-        """An attempt is fenced from the answers to other attempts of the same call."""
-        workflow = self.durable(workflow_id)
-        assert workflow is not None, "it has just become durable"
+    def _check_answer(self, workflow_id: WorkflowId, record: TaskBackedOff, seq: int) -> None:
+        """An attempt is fenced from the answers to other attempts of the same call, as it was when it was decided.
+
+        Later records of the same commit may have another task in its place, under another key.
+        """
+        workflow = fold(workflow_id, self._store.workflows[workflow_id].entries[: seq - 1])
         key = call_key(workflow, workflow.tasks[record.task_id], record.side)
         if (key, record.number) not in self._books.refused:
             sentence = f"attempt {record.number} at {record.task_id} is held to be refused, but another one was"
