@@ -128,7 +128,9 @@ def fault(
         str | None,
         typer.Argument(help="Such as flights.hold or 'hotels.*'; nothing lists the orders.", metavar="[ACTION]"),
     ] = None,
-    mode: Annotated[str | None, typer.Argument(help="slow, late, fail, crash, cut, twice.", metavar="[MODE]")] = None,
+    mode: Annotated[
+        str | None, typer.Argument(help="slow, late, together, fail, crash, cut, twice.", metavar="[MODE]")
+    ] = None,
     argument: Annotated[
         str | None, typer.Argument(help="Seconds, a code, before or after.", metavar="[ARGUMENT]")
     ] = None,
@@ -139,7 +141,7 @@ def fault(
     state: _State = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Make an agent misbehave: slow, late, failing, crashing, cut off, answering twice."""
+    """Make an agent misbehave: slow, late, together with others, failing, crashing, cut off, answering twice."""
     from contextlib import closing
     from dataclasses import asdict
 
@@ -151,7 +153,7 @@ def fault(
         if action is not None:
             if mode is None:
                 raise CommandError(
-                    f"say what is to happen to {action}: slow, late, fail, crash, cut, twice", status=USAGE
+                    f"say what is to happen to {action}: slow, late, together, fail, crash, cut, twice", status=USAGE
                 )
             try:
                 faults.order(books, action, mode, argument, times=times, request=request)

@@ -12,7 +12,7 @@ import pytest
 
 from jada_orchestrator.agent import Task
 from jada_orchestrator.sandbox.agents import flights, notifications, orders
-from jada_orchestrator.sandbox.agents.desk import AgentCrashed, Desk, until_come
+from jada_orchestrator.sandbox.agents.desk import AgentCrashed, Desk, until
 from jada_orchestrator.sandbox.inventory import Books, faults, stock
 from jada_orchestrator.sandbox.inventory.audit import audit
 from jada_orchestrator.sandbox.inventory.offers import flight_offers
@@ -100,16 +100,34 @@ def test_a_failure_can_wait_for_the_effect_of_another_action(shared: Books, offe
     assert held == ["wf-other", "wf-own"]
 
 
-def test_a_failure_waits_no_longer_than_anybody_waits_for_it(shared: Books) -> None:
+def test_nobody_waits_longer_than_there_is_time_to_answer() -> None:
     """It looks again until there is just the time left to answer, and then gives up what never came."""
 
     def looks(seconds_left: int) -> Iterator[float]:
         deadline = datetime.now(UTC) + timedelta(seconds=seconds_left)
         task = Task("wf-1", "web-1", "acme", "quote", 1, "jk-1", "orders.quote", {}, deadline=deadline)
-        return until_come("flights.hold", task, shared)
+        return until(lambda: False, task)
 
     assert next(looks(3_600)) > 0
     assert list(looks(2)) == list(looks(-1)) == []
+
+
+def test_calls_that_are_to_be_together_answer_when_all_have_done_their_work(shared: Books, offer_id: str) -> None:
+    """The first waits, with its work done, until the second has done its own; a third is not struck."""
+    effects_at_pauses: list[int] = []
+    desk = Desk("flights", sleep=lambda _: effects_at_pauses.append(len(audit(shared.path).effects)))
+    desk.effects("flights.hold", pace_ms=0)(flights.hold)
+
+    def second(_: float) -> None:
+        if len(audit(shared.path).effects) == 1:
+            desk.app.call("flights.hold", {"offer_id": offer_id}, idempotency_key="jk-2")
+
+    first = Desk("flights", sleep=second)
+    first.effects("flights.hold", pace_ms=0)(flights.hold)
+    faults.order(shared, "flights.hold", "together", "2", times=2)
+    assert first.app.call("flights.hold", {"offer_id": offer_id}, idempotency_key="jk-1")["status"] == "succeeded"
+    assert effects_at_pauses == [1]
+    assert faults.ordered(shared) == []
 
 
 def test_a_task_that_nobody_waits_for_does_nothing(call: Call, shared: Books, clock: Clock, offer_id: str) -> None:

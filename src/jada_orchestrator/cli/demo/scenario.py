@@ -102,7 +102,8 @@ def arrange(books: Books, today: date) -> None:
     faults.order(books, "hotels.book", "fail", "ROOM_GONE:after:flights.ticket", request="demo-undone")
     faults.order(books, "payments.capture", "crash", "after", request=LOST)
     # Both racers see the seat before either takes it.
-    faults.order(books, "flights.search", "late", "1", times=len(RACERS), request="demo-race-*")
+    racers = len(RACERS)
+    faults.order(books, "flights.search", "together", str(racers), times=racers, request="demo-race-*")
     stock.last_seats(books, "BOS", "LIS", today + timedelta(days=_DAYS_AHEAD + 30), 1)
 
 

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 from jada_orchestrator.agent import Agent, Answer, Task
@@ -100,7 +101,7 @@ def _reading(task: Task, function: Reading, pace_ms: int) -> Steps:
     yield _pause_s(task, pace_ms)
     # Outside any transaction: `lookup` and the sweep of expired holds open their own.
     output = function(books, books.connection(), task.input)
-    yield from _after(fault, task, output)
+    yield from _after(fault, task, output, books)
     return output
 
 
@@ -115,7 +116,7 @@ def _effecting(task: Task, function: Effecting, pace_ms: int) -> Steps:
         yield from _before(fault, task, books)
         yield _pause_s(task, pace_ms)
         output = once.settle(books, call, lambda connection: function(books, connection, maker, task.input))
-        yield from _after(fault, task, output)
+        yield from _after(fault, task, output, books)
     finally:
         once.end(books, call)
     return output
@@ -129,7 +130,8 @@ def _before(fault: Fault | None, task: Task, books: Books) -> Iterator[float]:
         case "slow":
             yield float(fault.argument)
         case "fail":
-            yield from until_come(fault.awaited, task, books)
+            if fault.awaited is not None:
+                yield from until(partial(faults.has_come, books, task.workflow_id, fault.awaited), task)
             raise fault.refusal()
         case "crash" | "cut" if fault.moment == "before":
             yield from _broken(fault)
@@ -137,25 +139,28 @@ def _before(fault: Fault | None, task: Task, books: Books) -> Iterator[float]:
             pass
 
 
-def until_come(action: str | None, task: Task, books: Books) -> Iterator[float]:
-    """Waits for the effect of another action of the workflow, for as long as somebody waits for this call's answer.
+def until(is_so: Callable[[], bool], task: Task) -> Iterator[float]:
+    """Waits for what calls in other processes do, for as long as there is time left to answer.
 
-    The other action runs in another process; the books are all that both see, so they are looked at again and again.
+    The books are all that they have in common, so they are looked at again and again.
     """
-    while action is not None and not faults.has_come(books, task.workflow_id, action):
+    while not is_so():
         left_s = task.seconds_left()
         if left_s is not None and left_s <= _TO_ANSWER_S:
             return
         yield _LOOK_AGAIN_S
 
 
-def _after(fault: Fault | None, task: Task, output: dict[str, Any]) -> Iterator[float]:
+def _after(fault: Fault | None, task: Task, output: dict[str, Any], books: Books) -> Iterator[float]:
     """What a fault does when the work is done."""
     if fault is None:
         return
     match fault.mode:
         case "late":
             yield float(fault.argument)
+        case "together":
+            faults.arrive(books, fault)
+            yield from until(partial(faults.are_together, books, fault), task)
         case "twice" if task.reply_to is not None:
             _answer_once_more(task, output)
         case "crash" | "cut" if fault.moment == "after":

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from jada_orchestrator.sandbox.inventory import PATH_VARIABLE, Books, faults, stock
 from jada_orchestrator.sandbox.inventory.audit import Findings, audit
 
+_MODES: Final = ", ".join(get_args(faults.Mode))
 _PROGRAM: Final = "python -m jada_orchestrator.sandbox.inventory"
 _EPILOG: Final = f"""\
 faults:
@@ -63,7 +64,7 @@ def _fault(options: argparse.Namespace) -> int:
             faults.clear(books)
         elif options.action is not None:
             if options.mode is None:
-                raise ValueError(f"say what is to happen to {options.action}: slow, late, fail, crash, cut or twice")
+                raise ValueError(f"say what is to happen to {options.action}: {_MODES}")
             faults.order(
                 books, options.action, options.mode, options.argument, times=options.times, request=options.request
             )
@@ -136,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     fault.add_argument(
         "action", nargs="?", help="such as flights.hold or 'hotels.*'; or `clear`; nothing lists the orders"
     )
-    fault.add_argument("mode", nargs="?", help="slow, late, fail, crash, cut, twice")
+    fault.add_argument("mode", nargs="?", help=_MODES)
     fault.add_argument("argument", nargs="?")
     fault.add_argument("--times", type=int, default=1, help="how many calls it strikes; -1 is all (default: 1)")
     fault.add_argument("--request", default="*", help="GLOB over request ids (default: all)")

@@ -4,6 +4,7 @@
 |---|---|---|
 | `slow` | seconds (`2`) | waits before it does its work |
 | `late` | seconds (`2`) | does its work, then waits before it answers |
+| `together` | a number of calls (`2`) | does its work, then waits until so many calls have done theirs |
 | `fail` | a code (`SOLD_OUT`), or `CODE:retryable` | refuses before it does its work |
 | `fail` | `CODE:after:ACTION` | refuses once the same workflow's ACTION (`flights.ticket`) has had its effect |
 | `crash` | `before`, `after`, `before:exit`, `after:exit` | raises, or ends its process, before or after its work |
@@ -20,12 +21,13 @@ from typing import Final, Literal, TypeAlias, get_args
 from jada_orchestrator.agent import AgentError
 from jada_orchestrator.sandbox.inventory.books import Books
 
-Mode: TypeAlias = Literal["slow", "late", "fail", "crash", "cut", "twice"]
+Mode: TypeAlias = Literal["slow", "late", "together", "fail", "crash", "cut", "twice"]
 
 ALWAYS: Final = -1
 _ARGUMENTS: Final[dict[Mode, tuple[str, str]]] = {
     "slow": (r"\d+(\.\d+)?", "seconds, such as 2 or 0.5"),
     "late": (r"\d+(\.\d+)?", "seconds, such as 2 or 0.5"),
+    "together": (r"[1-9]\d*", "a number of calls, such as 2"),
     "fail": (
         r"[A-Z][A-Z0-9_]*(:retryable|:after:[a-z0-9_]+\.[a-z0-9_]+)?",
         "a code such as SOLD_OUT, SOLD_OUT:retryable, or SOLD_OUT:after:flights.ticket",
@@ -37,6 +39,7 @@ _ARGUMENTS: Final[dict[Mode, tuple[str, str]]] = {
 _DEFAULTS: Final[dict[Mode, str]] = {
     "slow": "2",
     "late": "2",
+    "together": "2",
     "fail": "AGENT_UNWELL",
     "crash": "before",
     "cut": "after",
@@ -121,6 +124,20 @@ def has_come(books: Books, workflow_id: str, action: str) -> bool:
     find = "SELECT 1 FROM effects WHERE workflow_id = ? AND action = ? LIMIT 1"
     with books.reading() as connection:
         return connection.execute(find, (workflow_id, action)).fetchone() is not None
+
+
+def arrive(books: Books, fault: Fault) -> None:
+    """Counts a call that has done its work: the order's argument is how many are still to come."""
+    with books.writing() as connection:
+        count = "UPDATE faults SET argument = CAST(argument AS INTEGER) - 1 WHERE number = ?"
+        connection.execute(count, (fault.number,))
+
+
+def are_together(books: Books, fault: Fault) -> bool:
+    """Whether all calls of an order have arrived, or the order was withdrawn."""
+    find = "SELECT 1 FROM faults WHERE number = ? AND CAST(argument AS INTEGER) > 0"
+    with books.reading() as connection:
+        return connection.execute(find, (fault.number,)).fetchone() is None
 
 
 def take(books: Books, action: str, request_id: str) -> Fault | None:
