@@ -235,15 +235,27 @@ class Frontends:
 def _still_asks(workflow: Workflow, outcome_id: str, task: str | None) -> bool:
     """Tell whether a workflow durably waits for an answer to the very question that this outcome put."""
     if task is not None:
-        return task in open_approvals(workflow)
+        return task in open_approvals(workflow) and _asked_last(workflow, task) == outcome_id
     asked = workflow.approval is not None or workflow.undo_question is not None
     waits = asked or workflow.status is Status.NEEDS_CLARIFICATION
     return waits and workflow.outcomes[-1].outcome_id == outcome_id
 
 
+def _asked_last(workflow: Workflow, task: str) -> str | None:
+    """Return the outcome that put a task's question last: after a retry it is asked anew."""
+    asked = (outcome for outcome in reversed(workflow.outcomes) if _task_asked_of(outcome.content) == task)
+    return next((outcome.outcome_id for outcome in asked), None)
+
+
+def _task_asked_of(content: Mapping[str, object]) -> str | None:
+    """Return the task whose own question an outcome puts."""
+    asked = content.get("approval")
+    return asked["task_id"] if isinstance(asked, dict) and "question" in asked else None
+
+
 def encode_outcome(outcome_id: str, outcome_type: OutcomeType, at: UtcMs, content: Mapping[str, object]) -> str:
     """Return an outcome's text, in the simulation's own format."""
-    error, asked = content["error"], content.get("approval")
+    error = content["error"]
     return json.dumps(
         {
             "id": outcome_id,
@@ -252,6 +264,6 @@ def encode_outcome(outcome_id: str, outcome_type: OutcomeType, at: UtcMs, conten
             "request_id": content["request_id"],
             "workflow_id": content["workflow_id"],
             "code": error["code"] if isinstance(error, dict) else None,
-            "task": asked["task_id"] if isinstance(asked, dict) and "question" in asked else None,
+            "task": _task_asked_of(content),
         }
     )
