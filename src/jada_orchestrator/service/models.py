@@ -8,7 +8,6 @@ else names another model has drifted.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -284,8 +283,3 @@ async def make(change: Change, places: Places | None) -> None:
         write_atomically(path, edit(path, change.after))
     except (ModelFileError, PlaceError, OSError, UnicodeDecodeError) as error:
         raise CannotSetError(f"{change.place} cannot be written: {error}") from error
-
-
-def survey_json(found: Sequence[AgentModel]) -> str:
-    """Return a survey as one JSON text."""
-    return json.dumps([each.to_json() for each in found], ensure_ascii=False)

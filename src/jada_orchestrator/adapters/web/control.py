@@ -8,16 +8,14 @@ Question: ``{"command": "status"}``, ``{"command": "reload"}``, or ``{"command":
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import errno
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from jada_orchestrator.adapters.web.errors import DaemonUnreachableError, ListenError
+from jada_orchestrator.adapters.web.unix_sockets import let_group_in, make_room, remove
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.ports.operations import Operations
@@ -28,7 +26,6 @@ CONNECTIONS_MAX: Final = 8
 """Operators at once; one more is turned away rather than taken out of the reserve of descriptors."""
 IDLE_S: Final = 30.0
 """A connection that asks nothing for this long is closed."""
-SOCKET_MODE: Final = 0o660
 
 
 @asynccontextmanager
@@ -41,9 +38,9 @@ async def open_control(path: Path, operations: Operations) -> AsyncIterator[None
     """
     server = _Server(operations)
     try:
-        _remove_stale(path)
+        make_room(path)
         listening = await asyncio.start_unix_server(server.serve, path, limit=LINE_BYTES_MAX)
-        _let_group_in(path)
+        let_group_in(path)
     except OSError as error:
         raise ListenError(
             f"the control socket {path} cannot be opened: {error.strerror or error}; set JADA_CONTROL_SOCKET to a path "
@@ -54,34 +51,7 @@ async def open_control(path: Path, operations: Operations) -> AsyncIterator[None
     finally:
         listening.close()
         await server.close()
-        _remove(path)
-
-
-def _remove_stale(path: Path) -> None:
-    """Make the folder, and remove the socket of a daemon that was killed.
-
-    Raises: OSError, when somebody answers on it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_socket():
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-        else:
-            raise OSError(errno.EADDRINUSE, "another daemon answers on it")
-
-
-def _let_group_in(path: Path) -> None:
-    path.chmod(SOCKET_MODE)
-
-
-def _remove(path: Path) -> None:
-    with contextlib.suppress(OSError):  # gone already: whoever removed it spared us the work
-        path.unlink()
+        remove(path)
 
 
 class _Server:

@@ -6,7 +6,6 @@ reason otherwise. /metrics is the Prometheus text format.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from jada_orchestrator.adapters.web.addresses import TcpAddress
 from jada_orchestrator.adapters.web.errors import ListenError
+from jada_orchestrator.adapters.web.unix_sockets import let_group_in, make_room, remove
 from jada_orchestrator.ports.operations import Operations, Sample
 
 
@@ -31,9 +31,9 @@ async def open_health(address: TcpAddress | Path, operations: Operations) -> Asy
     await runner.setup()
     try:
         if isinstance(address, Path):
-            _remove(address)
+            make_room(address)
             await web.UnixSite(runner, str(address)).start()
-            _let_group_in(address)
+            let_group_in(address)
         else:
             await web.TCPSite(runner, address.host, address.port).start()
     except OSError as error:
@@ -47,7 +47,7 @@ async def open_health(address: TcpAddress | Path, operations: Operations) -> Asy
     finally:
         await runner.cleanup()
         if isinstance(address, Path):
-            _remove(address)
+            remove(address)
 
 
 def application(operations: Operations) -> web.Application:
@@ -77,17 +77,6 @@ def application(operations: Operations) -> web.Application:
         ]
     )
     return app
-
-
-def _let_group_in(path: Path) -> None:
-    path.chmod(0o660)
-
-
-def _remove(path: Path) -> None:
-    """Remove a socket, perhaps one that a killed daemon left; anything else stays, and opening then fails."""
-    if path.is_socket():
-        with contextlib.suppress(OSError):  # gone meanwhile
-            path.unlink()
 
 
 def _verdict(reason: str | None) -> web.Response:

@@ -50,6 +50,16 @@ async def test_metrics_are_in_the_text_format() -> None:
     assert "# TYPE jada_events_total counter\n" in text
 
 
+async def test_a_socket_in_use_is_not_taken_over(tmp_path: Path) -> None:
+    """A second daemon with the same setting says that the first is there, and machines go on hearing of the first."""
+    path = tmp_path / "health.sock"
+    async with open_health(path, FakeOperations()):
+        with pytest.raises(ListenError, match="another daemon"):
+            async with open_health(path, FakeOperations()):
+                pass
+        assert path.is_socket()
+
+
 async def test_it_listens_on_a_unix_socket_and_replaces_a_left_one(tmp_path: Path) -> None:
     """A Unix socket works as well, even where a killed daemon's lies, and is gone afterwards."""
     path = tmp_path / "health.sock"
