@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.peers_kit.timing import WARM_UP
 from benchmarks.postgres_durable import floor, run_several
 from jada_orchestrator.bench.booking import TASKS
 from jada_orchestrator.testing.postgres_server import PostgresServer
@@ -39,11 +40,23 @@ LOCK: Final = ROOT / "requirements" / "peers.lock"
 
 @dataclass(slots=True)
 class Result:
-    """What one candidate took, by round: results a second, and microseconds of its process's processor time each."""
+    """What one candidate took, by round: results a second, and for each result what does not depend on the load.
+
+    That is microseconds of its process's processor time, transactions, and bytes of the write-ahead log.
+    """
 
     name: str
     rates: list[float] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
+    commits: list[float] = field(default_factory=list)
+    log_bytes: list[float] = field(default_factory=list)
+
+    def add(self, other: Result) -> None:
+        """Take in another round."""
+        self.rates += other.rates
+        self.cpu_us += other.cpu_us
+        self.commits += other.commits
+        self.log_bytes += other.log_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,13 @@ def peer(python: Path, url: str, module: str, load: Load, mode: str) -> dict[str
     return took
 
 
+def written(server: PostgresServer) -> tuple[int, int]:
+    """Return how many transactions were committed so far, and how many bytes of log were written."""
+    asked = "SELECT sum(xact_commit), pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') FROM pg_stat_database"
+    commits, log_bytes = server.sql(asked).split("|")
+    return int(commits), int(log_bytes)
+
+
 def candidates(server: PostgresServer, python: Path, ours: Load, theirs: Load) -> Mapping[str, Callable[[int], Result]]:
     """Return by name what measures a candidate in a round."""
 
@@ -139,13 +159,14 @@ def candidates(server: PostgresServer, python: Path, ours: Load, theirs: Load) -
 def show(console: Console, results: list[Result], versions: Mapping[str, str], load: Load) -> None:
     """Print what came of it; ratios are to this program in the same run."""
     ours = next(statistics.median(result.rates) for result in results if result.name == "jada-orchestrator")
-    table = Table(title=f"{load.at_once} bookings of {TASKS} tasks at once, one process each; medians")
-    for column in ("candidate", "durable results/s", "of ours", "us of Python a result"):
+    table = Table(title=f"{load.at_once} bookings of {TASKS} tasks at once, one process each; for each result, medians")
+    for column in ("candidate", "durable results/s", "of ours", "us of Python", "commits", "log, bytes"):
         table.add_column(column, justify="left" if column == "candidate" else "right")
     for result in results:
         rate = statistics.median(result.rates)
         cpu = f"{statistics.median(result.cpu_us):,.0f}" if result.cpu_us else ""
-        table.add_row(result.name, f"{rate:,.0f}", f"{rate / ours:.3f}", cpu)
+        commits, log_bytes = statistics.median(result.commits), statistics.median(result.log_bytes)
+        table.add_row(result.name, f"{rate:,.0f}", f"{rate / ours:.3f}", cpu, f"{commits:.2f}", f"{log_bytes:,.0f}")
     console.print(table)
     console.print(", ".join(f"{name} {number}" for name, number in versions.items()), markup=False)
 
@@ -172,11 +193,18 @@ def main() -> None:
             for name, measure in candidates(server, python, ours, theirs).items():
                 if arguments.only and name not in {"jada-orchestrator", *arguments.only.split(",")}:
                     continue
+                before = written(server)
                 result = measure(number)
+                load = (
+                    ours
+                    if name in {"floor", "jada-orchestrator"}
+                    else replace(theirs, bookings=theirs.bookings + WARM_UP)
+                )
+                commits, log_bytes = (now - then for now, then in zip(written(server), before, strict=True))
+                result.commits.append(commits / load.results)
+                result.log_bytes.append(log_bytes / load.results)
                 console.print(f"round {number + 1}: {name} {result.rates[0]:,.0f}/s", highlight=False)
-                known = found.setdefault(name, Result(name))
-                known.rates += result.rates
-                known.cpu_us += result.cpu_us
+                found.setdefault(name, Result(name)).add(result)
     show(console, list(found.values()), versions, ours)
     if arguments.json:
         told = {"versions": versions, "load": asdict(ours), "results": [asdict(each) for each in found.values()]}

@@ -13,7 +13,8 @@ from typing import Final
 TASKS: Final = 12
 OUTPUT: Final = {"ref": "r-0123456789", "total": {"amount": "120.00", "currency": "USD"}, "note": "n" * 420}
 """What every task returns, as in `jada_orchestrator.bench.booking`."""
-_WARM_UP: Final = 20
+WARM_UP: Final = 20
+"""Bookings that are run first, and not timed."""
 
 
 def arguments() -> argparse.Namespace:
@@ -28,7 +29,7 @@ def arguments() -> argparse.Namespace:
 
 async def run(book: Callable[[str], Awaitable[object]], bookings: int, at_once: int) -> None:
     """Run bookings by their names, after a few to warm up, and print seconds of wall and of processor time."""
-    await _run(book, "warm", _WARM_UP, _WARM_UP)
+    await _run(book, "warm", WARM_UP, WARM_UP)
     began, cpu = time.perf_counter(), time.process_time()
     await _run(book, "booking", bookings, at_once)
     took = {"wall_s": time.perf_counter() - began, "cpu_s": time.process_time() - cpu}

@@ -101,6 +101,7 @@ class PostgresOwnership:
                 holder = f"{os.getpid()} on {socket.gethostname()}"
                 self.number = await connection.fetchval(statements.JOIN, holder, __version__, self._lease, self.reads)
                 await self._listen(connection)
+                self._templates_told.clear()  # they are yet to be read for the first time
         except BaseException:
             await self._link.disconnect()
             raise
