@@ -21,6 +21,7 @@ from jada_orchestrator.adapters.aws.short_way import tls_context
 from jada_orchestrator.domain.catalogue import LambdaTransport
 from jada_orchestrator.domain.events import AttemptResult, Failed, Lost, Succeeded
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.ports.agents import AgentCall, CallEnded, FunctionCaller
 from jada_orchestrator.testing.aws import FakeFunctions, FunctionFault, Hang, Lose, Refuse
 from jada_orchestrator.testing.calls import CALL
@@ -92,7 +93,7 @@ def fate_of(result: AttemptResult) -> Fate:
             return "later" if retryable else "never"
 
 
-def encode(call: AgentCall) -> str:
+def encode(call: AgentCall, input_ref: PayloadRef | None = None) -> str:
     """A task's text, as far as this suite needs one."""
     return json.dumps({"task_id": call.task_id, "input": call.input}, allow_nan=False)
 

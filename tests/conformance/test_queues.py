@@ -23,6 +23,7 @@ from jada_orchestrator.domain.events import Failed
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall, WorkerSender
 from jada_orchestrator.ports.queues import Delivery, MessageSource, OutcomeMessage, OutcomeSink, QueueError
@@ -45,7 +46,7 @@ CALL = replace(
 )
 
 
-def encode(call: AgentCall) -> str:
+def encode(call: AgentCall, input_ref: PayloadRef | None = None) -> str:
     """A task's text, as far as this suite needs one."""
     return json.dumps({"task_id": call.task_id, "attempt": call.attempt, "input": call.input}, ensure_ascii=False)
 

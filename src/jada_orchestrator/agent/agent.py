@@ -23,6 +23,16 @@ from jada_orchestrator.agent.memo import (
     MemoryIdempotency,
     SqliteIdempotency,
 )
+from jada_orchestrator.agent.payloads import (
+    PAYLOAD_UNREACHABLE,
+    PAYLOAD_UNWRITTEN,
+    ObjectStore,
+    PayloadFault,
+    Place,
+    S3Objects,
+    as_carried,
+    with_input,
+)
 from jada_orchestrator.agent.reply import (
     BAD_INPUT,
     BAD_OUTPUT,
@@ -85,6 +95,8 @@ class _Begun:
     task: Task
     action: Action
     claim: Claim | None
+    place: Place | None
+    """Where an output goes that is too large for a message; None where the task names no place."""
 
 
 class Agent:
@@ -103,8 +115,10 @@ class Agent:
         wait_s: float = _WAIT_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
+        payloads: ObjectStore | None = None,
     ) -> None:
         self.name = name
+        self._payloads = payloads if payloads is not None else S3Objects()
         self._store = _store_from_environment() if isinstance(idempotency, FromEnvironment) else idempotency
         self._wait_s = wait_s
         self._now = now
@@ -244,9 +258,14 @@ class Agent:
 
     def _begin(self, body: object, traceparent: str | None, lease_s: float | None) -> _Begun | JsonObject:
         """Everything before the function: who is called, was it answered before, may it begin. A dict is a reply."""
-        task = parse_task(body, traceparent=traceparent)
+        try:
+            whole = with_input(body, self._payloads) if isinstance(body, Mapping) else body
+        except PayloadFault as fault:
+            return self._unfetched(body, fault)
+        task = parse_task(whole, traceparent=traceparent)
         if isinstance(task, TaskFaults):
             return reply_to_broken_task(body, task.faults)
+        place = Place.of(whole.get("offload")) if isinstance(whole, Mapping) else None
         action = self._actions.get(task.action)
         if action is None:
             known = ", ".join(sorted(self._actions)) or "none"
@@ -256,8 +275,8 @@ class Agent:
         # since.
         claim = self._claim(task, action, lease_s)
         if isinstance(claim, dict):
-            return reply_to_task(task, claim)
-        begun = _Begun(task, action, claim)
+            return self._replied(task, claim, place)
+        begun = _Begun(task, action, claim, place)
         try:
             refusal = self._refusal(task, action)
         except BaseException:
@@ -340,7 +359,25 @@ class Agent:
             text = encode(outcome)
         if self._store is not None and begun.claim is not None:
             outcome = cast("JsonObject", json.loads(self._store.finish(begun.claim, text)))
-        return reply_to_task(begun.task, outcome)
+        return self._replied(begun.task, outcome, begun.place)
+
+    def _replied(self, task: Task, outcome: JsonObject, place: Place | None) -> JsonObject:
+        """The reply with an outcome; a large output goes to the bucket each time, so that it is there when it is named.
+
+        While it cannot be put there the attempt is unknown; the next one under the key gives the remembered answer.
+        """
+        try:
+            return reply_to_task(task, as_carried(outcome, place, self._payloads))
+        except PayloadFault as fault:
+            return reply_to_task(task, failed(PAYLOAD_UNWRITTEN, fault.message, retryable=True))
+
+    def _unfetched(self, body: object, fault: PayloadFault) -> JsonObject:
+        """The reply to a task whose input cannot be had: nothing was done."""
+        known = parse_task({**cast("Mapping[str, object]", body), "input": {}})
+        if isinstance(known, TaskFaults):
+            return reply_to_broken_task(body, known.faults)
+        retryable = fault.code == PAYLOAD_UNREACHABLE
+        return reply_to_task(known, failed(fault.code, fault.message, retryable=retryable))
 
     def _release(self, begun: _Begun) -> None:
         if self._store is not None and begun.claim is not None:

@@ -139,6 +139,8 @@ OUTCOME_BYTES_MAX: Final = 1_000_000
 """One outcome: a little under what SQS carries (1 MiB). A larger one goes without the outputs that it quotes."""
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 """One agent's answer: what SQS carries. Larger ones belong in a bucket."""
+PAYLOAD_BYTES_MAX: Final = 8 * 1024 * 1024
+"""One payload in a bucket: eight times a message. It goes through memory, the journal and later inputs."""
 WORKFLOW_RECORDS_MAX: Final = 10_000
 """A booking has about forty records; one with ten thousand is going round in circles and is set aside."""
 OUTCOME_RETRY_FIRST_MS: Final = 500

@@ -35,7 +35,7 @@ REGION: Final = "us-east-1"
 _ROLE: Final = "arn:aws:iam::000000000000:role/jada-sandbox"
 _START_S_MAX: Final = 30.0
 _POLL_S: Final = 0.05
-SERVICES: Final = "sqs,lambda,iam,sts,ssm"
+SERVICES: Final = "sqs,lambda,iam,sts,ssm,s3"
 _FOREIGN: Final = ("AWS_", "ANTHROPIC_", "JADA_")  # Keys and settings of the developer's shell stay out of the sandbox.
 
 _HANDLER: Final = '''\

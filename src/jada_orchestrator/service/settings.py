@@ -23,6 +23,8 @@ from jada_orchestrator.domain.money import Money
 
 SYSTEM_FOLDER: Final = Path("/etc/jada")
 _QUEUE_NAME: Final = re.compile(r"\A[A-Za-z0-9_-]{1,80}\Z|\A[A-Za-z0-9_-]{1,75}\.fifo\Z")
+_BUCKET_NAME: Final = re.compile(r"\A[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\Z")
+_KEY_PREFIX: Final = re.compile(r"\A(?:(?!.*\.\.)[A-Za-z0-9_.-][A-Za-z0-9_./-]{0,198}/)?\Z")
 _STORES: Final = ("sqlite:", "postgresql://", "postgres://")
 
 
@@ -30,6 +32,18 @@ def _queue_name(name: str) -> str:
     if not _QUEUE_NAME.match(name):
         raise ValueError("a queue's name (not its URL) has 1 to 80 letters, digits, '-' and '_', and may end in .fifo")
     return name
+
+
+def _bucket_name(name: str) -> str:
+    if name and not _BUCKET_NAME.match(name):
+        raise ValueError("a bucket's name (not its URL) has 3 to 63 lower-case letters, digits, '-' and '.'")
+    return name
+
+
+def _key_prefix(prefix: str) -> str:
+    if not _KEY_PREFIX.match(prefix):
+        raise ValueError("a prefix has up to 200 letters, digits, '-', '_', '.' and '/', and ends in '/', or is empty")
+    return prefix
 
 
 def _store_url(url: str) -> str:
@@ -103,6 +117,8 @@ TenantWeight: TypeAlias = Annotated[str, AfterValidator(_weight)]
 QueueName: TypeAlias = Annotated[str, AfterValidator(_queue_name)]
 HealthAddress: TypeAlias = Annotated[str, AfterValidator(_health_address)]
 SocketPath: TypeAlias = Annotated[str, AfterValidator(_socket_path)]
+BucketName: TypeAlias = Annotated[str, AfterValidator(_bucket_name)]
+KeyPrefix: TypeAlias = Annotated[str, AfterValidator(_key_prefix)]
 StoreUrl: TypeAlias = Annotated[str, AfterValidator(_store_url)]
 DurationMs: TypeAlias = Annotated[
     int, BeforeValidator(_duration_ms), Field(gt=0), PlainSerializer(_duration_text, return_type=str)
@@ -195,6 +211,15 @@ class TemplateSettings(_Section):
     """How long nothing of an answer must have come before a template is used instead of waiting on."""
 
 
+class OffloadSettings(_Section):
+    """Where payloads go that are too large for a message."""
+
+    bucket: BucketName = ""
+    """The S3 bucket for payloads that are too large for a message; empty: such a payload is an error."""
+    prefix: KeyPrefix = "jada/"
+    """What every key in it begins with; nothing else in the bucket is read or written."""
+
+
 class ConnectionLimits(_Section):
     """Connections, each a file descriptor (law 9)."""
 
@@ -267,6 +292,8 @@ class Settings(BaseSettings):
     """Where the log goes: console, json, journal; auto chooses by what stderr is."""
     log_level: LogLevel = "info"
     """The least that is logged."""
+    offload: OffloadSettings = OffloadSettings()
+    """Where payloads go that are too large for a message."""
     connections: ConnectionLimits = ConnectionLimits()
     """How many connections each client may hold."""
     descriptors: DescriptorSettings = DescriptorSettings()

@@ -14,7 +14,9 @@ from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
 from jada_orchestrator.adapters.aws.fast_queues import FastQueues
 from jada_orchestrator.adapters.aws.lambda_functions import LambdaFunctions
 from jada_orchestrator.adapters.aws.model_places import AwsPlaces
+from jada_orchestrator.adapters.aws.payloads import S3Payloads
 from jada_orchestrator.adapters.aws.queues import SqsOutcomes, SqsSource
+from jada_orchestrator.adapters.aws.referring import WholeReplies
 from jada_orchestrator.adapters.aws.sending import SqsSender
 from jada_orchestrator.adapters.aws.service import SqsService
 from jada_orchestrator.adapters.aws.worker_queues import SqsWorkers
@@ -28,9 +30,11 @@ from jada_orchestrator.capacity.budgets import DAY_MS, BudgetLimits, Budgets
 from jada_orchestrator.capacity.descriptors import DescriptorBudget
 from jada_orchestrator.capacity.governor import Governor, GovernorSettings
 from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.ports.host import Watcher
 from jada_orchestrator.ports.log import Log
+from jada_orchestrator.ports.payloads import PayloadStore
 from jada_orchestrator.ports.queues import QueueError
 from jada_orchestrator.ports.tracing import Tracing
 from jada_orchestrator.runtime.governed import GovernedPlanner, Governing
@@ -50,6 +54,8 @@ _LOOK_UPS = 1
 _REPLY_VISIBILITY_S = 10
 """A reply that a killed process had received comes again before the call's own timeout is over, so it is not made
 again; one that comes again too early is fenced by its attempt."""
+_PAYLOADS_AT_ONCE = 8
+"""Payloads on their way to or from the bucket: rare ones, of some megabytes each."""
 _FIND_QUEUES_S = 3.0
 """How long a start looks for its queues: with the service away, what is in flight must still move within seconds."""
 
@@ -100,7 +106,14 @@ async def open_world(
         journal = store.journal
         stack.push_async_callback(journal.close)
         await journal.open()
-        clients = await stack.enter_async_context(open_clients(Connections(budget.functions, budget.queues)))
+        at_bucket = payload_connections(settings, budget)
+        of_functions = budget.functions - at_bucket
+        wanted = Connections(of_functions, budget.queues, objects=at_bucket)
+        clients = await stack.enter_async_context(open_clients(wanted))
+        payloads: PayloadStore | None = None
+        if at_bucket:
+            place = settings.offload
+            payloads = S3Payloads(clients.objects, bucket=place.bucket, prefix=place.prefix, connections=at_bucket)
         planner = await stack.enter_async_context(open_model(settings, budget.model))
         # Where instances share a store, each tells what it has spent, and what ended ones told counts as well.
         shared = store.ownership is not None
@@ -129,25 +142,27 @@ async def open_world(
         await _find_queues(sqs, settings)
         sender = SqsSender(sqs)
         stack.push_async_callback(sender.close)
-        encode = partial(tasks.encode, reply_to=settings.reply_queue)
-        fast = FastInvoker(clients.functions, clients.session, connections=budget.functions)
+        encode = partial(tasks.encode, reply_to=settings.reply_queue, offload=offload_of(settings))
+        fast = FastInvoker(clients.functions, clients.session, connections=of_functions)
         functions = LambdaFunctions(
             clients.functions,
-            connections=budget.functions,
-            encode=partial(tasks.encode, reply_to=None),
+            connections=of_functions,
+            encode=partial(tasks.encode, reply_to=None, offload=offload_of(settings)),
             read=replies.read_payload,
             fast=fast if settings.fast_invoke else None,
+            payloads=payloads,
         )
         stack.push_async_callback(fast.close)
         stack.push_async_callback(functions.close)
+        own_replies = SqsSource(sqs, settings.reply_queue, clock=clock, visibility_s=_REPLY_VISIBILITY_S)
         world = World(
             journal=journal,
             planner=templated,
             templates=templated,
             functions=functions,
-            workers=SqsWorkers(sender, encode=encode),
+            workers=SqsWorkers(sender, encode=encode, payloads=payloads),
             requests=SqsSource(sqs, settings.request_queue, clock=clock),
-            replies=SqsSource(sqs, settings.reply_queue, clock=clock, visibility_s=_REPLY_VISIBILITY_S),
+            replies=own_replies if payloads is None else WholeReplies(own_replies, payloads),
             outcomes=SqsOutcomes(sender, dead_letter_queue=settings.dead_letter_queue),
             clock=clock,
             log=log,
@@ -184,6 +199,17 @@ def tunables_of(settings: Settings, catalogue: Catalogue, budget: DescriptorBudg
         templates=template_use_of(settings),
         governing=governing_of(settings),
     )
+
+
+def payload_connections(settings: Settings, budget: DescriptorBudget) -> int:
+    """Return how many of the functions' connections go to the bucket; none where none is configured."""
+    return max(1, min(_PAYLOADS_AT_ONCE, budget.functions // 4)) if settings.offload.bucket else 0
+
+
+def offload_of(settings: Settings) -> JsonObject | None:
+    """Return what a task tells its agent of the bucket."""
+    place = settings.offload
+    return {"bucket": place.bucket, "prefix": place.prefix} if place.bucket else None
 
 
 def template_use_of(settings: Settings) -> TemplateUse:

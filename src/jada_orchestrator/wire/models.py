@@ -119,8 +119,26 @@ class ControlModel(MessageModel):
     )
 
 
+class PayloadRefModel(MessageModel):
+    """Where a JSON object lies that is too large for a message. Whoever reads it checks its size and its digest."""
+
+    bucket: str
+    key: str = Field(description="Below the prefix that the operator configured; it ends with the digest.")
+    bytes: Annotated[int, Field(ge=1, le=limits.PAYLOAD_BYTES_MAX)]
+    sha256: str = Field(description="Of the object's bytes, 64 hexadecimal digits.")
+
+
+class OffloadModel(MessageModel):
+    """Where an agent puts an output that is too large for a message."""
+
+    bucket: str
+    prefix: str = Field("", description="What every key begins with.")
+
+
 class TaskModel(MessageModel):
     """One attempt at one call of one action, to an agent."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["input"]}, {"required": ["input_ref"]}]})
 
     schema_: Literal["jada.task/1"] = Field(alias="schema")
     workflow_id: str
@@ -132,7 +150,12 @@ class TaskModel(MessageModel):
         description="The same for every attempt; an agent that sees it again repeats its answer."
     )
     action: str = Field(examples=["flights.hold"])
-    input: dict[str, Any] = Field(description="As the catalogue's schema of the action says.")
+    input: dict[str, Any] | None = Field(
+        None, description="As the catalogue's schema of the action says; left out where `input_ref` stands for it."
+    )
+    input_ref: PayloadRefModel | None = Field(
+        None, description="Instead of `input`, where the whole would be too large for a message."
+    )
     deadline: Instant = Field(description="After this nobody waits for the answer any more.")
     model: str | None = Field(None, description="The model that the catalogue gives to the agent.")
     reply_to: str | None = Field(None, description="SQS workers only: the queue that the answer goes to.")
@@ -140,6 +163,9 @@ class TaskModel(MessageModel):
         None,
         description="Functions only, where the booking is traced: the W3C trace context of this attempt. An SQS worker "
         "finds it in the message attribute of this name.",
+    )
+    offload: OffloadModel | None = Field(
+        None, description="Where a bucket is configured: an output above 1,000,000 bytes goes there."
     )
 
 
@@ -171,8 +197,15 @@ class _ReplyModel(MessageModel):
 class SucceededReplyModel(_ReplyModel):
     """The agent did it."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["output"]}, {"required": ["output_ref"]}]})
+
     status: Literal["succeeded"]
-    output: dict[str, Any] = Field(description="As the catalogue's schema of the action says.")
+    output: dict[str, Any] | None = Field(
+        None, description="As the catalogue's schema of the action says; left out where `output_ref` stands for it."
+    )
+    output_ref: PayloadRefModel | None = Field(
+        None, description="Instead of `output`, below the place that the task named as `offload`."
+    )
 
 
 class FailedReplyModel(_ReplyModel):

@@ -21,11 +21,21 @@ from jada_orchestrator.wire.strict_json import INTEGER_MAX, kind_of, read_json, 
 BAD_REPLY: Final = "BAD_REPLY"
 """The agent answered with what is no answer. Its author mends it; the attempt counts as unknown."""
 
-EFFECT_UNKNOWN_CODES: Final = frozenset({"BAD_OUTPUT", "IN_PROGRESS"})
-"""Codes with which the agent kit says that the action ran all the same: its output does not fit its schema, or another
-attempt under the same key is running now. Neither is a failure; both are unknown."""
+PAYLOAD_UNREAD: Final = "PAYLOAD_UNREAD"
+"""The agent's output is in a bucket that nobody here reads. The operator sets `offload.bucket`."""
 
-THIS_ATTEMPT_CODES: Final = frozenset({"BAD_INPUT", "UNKNOWN_ACTION", "DEADLINE_PASSED", "KEY_REUSED"})
+EFFECT_UNKNOWN_CODES: Final = frozenset(
+    {"BAD_OUTPUT", "IN_PROGRESS", "PAYLOAD_UNWRITTEN", "OUTPUT_MISSING", "OUTPUT_ALTERED", "OUTPUT_REFUSED"}
+    | {"OUTPUT_UNREACHABLE"}
+)
+"""Codes with which the agent kit says that the action ran all the same: its output does not fit its schema, or could
+not be put into the bucket, or another attempt under the same key is running now; and those with which we say that the
+output could not be had from there. None is a failure; all are unknown."""
+
+THIS_ATTEMPT_CODES: Final = frozenset(
+    {"BAD_INPUT", "UNKNOWN_ACTION", "DEADLINE_PASSED", "KEY_REUSED", "PAYLOAD_MISSING", "PAYLOAD_ALTERED"}
+    | {"PAYLOAD_REFUSED", "PAYLOAD_UNREACHABLE"}
+)
 """Codes that speak of this attempt only: it was turned away before the agent looked whether an earlier one had its
 effect, so they say nothing about one that was lost."""
 
@@ -90,6 +100,8 @@ def _result(content: JsonObject) -> AttemptResult:
         output = content.get("output")
         if isinstance(output, dict):
             return Succeeded(output)
+        if isinstance(content.get("output_ref"), dict):
+            return Lost(Failure(PAYLOAD_UNREAD, "its output is in a bucket, and none is configured (offload.bucket)"))
         return _bad(f"it says succeeded, and its output is {kind_of(output)}, not an object")
     if status == "failed":
         return _failed(content.get("error"))

@@ -9,11 +9,12 @@ import msgspec
 
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.instants import format_instant
+from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.wire.models import TASK_SCHEMA
 
 
-class _Task(msgspec.Struct, omit_defaults=True, frozen=True):
+class _Task(msgspec.Struct, omit_defaults=True, frozen=True, kw_only=True):
     """The message, in the order in which the contract shows its fields; a struct, since one is written per attempt."""
 
     schema: str
@@ -24,11 +25,13 @@ class _Task(msgspec.Struct, omit_defaults=True, frozen=True):
     attempt: int
     idempotency_key: str
     action: str
-    input: JsonObject
+    input: JsonObject | msgspec.UnsetType = msgspec.UNSET
+    input_ref: JsonObject | msgspec.UnsetType = msgspec.UNSET
     deadline: str
     model: str | None = None
     reply_to: str | None = None
     traceparent: str | None = None
+    offload: JsonObject | None = None
 
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -36,10 +39,14 @@ _told: Final = lru_cache(maxsize=64)(format_instant)
 """Calls that begin in the same turn mostly have the same deadline."""
 
 
-def encode(call: AgentCall, *, reply_to: str | None) -> str:
+def encode(
+    call: AgentCall, input_ref: PayloadRef | None = None, *, reply_to: str | None, offload: JsonObject | None = None
+) -> str:
     """Return the message of one attempt. `reply_to` names the reply queue for SQS workers; functions get none.
 
-    A worker finds the trace context in its message's attributes; a function's call has none, so it stands in the task.
+    `input_ref` stands in the place of an input that is too large for a message. `offload` (a bucket and a prefix) tells
+    the agent where to put an output that is. A worker finds the trace context in its message's attributes; a function's
+    call has none, so it stands in the task.
 
     Raises:
         TypeError: the input holds what is no JSON.
@@ -54,10 +61,12 @@ def encode(call: AgentCall, *, reply_to: str | None) -> str:
         attempt=call.attempt,
         idempotency_key=call.idempotency_key,
         action=call.action,
-        input=call.input,
+        input=call.input if input_ref is None else msgspec.UNSET,
+        input_ref=msgspec.UNSET if input_ref is None else input_ref.to_json(),
         deadline=_told(call.deadline),
         model=call.model,
         reply_to=reply_to,
         traceparent=call.traceparent if reply_to is None else None,
+        offload=offload,
     )
     return _ENCODER.encode(task).decode()

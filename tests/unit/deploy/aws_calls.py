@@ -12,10 +12,15 @@ import botocore.session
 from botocore import xform_name
 
 SOURCE: Final = Path(__file__).parents[3] / "src" / "jada_orchestrator"
-SERVICES: Final = ("sqs", "lambda", "ssm", "sts", "lightsail", "ec2")
+SERVICES: Final = ("sqs", "lambda", "ssm", "sts", "lightsail", "ec2", "s3")
 """The services that there are clients of; a service's name is given to `create_client` as it stands here."""
 _HELD_BY: Final = {"queues": "sqs", "functions": "lambda", "parameters": "ssm", "identity": "sts"}
-_PERMISSIONS: Final = {"lambda:Invoke": "lambda:InvokeFunction", "sts:GetCallerIdentity": None}
+_PERMISSIONS: Final = {
+    "lambda:Invoke": "lambda:InvokeFunction",
+    "sts:GetCallerIdentity": None,
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
+}
 """Operations whose permission has another name, or that need none."""
 
 

@@ -17,16 +17,19 @@ from jada_orchestrator.adapters.aws.errors import (
     FUNCTION_ERROR,
     LAMBDA_CODES,
     NO_TIME_TO_SEND,
-    TOO_LARGE,
     clip,
     result_of,
     result_of_error,
 )
 from jada_orchestrator.adapters.aws.fast_invoke import Answer, FastInvoker
+from jada_orchestrator.adapters.aws.offloading import offloaded
+from jada_orchestrator.adapters.aws.referring import made_whole
 from jada_orchestrator.domain.catalogue import LambdaTransport
 from jada_orchestrator.domain.events import Failed, Lost
 from jada_orchestrator.domain.limits import OUTPUT_BYTES_MAX
+from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
+from jada_orchestrator.ports.payloads import PayloadStore
 
 if TYPE_CHECKING:
     from types_aiobotocore_lambda import LambdaClient
@@ -38,8 +41,8 @@ ANSWER_BYTES_MAX: Final = OUTPUT_BYTES_MAX + 64 * 1024
 """The largest output, and room for the reply around it."""
 _CHUNK_BYTES: Final = 64 * 1024
 
-EncodeTask: TypeAlias = Callable[[AgentCall], str]
-"""Makes the ``jada.task/1`` text of a call."""
+EncodeTask: TypeAlias = Callable[[AgentCall, PayloadRef | None], str]
+"""Makes the ``jada.task/1`` text of a call, whose input lies elsewhere where a reference is given."""
 ReadPayload: TypeAlias = Callable[[bytes, AgentCall], CallEnded]
 """Says what a function's answer came to; total, since a function may answer anything."""
 
@@ -58,11 +61,14 @@ class LambdaFunctions:
         encode: EncodeTask,
         read: ReadPayload,
         fast: FastInvoker | None = None,
+        payloads: PayloadStore | None = None,
     ) -> None:
         """Take the process's client; `connections` is the size of the pool, its own or that of `fast`.
 
-        With `fast`, which is closed with this, calls go its way (docs/decisions, 16).
+        With `fast`, which is closed with this, calls go its way (docs/decisions, 16). With `payloads`, an input that is
+        too large for a call goes there.
         """
+        self._payloads = payloads
         self._client = client
         self._fast = fast
         self._admission = asyncio.Semaphore(connections)
@@ -73,12 +79,14 @@ class LambdaFunctions:
         """Make one attempt; see the port."""
         subject = _subject(target)
         try:
-            payload = self._encode(call).encode()
+            payload = self._encode(call, None).encode()
         except (TypeError, ValueError) as error:
             return CallEnded(result_of(BAD_CALL, subject, f"the task cannot be written as JSON: {error}."))
         if len(payload) > INVOKE_PAYLOAD_BYTES_MAX:
-            what = f"the task has {len(payload)} bytes; Lambda takes {INVOKE_PAYLOAD_BYTES_MAX}."
-            return CallEnded(result_of(TOO_LARGE, subject, what))
+            ref = await offloaded(self._payloads, call, subject, f"{len(payload)} bytes", INVOKE_PAYLOAD_BYTES_MAX)
+            if isinstance(ref, CallEnded):
+                return ref
+            payload = self._encode(call, ref).encode()
         return await self._call_in_time(target, call, payload)
 
     async def close(self) -> None:
@@ -114,7 +122,16 @@ class LambdaFunctions:
             return CallEnded(_crashed(_subject(target), answer.error, answer.payload or b""))
         if answer.payload is None:
             return CallEnded(result_of(ANSWER_TOO_LARGE, _subject(target), f"more than {ANSWER_BYTES_MAX} bytes."))
-        return self._read(answer.payload, call)
+        return self._read(await self._made_whole(answer.payload), call)
+
+    async def _made_whole(self, payload: bytes) -> bytes:
+        """Fetch the output of an answer that only refers to it."""
+        if self._payloads is None or b"output_ref" not in payload:
+            return payload
+        try:
+            return (await made_whole(payload.decode(), self._payloads)).encode()
+        except UnicodeError:
+            return payload  # whoever reads it says what is wrong with it
 
     async def _invoke_by_client(self, target: LambdaTransport, payload: bytes) -> Answer:
         request: InvocationRequestTypeDef = {

@@ -13,6 +13,8 @@ LAMBDA_READ_TIMEOUT_S: Final = ACTION_TIMEOUT_MAX_MS / 1000 + 60
 """Above every action's own timeout, so that it is always ours that ends a call, never the client's."""
 QUEUE_READ_TIMEOUT_S: Final = 60.0
 """Above the longest poll (20 s) and our own timeouts."""
+OBJECT_READ_TIMEOUT_S: Final = 30.0
+"""Above our own timeout for one object."""
 _TCP_KEEPALIVE_S: Final = 60
 """A quiet connection is forgotten by NAT gateways after 350 s, and a function may work for 15 minutes."""
 

@@ -7,24 +7,31 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from jada_orchestrator.adapters.aws.errors import BAD_CALL, CALL_TIMEOUT, NO_TIME_TO_SEND, result_of
-from jada_orchestrator.adapters.aws.sending import Outgoing, SqsSender, json_for_sqs, text_for_sqs
+from jada_orchestrator.adapters.aws.offloading import offloaded
+from jada_orchestrator.adapters.aws.sending import MESSAGE_BYTES_MAX, Outgoing, SqsSender, json_for_sqs, text_for_sqs
 from jada_orchestrator.domain.catalogue import SqsTransport
+from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
+from jada_orchestrator.ports.payloads import PayloadStore
 
 WORKFLOW_ID: Final = "jada-workflow-id"
 TASK_ID: Final = "jada-task-id"
 ATTEMPT: Final = "jada-attempt"
 TRACEPARENT: Final = "traceparent"
 
-EncodeTask: TypeAlias = Callable[[AgentCall], str]
-"""Makes the ``jada.task/1`` text of a call, with ``reply_to``."""
+EncodeTask: TypeAlias = Callable[[AgentCall, PayloadRef | None], str]
+"""Makes the ``jada.task/1`` text of a call, with ``reply_to``; its input lies elsewhere where a reference is given."""
 
 
 class SqsWorkers:
     """The port `WorkerSender` on SQS."""
 
-    def __init__(self, sender: SqsSender, *, encode: EncodeTask) -> None:
-        """Send through the process's sender; `encode` writes the reply queue's name into the task."""
+    def __init__(self, sender: SqsSender, *, encode: EncodeTask, payloads: PayloadStore | None = None) -> None:
+        """Send through the process's sender; `encode` writes the reply queue's name into the task.
+
+        With `payloads`, an input that is too large for a message goes there.
+        """
+        self._payloads = payloads
         self._sender = sender
         self._encode = encode
 
@@ -32,12 +39,18 @@ class SqsWorkers:
         """Put one attempt on the worker's queue; see the port."""
         subject = f"queue {target.queue}"
         try:
-            body = json_for_sqs(self._encode(call))
+            message = _message(call, json_for_sqs(self._encode(call, None)))
         except (TypeError, ValueError) as error:
             return CallEnded(result_of(BAD_CALL, subject, f"the task cannot be written as JSON: {error}."))
         if call.timeout_ms <= 0:
             return CallEnded(result_of(NO_TIME_TO_SEND, subject, "the deadline passed before the task was sent."))
-        entry = self._sender.add(target.queue, _message(call, body))
+        if message.size_bytes > MESSAGE_BYTES_MAX:
+            size = f"{message.size_bytes} bytes with its attributes"
+            ref = await offloaded(self._payloads, call, subject, size, MESSAGE_BYTES_MAX)
+            if isinstance(ref, CallEnded):
+                return ref
+            message = _message(call, json_for_sqs(self._encode(call, ref)))
+        entry = self._sender.add(target.queue, message)
         try:
             async with asyncio.timeout(call.timeout_ms / 1000):
                 result = await entry.answer

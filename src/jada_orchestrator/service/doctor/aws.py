@@ -24,6 +24,7 @@ from jada_orchestrator.adapters.aws.errors import AwsSetupError
 from jada_orchestrator.adapters.claude.lifecycle import is_known
 from jada_orchestrator.adapters.host.model_files import ModelFileError, read_model
 from jada_orchestrator.domain.catalogue import Agent, Catalogue, LambdaTransport, SqsTransport
+from jada_orchestrator.service.doctor.bucket import check_bucket
 from jada_orchestrator.service.doctor.findings import Finding, failure, ok, warning
 from jada_orchestrator.service.doctor.surroundings import Surroundings
 from jada_orchestrator.service.settings import Settings
@@ -41,7 +42,7 @@ _MISSING: Final = ("NonExistentQueue", "QueueDoesNotExist", "ResourceNotFound", 
 async def check_aws(settings: Settings, catalogue: Catalogue | None, host: Surroundings) -> list[Finding]:
     """Open the clients as the daemon does, and look at everything that it would use."""
     try:
-        async with open_clients(Connections(functions=_AT_ONCE, queues=_AT_ONCE)) as clients:
+        async with open_clients(_connections(settings)) as clients:
             reach = await _check_reach(clients, settings, host)
             if reach[-1].verdict == "failure":
                 return reach
@@ -49,11 +50,16 @@ async def check_aws(settings: Settings, catalogue: Catalogue | None, host: Surro
             gate = asyncio.Semaphore(_AT_ONCE)
             groups = await asyncio.gather(
                 _own_queues(clients, settings),
+                check_bucket(clients.objects, settings.offload),
                 *(_bounded(gate, clients, catalogue, agent) for agent in agents),
             )
             return reach + [finding for group in groups for finding in group]
     except AwsSetupError as error:
         return [failure("aws", "AWS_SETUP", str(error), "Set what the message names.")]
+
+
+def _connections(settings: Settings) -> Connections:
+    return Connections(functions=_AT_ONCE, queues=_AT_ONCE, objects=1 if settings.offload.bucket else 0)
 
 
 async def _bounded(
