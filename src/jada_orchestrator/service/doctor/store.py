@@ -81,6 +81,6 @@ async def _attention(settings: Settings) -> list[Finding]:
             AREA,
             "ATTENTION",
             f"{len(waiting)} bookings need a person",
-            "jada list --status needs_attention; then jada why ID, jada retry ID or jada cancel ID",
+            "jada list --status needs_attention; jada why ID says what stands; jada retry ID goes on from what failed",
         )
     ]
