@@ -15,6 +15,8 @@ UV_VERSION := 0.13.9
 
 PYTHON ?=
 JOBS ?= 2
+# One more than cores: half of what `make test` takes is waiting for processes that the tests start.
+TESTERS ?= 3
 SEEDS ?= 1000
 IMAGE ?= jada-orchestrator
 LOCK ?= run
@@ -25,13 +27,13 @@ BUILDER ?=
 CODE := $(wildcard src tests tools benchmarks)
 FAST := $(wildcard $(addprefix tests/,architecture unit golden properties))
 
-PYTEST := $(BIN)/python -m pytest -n $(JOBS) --no-loadscope-reorder --quiet
+PYTEST := $(BIN)/python -m pytest --no-loadscope-reorder --quiet
 
 .PHONY: help
 help: ## Say what can be made
 	@printf 'JADA orchestrator. The first two commands of a newcomer are `make demo` and `make test`.\n\n'
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
-	@printf '\nVariables: PYTHON=python3.12 (which interpreter), JOBS=2 (test workers), SEEDS=1000 (of storm), IMAGE=name[:tag].\n'
+	@printf '\nVariables: PYTHON=python3.12 (which interpreter), JOBS=2 (workers of check and storm), TESTERS=3 (of test), SEEDS=1000 (of storm), IMAGE=name[:tag].\n'
 
 .PHONY: setup
 setup: $(STAMP) ## Make .venv from the locked dependencies (again only when the locks change)
@@ -77,11 +79,11 @@ lint: $(STAMP) ## Check format, lint and types
 
 .PHONY: check
 check: lint ## The fast loop: lint, floors, unit tests and properties (< 60 s)
-	$(PYTEST) $(FAST)
+	$(PYTEST) -n $(JOBS) $(FAST)
 
 .PHONY: test
 test: lint ## Everything: check, and conformance, simulation, integration, system (< 10 min)
-	$(PYTEST) tests
+	$(PYTEST) -n $(TESTERS) tests
 
 .PHONY: test-vm
 test-vm: $(STAMP) ## The unit in virtual machines: limits in force, systemd 252 and 257 (root, minutes)

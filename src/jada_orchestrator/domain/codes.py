@@ -65,7 +65,22 @@ _OF_THE_WAY: Final = frozenset(
         "UNREADABLE_ANSWER",
     }
 )
-HOUSE_CODES: Final = _OF_THE_ENGINE | _OF_THE_KIT | _OF_THE_WAY
+_OF_THE_BUCKET: Final = frozenset(
+    {
+        "OUTPUT_ALTERED",
+        "OUTPUT_MISSING",
+        "OUTPUT_REFUSED",
+        "OUTPUT_UNREACHABLE",
+        "PAYLOAD_ALTERED",
+        "PAYLOAD_MISSING",
+        "PAYLOAD_REFUSED",
+        "PAYLOAD_TOO_LARGE",
+        "PAYLOAD_UNREACHABLE",
+        "PAYLOAD_UNREAD",
+        "PAYLOAD_UNWRITTEN",
+    }
+)
+HOUSE_CODES: Final = _OF_THE_ENGINE | _OF_THE_KIT | _OF_THE_WAY | _OF_THE_BUCKET
 """Codes of failures that no agent has to declare."""
 
 
