@@ -107,7 +107,7 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
     call = task.call(record.side)
     call.deadline = record.deadline
     if record.purpose == "lookup":
-        call.lookups = record.number
+        call.lookups, call.asked_at = record.number, at
         move(workflow, task, record.side, Phase.LOOKING_UP)
         return
     call.attempts = record.number

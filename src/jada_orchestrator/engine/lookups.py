@@ -2,8 +2,9 @@
 
 The catalogue's `lookup` action is asked by idempotency key and answers
 ``{"state": "succeeded" | "failed" | "absent" | "pending", "output": {...}, "error": {"code", "message"}}``.
-``absent`` is believed only once no lost attempt can still be running (`Call.settled_by`); until then the call may be
-made again under the same key, or the question is put again later.
+``absent`` is believed only of a lookup that was begun when no lost attempt could still be running (`Call.settled_by`):
+when its answer comes says nothing of when it was true. Otherwise the call may be made again under the same key, or the
+question is put again, later or at once.
 """
 
 from __future__ import annotations
@@ -105,10 +106,10 @@ def _found_failed(workflow: Workflow, task: Task, side: Side, failure: Failure, 
 
 
 def _found_absent(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> Record:
-    """The agent never saw the call; that is the truth once no lost attempt can still be on its way."""
+    """The agent had not seen the call when it was asked; the truth if no lost one could be on its way then."""
     task_id, call = task.planned.id, task.call(side)
     terms = terms_of_side(workflow, task, side)
-    truth = now >= call.settled_by
+    truth = call.asked_at >= call.settled_by
     why = call.failure or Failure("ABSENT", "the agent never saw the call")
     if may_call_again(workflow, task, side) and (truth or terms.idempotent):
         until = _next_call(workflow, task, side, now)

@@ -7,10 +7,11 @@ import pytest
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import RetryPolicy
+from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import IdempotencyKey, TaskId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS, LOOKUP_SAFETY_MS, LOOKUPS_MAX, REFUSALS_MAX
+from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS, LOOKUPS_MAX, REFUSALS_MAX
 from jada_orchestrator.domain.workflow import Phase
 from jada_orchestrator.engine.keys import attempt_key, call_key
 from jada_orchestrator.engine.retry import backoff_ms
@@ -217,13 +218,32 @@ def test_absent_before_the_call_can_have_ended_is_no_certainty() -> None:
 
 
 def test_absent_after_that_is_the_truth() -> None:
-    """Once no lost attempt can still run, "absent" clears the doubt, and the call is made again."""
-    driver = lost_hold()
-    driver.now = type(driver.now)(START + 20_000 + LOOKUP_SAFETY_MS)
+    """Asked when no lost attempt could still run, "absent" clears the doubt, and the call is made again."""
+    driver = begun(one())
+    driver.grant("hold")
+    driver.end("hold", LOST)
+    driver.now = driver.call("hold").settled_by
+    driver.tick()
+    driver.grant("hold")
     (ended,) = driver.end("hold", found("absent"))
     assert isinstance(ended, r.LookupEnded)
     assert (ended.then, ended.cleared) == ("call", True)
     assert not driver.call("hold").maybe
+
+
+@pytest.mark.parametrize(("offered", "then"), [(one(), "call"), (one("tickets.print", booking_id="b-1"), "lookup")])
+def test_absent_that_was_long_on_its_way_is_not_the_truth(offered: JsonObject, then: e.Purpose) -> None:
+    """What an agent had not seen when it was asked it may have seen since: when the answer comes counts for nothing."""
+    driver = begun(offered)
+    driver.grant("hold")
+    driver.end("hold", LOST)
+    driver.tick()
+    driver.grant("hold")
+    driver.now = driver.call("hold").settled_by
+    (ended,) = driver.end("hold", found("absent"))
+    assert isinstance(ended, r.LookupEnded)
+    assert (ended.then, ended.cleared) == (then, False)
+    assert driver.call("hold").maybe
 
 
 def test_an_action_that_ignores_keys_is_called_again_only_when_absent_is_the_truth() -> None:
