@@ -136,9 +136,7 @@ def calls_to_forget(workflow: Workflow, stay: frozenset[TaskId]) -> frozenset[Ta
             continue
         calls = [workflow.tasks[call] for call in task.planned.calls or ()]
         makers = (workflow.tasks[name].planned for name in task.planned.takes)
-        anew = any(
-            one.instead_of is None and one.id not in stay for one in makers
-        )  # stand-ins count with their primary
+        anew = any(maker.instead_of is None and maker.id not in stay for maker in makers)  # a stand-in is its primary's
         if anew and not any(call.do.maybe or call.planned.id in stay for call in calls):
             gone.update(call.planned.id for call in calls)
     return frozenset(gone)

@@ -196,20 +196,9 @@ def test_the_first_reservation_to_run_out_is_what_a_task_is_due_by() -> None:
     assert due_of(driver.workflow, driver.task("rooms")) is None
 
 
-def renewing(left_ms: int = SOON_MS) -> Driver:
-    """A driver whose hold ran out before its commit, was given back, and is just being made anew."""
-    driver = about_to_book(left_ms)
-    driver.now = UtcMs(driver.now + left_ms)
-    driver.grant("book")
-    driver.grant("hold", "undo")
-    driver.end("hold", e.Succeeded({}), "undo")
-    driver.grant("hold")
-    return driver
-
-
 def test_a_renewal_that_a_lookup_found_is_compared_like_one_that_was_answered() -> None:
     """What was authorized for the old price is not used for another one, however the new price came to be known."""
-    driver = renewing()
+    driver = reserving_anew()
     driver.end("hold", LOST)
     driver.tick()
     driver.grant("hold")

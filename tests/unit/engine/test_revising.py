@@ -414,3 +414,27 @@ def test_a_call_that_outlived_its_list_is_made_again_of_what_is_there_then() -> 
     assert booked["hold_id"] == anew["hold_id"] != held["hold_id"]
     assert driver.task("book[0]").planned.control["item"] == anew  # what people are shown
     assert driver.agents.books.doubled == []
+
+
+def test_what_was_given_up_and_undone_stays_so_when_a_retry_fails_as_well() -> None:
+    """A payment that could not be given back is tried once more; what it was paid with is undone since long before."""
+    paid = Ref("authorize.authorization_id")
+    driver = begun(
+        proposal(
+            task("authorize", "cards.authorize", amount=PRICE),
+            task("capture", "cards.capture", authorization_id=paid, amount=PRICE),
+            task("mail", "mail.send", after=["capture"], text="Paid."),
+        )
+    )
+    driver.mishap("mail", SOLD_OUT)
+    driver.mishap("undo capture", IMPOSSIBLE)
+    driver.run_until_quiet()
+    driver.propose(proposal(task("other", "seats.hold", offer_id="b")))
+    driver.run()
+    assert driver.told() == ["needs_attention"]
+    assert (driver.task("authorize").status, driver.task("capture").status) == ("compensated", "succeeded")
+    driver.mishap("other", IMPOSSIBLE)
+    driver.control("retry")
+    driver.run()
+    assert driver.told() == ["needs_attention", "compensated"]
+    assert driver.standing() == []
