@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from jada_orchestrator.adapters.aws.bodies import read_bounded
 from jada_orchestrator.adapters.aws.errors import (
     ANSWER_TOO_LARGE,
     BAD_CALL,
@@ -33,13 +34,12 @@ from jada_orchestrator.ports.payloads import PayloadStore
 
 if TYPE_CHECKING:
     from types_aiobotocore_lambda import LambdaClient
-    from types_aiobotocore_lambda.type_defs import InvocationRequestTypeDef, InvocationResponseTypeDef
+    from types_aiobotocore_lambda.type_defs import InvocationRequestTypeDef
 
 INVOKE_PAYLOAD_BYTES_MAX: Final = 6 * 1024 * 1024
 """What Lambda takes in a synchronous call."""
 ANSWER_BYTES_MAX: Final = OUTPUT_BYTES_MAX + 64 * 1024
 """The largest output, and room for the reply around it."""
-_CHUNK_BYTES: Final = 64 * 1024
 
 EncodeTask: TypeAlias = Callable[[AgentCall, PayloadRef | None], str]
 """Makes the ``jada.task/1`` text of a call, whose input lies elsewhere where a reference is given."""
@@ -142,25 +142,12 @@ class LambdaFunctions:
         if target.qualifier:
             request["Qualifier"] = target.qualifier
         response = await self._client.invoke(**request)
-        payload_read = await _read_bounded(response)
-        return Answer(payload_read, response.get("FunctionError"))
+        async with response["Payload"] as stream:
+            return Answer(await read_bounded(stream, ANSWER_BYTES_MAX), response.get("FunctionError"))
 
 
 def _subject(target: LambdaTransport) -> str:
     return f"function {target.function}" + (f":{target.qualifier}" if target.qualifier else "")
-
-
-async def _read_bounded(response: InvocationResponseTypeDef) -> bytes | None:
-    """Return the payload, or None as soon as it is larger than an answer may be; the connection is then dropped."""
-    parts: list[bytes] = []
-    size = 0
-    async with response["Payload"] as stream:
-        while chunk := await stream.read(_CHUNK_BYTES):
-            size += len(chunk)
-            if size > ANSWER_BYTES_MAX:
-                return None
-            parts.append(chunk)
-    return b"".join(parts)
 
 
 def _crashed(subject: str, kind: str, answer: bytes) -> Failed | Lost:

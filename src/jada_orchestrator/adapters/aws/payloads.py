@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from botocore import exceptions as boto
 
+from jada_orchestrator.adapters.aws.bodies import read_bounded
 from jada_orchestrator.adapters.aws.errors import clip, describe, judge
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.limits import PAYLOAD_BYTES_MAX
@@ -36,7 +37,6 @@ PAYLOAD_UNREACHABLE: Final = "PAYLOAD_UNREACHABLE"
 
 REQUEST_TIMEOUT_S: Final = 20.0
 """Eight megabytes inside a region take a second."""
-_CHUNK_BYTES: Final = 256 * 1024
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 _NOBODY_IN: Final = frozenset({"NoSuchBucket", "AccessDenied", "403", "PermanentRedirect", "InvalidBucketName"})
@@ -86,7 +86,8 @@ class S3Payloads:
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S), self._admission:
                 answer = await self._client.get_object(Bucket=ref.bucket, Key=ref.key)
-                body = await _read_bounded(answer, ref.bytes)
+                async with answer["Body"] as stream:
+                    body = await read_bounded(stream, ref.bytes)
         except (boto.ClientError, boto.BotoCoreError, OSError, TimeoutError) as error:
             raise self._trouble(error, ref) from error
         if body is None or len(body) != ref.bytes or hashlib.sha256(body).hexdigest() != ref.sha256:
@@ -99,9 +100,6 @@ class S3Payloads:
             why = read.faults[0].message if read.faults else "it is not an object"
             raise PayloadError(PAYLOAD_REFUSED, f"{_shown(ref)} is no JSON object: {why}")
         return read.value
-
-    async def close(self) -> None:
-        """Do nothing: the connections are the client's."""
 
     def _check(self, ref: PayloadRef) -> None:
         if ref.bucket != self._bucket or not ref.key.startswith(self._prefix) or ".." in ref.key:
@@ -120,19 +118,6 @@ class S3Payloads:
         verdict = judge(error, {})
         message = f"{_shown(ref)} cannot be reached: {clip(describe(error))}. {verdict.advice}".rstrip()
         return PayloadError(PAYLOAD_UNREACHABLE, message, passes=code not in _NOBODY_IN)
-
-
-async def _read_bounded(answer: Mapping[str, Any], bytes_max: int) -> bytes | None:
-    """Return the object, or None as soon as it is larger than was said; the connection is then dropped."""
-    parts: list[bytes] = []
-    size = 0
-    async with answer["Body"] as stream:
-        while chunk := await stream.read(_CHUNK_BYTES):
-            size += len(chunk)
-            if size > bytes_max:
-                return None
-            parts.append(chunk)
-    return b"".join(parts)
 
 
 def _shown(ref: PayloadRef) -> str:

@@ -29,7 +29,7 @@ from yarl import URL
 
 from jada_orchestrator.adapters.aws.fast_signing import Scope, Signing
 from jada_orchestrator.adapters.aws.sockets import CONNECT_TIMEOUT_S, socket_with_keepalive
-from jada_orchestrator.adapters.aws.straight_post import Place, Received, StraightPost, read_bounded
+from jada_orchestrator.adapters.aws.straight_post import Place, Received, StraightPost, body_of
 
 _KEEPALIVE_S: Final = 12.0
 """As botocore has it: shorter than any load balancer's idle time, so that no request meets a closing connection."""
@@ -128,7 +128,7 @@ class ShortWay:
         async with self._http.post(
             template.url, data=payload, headers=headers, allow_redirects=False, proxy=template.proxy
         ) as response:
-            body = await read_bounded(response.content, response.headers.get("Content-Length"), bytes_max)
+            body = await body_of(response.content, response.headers.get("Content-Length"), bytes_max)
             if body is None:
                 response.close()
             return Received(response.status, response.headers, body)

@@ -19,8 +19,9 @@ from aiohttp.connector import Connection
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from jada_orchestrator.adapters.aws.bodies import read_bounded
+
 _INTERIM: Final = range(100, 200)
-_CHUNK_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +66,16 @@ class StraightPost:
         """
         head = _head(place, headers, len(payload))
         connection = await self._connect(place)
+        is_whole = False
         try:
             received = await self._exchange(place, connection, head, payload, bytes_max)
+            is_whole = received.body is not None
         except aiohttp.ClientError:
-            connection.close()
             raise
         except OSError as error:
-            connection.close()
             raise aiohttp.ClientOSError(*error.args) from error
-        except BaseException:
-            connection.close()
-            raise
-        if received.body is None:
-            connection.close()
-        else:
-            connection.release()
+        finally:  # what is left on its way would be taken for the answer to the next request
+            (connection.release if is_whole else connection.close)()
         return received
 
     async def _connect(self, place: Place) -> Connection:
@@ -115,7 +111,7 @@ class StraightPost:
             raise aiohttp.ClientResponseError(
                 place.request.request_info, (), status=error.code, message=error.message, headers=error.headers
             ) from error
-        body = await read_bounded(stream, message.headers.get("Content-Length"), bytes_max)
+        body = await body_of(stream, message.headers.get("Content-Length"), bytes_max)
         return Received(message.code, message.headers, body)
 
 
@@ -126,17 +122,8 @@ def _head(place: Place, headers: Mapping[str, str], length: int) -> bytes:
     return f"{place.line}{lines}Content-Length: {length}\r\n\r\n".encode()
 
 
-async def read_bounded(stream: aiohttp.StreamReader, length: str | None, bytes_max: int | None) -> bytes | None:
-    """Return the body, or None as soon as it is larger than allowed."""
+async def body_of(stream: aiohttp.StreamReader, length: str | None, bytes_max: int | None) -> bytes | None:
+    """Return a body of which the length may have been told, or None as soon as it is larger than allowed."""
     if bytes_max is None or (length is not None and int(length) <= bytes_max):
         return await stream.read()
-    if length is not None:
-        return None
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in stream.iter_chunked(_CHUNK_BYTES):
-        size += len(chunk)
-        if size > bytes_max:
-            return None
-        parts.append(chunk)
-    return b"".join(parts)
+    return await read_bounded(stream, bytes_max) if length is None else None
