@@ -182,7 +182,6 @@ async def test_a_bucket_that_is_not_there_does_not_pass(s3: Any) -> None:
     with pytest.raises(PayloadError, match=r"s3://not-there/jada/") as refused:
         await payloads.put({"a": 1})
     assert (refused.value.code, refused.value.passes) == ("PAYLOAD_UNREACHABLE", False)
-    await payloads.close()
 
 
 async def test_nobody_there_may_pass(s3: Any) -> None:

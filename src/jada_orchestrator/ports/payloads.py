@@ -36,6 +36,3 @@ class PayloadStore(Protocol):
         Guarantees: it is read from this place alone, is no larger than what is allowed, and is to the byte what the
         reference says.
         """
-
-    async def close(self) -> None:
-        """Release connections. May be called twice."""

@@ -47,9 +47,6 @@ class MemoryPayloads:
             raise PayloadError("PAYLOAD_REFUSED", f"{ref.key} is no object")
         return found
 
-    async def close(self) -> None:
-        """Do nothing."""
-
     def _check_reachable(self) -> None:
         if self.unreachable is not None:
             raise PayloadError("PAYLOAD_UNREACHABLE", self.unreachable, passes=True)
