@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 from rich.text import Text
@@ -152,9 +152,8 @@ def fault(
             faults.clear(books)
         if action is not None:
             if mode is None:
-                raise CommandError(
-                    f"say what is to happen to {action}: slow, late, together, fail, crash, cut, twice", status=USAGE
-                )
+                modes = ", ".join(get_args(faults.Mode))
+                raise CommandError(f"say what is to happen to {action}: {modes}", status=USAGE)
             try:
                 faults.order(books, action, mode, argument, times=times, request=request)
             except faults.BadFault as error:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
+from jada_orchestrator.ports.journal import JournalAmbiguousError, JournalUnavailableError
 from jada_orchestrator.runtime.snapshot import FirstCalls, Spending
 from jada_orchestrator.runtime.world import World
+
+_T = TypeVar("_T")
+
+_STORE_RETRY_FIRST_MS: Final = 100
+_STORE_RETRY_MAX_MS: Final = 5_000
 
 
 @dataclass(slots=True)
@@ -31,7 +40,25 @@ class CatalogueLostError(Exception):
     """
 
 
-def note_trouble(health: Health, world: World, trouble: str | None) -> None:
+async def through_trouble(health: Health, world: World, act: Callable[[], Awaitable[_T]]) -> _T:
+    """Do something to the store, and do it again for as long as the store is in trouble that may pass."""
+    tries = 0
+    while True:
+        try:
+            done = await act()
+        except (JournalUnavailableError, JournalAmbiguousError) as error:
+            tries += 1
+            _note_trouble(health, world, str(error))
+            # Waiting for the store is no hang: a restart would not mend it, so the watchdog is kept fed.
+            world.watcher.alive()
+            health.turned_at = asyncio.get_running_loop().time()
+            await asyncio.sleep(min(_STORE_RETRY_FIRST_MS * 2 ** min(tries, 10), _STORE_RETRY_MAX_MS) / 1_000)
+        else:
+            _note_trouble(health, world, None)
+            return done
+
+
+def _note_trouble(health: Health, world: World, trouble: str | None) -> None:
     """Say it once when trouble with the store begins, and once when it is over."""
     before, health.store_trouble = health.store_trouble, trouble
     if trouble is not None and before is None:

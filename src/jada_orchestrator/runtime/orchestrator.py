@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from enum import Enum
 from typing import Any
 
 from jada_orchestrator.domain.workflow import Status
+from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.runtime.collecting import without_collection
 from jada_orchestrator.runtime.governed import GovernedPlanner
 from jada_orchestrator.runtime.health import Health
@@ -124,9 +126,10 @@ class Orchestrator:
                 await _end([stopping, turning, reporting])
         finally:
             self._phase = Phase.ENDED
-            await _end(self._tasks)
-            await self._turns.close()
-            await _end(keeping)
+            async with AsyncExitStack() as ending:  # which goes on with the rest when one of them raises
+                ending.push_async_callback(_end, keeping)
+                ending.push_async_callback(self._turns.close)
+                ending.push_async_callback(_end, self._tasks)
 
     def _begin_intake(self) -> None:
         loop = asyncio.get_running_loop()
@@ -219,7 +222,13 @@ class Orchestrator:
 
 
 async def _end(tasks: list[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait until they have ended; their errors have been seen elsewhere, or do not matter any more."""
+    """Cancel tasks and wait until all have ended, whatever each of them ended by.
+
+    Raises: an error of ours, by which any had ended; what the store or the lease had to say is told by who ran into it.
+    """
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    ours = [error for error in ended if isinstance(error, Exception) and not isinstance(error, JournalError)]
+    if ours:
+        raise ours[0]

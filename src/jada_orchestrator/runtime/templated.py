@@ -62,12 +62,12 @@ class TemplatedPlanner:
 
     async def load(self) -> None:
         """Take in what is kept, in place of what was known. Raises: JournalError."""
-        changes = self._changes
-        kept = {template.key: template for template in await self._journal.templates()}
-        if self._changes == changes:
-            self._known = {**kept, **self._unkept}
-        else:  # what was read is older than what this process itself changed meanwhile
-            await self.load()
+        while True:
+            changes = self._changes
+            kept = {template.key: template for template in await self._journal.templates()}
+            if self._changes == changes:  # else what was read is older than what this process itself changed meanwhile
+                self._known = {**kept, **self._unkept}
+                return
 
     # --- Planner --------------------------------------------------------------------------------------------------
 
@@ -165,20 +165,22 @@ class TemplatedPlanner:
 
     async def forget(self, key: str) -> bool:
         """Let a template go; tell whether there was one. Raises: JournalError."""
-        if self._known.pop(key, None) is None:
+        if key not in self._known:
             return False
+        await self._drop(key)
+        return True
+
+    async def _drop(self, key: str) -> None:
         await self._journal.drop_template(key)
         self._changes += 1
-        return True
+        self._known.pop(key, None)
 
     async def _keep(self, template: Template) -> None:
         try:
             await self._journal.put_template(template)
             self._changes += 1
             while (oldest := self._one_too_many()) is not None:
-                del self._known[oldest.key]
-                await self._journal.drop_template(oldest.key)
-                self._changes += 1
+                await self._drop(oldest.key)
         except JournalError as error:
             self._known.pop(template.key, None)
             self._log.emit("warning", "template.not_kept", f"A template could not be kept: {error}")

@@ -35,18 +35,13 @@ from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine import fold, outstanding, step
 from jada_orchestrator.engine.audit import breaches_near
 from jada_orchestrator.engine.lanes import Lanes
-from jada_orchestrator.ports.journal import (
-    Append,
-    JournalAmbiguousError,
-    JournalUnavailableError,
-    Stored,
-)
+from jada_orchestrator.ports.journal import Append, Stored
 from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
 from jada_orchestrator.runtime.counting import count, learn, note_first_call
 from jada_orchestrator.runtime.handing_over import idle_of
 from jada_orchestrator.runtime.heads import Heads
-from jada_orchestrator.runtime.health import CatalogueLostError, Health, note_trouble
+from jada_orchestrator.runtime.health import CatalogueLostError, Health, through_trouble
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.ownership import Keeper, missing_of, wanted_for
 from jada_orchestrator.runtime.perform import Performer
@@ -58,9 +53,7 @@ from jada_orchestrator.runtime.world import Tunables, World
 _T = TypeVar("_T")
 
 _TELLING = (PublishOutcome, SendToDeadLetter)
-_STORE_RETRY_FIRST_MS = 100
 _RECOVERY_EXTENSION_S = 30.0
-_STORE_RETRY_MAX_MS = 5_000
 
 
 @dataclass(slots=True)
@@ -204,10 +197,8 @@ class Turns:
         if not idle:
             return
         for workflow_id in idle:
-            workflow = self._workflows.pop(workflow_id)
-            self._lanes.forget(workflow.lane, workflow_id)
-            self._performer.forget(workflow_id)
-            self._slots.sync(workflow_id, "", 0, {}, {})
+            self._lanes.forget(self._workflows[workflow_id].lane, workflow_id)
+            self._let_go(workflow_id)
             self._timers.set(workflow_id, None)
             self._heads.forget(workflow_id)
         await self._through_trouble(lambda: self.keeper.release(idle))
@@ -357,9 +348,7 @@ class Turns:
         """Forget what this turn made of a workflow, and quarantine what is durable of it."""
         turn.entries.pop(workflow_id, None)
         turn.touched.pop(workflow_id, None)
-        forgotten = self._workflows.pop(workflow_id, None)
-        self._performer.forget(workflow_id)
-        self._slots.sync(workflow_id, "", 0, {}, {})
+        forgotten = self._let_go(workflow_id)
         turn.receipts = [
             (item, Receipt.QUARANTINED if item.workflow_id == workflow_id else receipt)
             for item, receipt in turn.receipts
@@ -374,6 +363,12 @@ class Turns:
         entries = step(workflow, LawBroken(story), turn.now, self._tunables.catalogue)
         turn.entries[workflow_id] = entries
         turn.touched[workflow_id] = workflow
+
+    def _let_go(self, workflow_id: WorkflowId) -> Workflow | None:
+        """Have nothing more of a workflow in memory or in flight; return it as it was."""
+        self._performer.forget(workflow_id)
+        self._slots.sync(workflow_id, "", 0, {}, {})
+        return self._workflows.pop(workflow_id, None)
 
     def _leave_lane(self, workflow: Workflow | None) -> None:
         key = workflow.request.ordering_key if workflow is not None and workflow.request is not None else None
@@ -449,21 +444,7 @@ class Turns:
         self.health.records += sum(len(append.entries) for append in batch)
 
     async def _through_trouble(self, act: Callable[[], Awaitable[_T]]) -> _T:
-        """Do something to the store, and do it again for as long as the store is in trouble that may pass."""
-        tries = 0
-        while True:
-            try:
-                done = await act()
-            except (JournalUnavailableError, JournalAmbiguousError) as error:
-                tries += 1
-                note_trouble(self.health, self._world, str(error))
-                # Waiting for the store is no hang: a restart would not mend it, so the watchdog is kept fed.
-                self._world.watcher.alive()
-                self.health.turned_at = asyncio.get_running_loop().time()
-                await asyncio.sleep(min(_STORE_RETRY_FIRST_MS * 2 ** min(tries, 10), _STORE_RETRY_MAX_MS) / 1_000)
-            else:
-                note_trouble(self.health, self._world, None)
-                return done
+        return await through_trouble(self.health, self._world, act)
 
     # --- After the commit -----------------------------------------------------------------------------------------
 
