@@ -34,6 +34,7 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import (
+    AttentionSettled,
     CallDue,
     Entry,
     PlannerAnswered,
@@ -536,6 +537,18 @@ async def test_listing(reader: JournalReader) -> None:
     assert await ids(await reader.heads(tenant="zeta")) == ["web-77"]
     assert await ids(await reader.heads(quarantined=True)) == ["tel-8"]
     assert await ids(await reader.heads(status="completed", tenant="zeta")) == []
+
+
+async def test_listing_what_needs_a_person(reader: JournalReader, journal: Journal) -> None:
+    """A booking that needs attention is on that list until a person has settled it; it stays on the others."""
+    needy = {"status": "needs_attention", "done": True}
+    await journal.append([Append(wf(name), entries(1, 1), head(name, **needy)) for name in ("web-5", "web-6")])
+    assert await ids(await reader.heads(unsettled=True)) == ["web-6", "web-5"]
+    settled = Entry(2, UtcMs(3_000), AttentionSettled("ann", "the hotel cancelled it by phone"))
+    await journal.append([Append(wf("web-5"), (settled,), head("web-5", **needy))])
+    assert await ids(await reader.heads(unsettled=True)) == ["web-6"]
+    assert await ids(await reader.heads(unsettled=True, tenant="zeta")) == []
+    assert await ids(await reader.heads(status="needs_attention")) == ["web-6", "web-5"]
 
 
 async def test_a_history_is_whole_and_up_to_date(reader: JournalReader, journal: Journal) -> None:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import pytest
 
-from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec
+from jada_orchestrator.adapters.journal.codec import KINDS, SINCE, RecordCodec
 from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal
 from jada_orchestrator.domain.faults import Failure
@@ -30,7 +30,7 @@ HEAD: Final = Head("web", "t", "running", "m", UtcMs(1), None, None, CatalogueVe
 
 PRESENT: Final = RecordCodec()
 OLD: Final = RecordCodec({kind: cls for kind, cls in KINDS.items() if cls is not TaskStands})
-NEW: Final = RecordCodec(since={"task_stands": 2})
+NEW: Final = RecordCodec(since={**SINCE, "task_stands": OLD.format + 1})
 """Two programs: the old one has no `TaskStands`, which the new one brought."""
 
 

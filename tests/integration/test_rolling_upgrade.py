@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from jada_orchestrator.adapters.journal.codec import RecordCodec
+from jada_orchestrator.adapters.journal.codec import SINCE, RecordCodec
 from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal
 from jada_orchestrator.adapters.journal.postgres.ownership import LeaseTerms
@@ -29,7 +29,7 @@ OLD: Final = RecordCodec()
 NEW: Final = RecordCodec(
     versions={"attempt_started": 2},
     upcasters={("attempt_started", 1): lambda fields: fields},
-    since={"attempt_started": 2},
+    since={**SINCE, "attempt_started": OLD.format + 1},
 )
 """The next version, which writes the start of an attempt in another way."""
 

@@ -186,7 +186,11 @@ class WorkflowMachine(RuleBasedStateMachine):
         self.watched.begin_anew()
         self.feed(e.Resumed())
 
-    @rule(command=st.sampled_from(["cancel", "approve", "deny", "answer", "retry", "release", "retry", "release"]))
+    @rule(
+        command=st.sampled_from(
+            ["cancel", "approve", "deny", "answer", "retry", "release", "retry", "release", "settle"]
+        )
+    )
     def somebody_says(self, command: Any) -> None:
         """Have a person say something, sensible or not."""
         self.feed(e.ControlArrived(command, "ann", "because"))

@@ -1,4 +1,4 @@
-"""The commands that want something of a booking: cancel, retry, approve, deny, answer, release."""
+"""The commands that want something of a booking: cancel, retry, approve, deny, answer, settle, release."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.workflow import TERMINAL, Status, Workflow
 from jada_orchestrator.engine import fold
 from jada_orchestrator.engine.house import open_approvals
-from jada_orchestrator.engine.people import may_retry
+from jada_orchestrator.engine.people import may_retry, may_settle
 from jada_orchestrator.ports.journal import Head
 from jada_orchestrator.service import submitting
 from jada_orchestrator.service.settings import Settings
@@ -69,6 +69,18 @@ def release(
     _ask(context, ref, "release", by, store, as_json=as_json)
 
 
+def settle(
+    context: typer.Context,
+    ref: options.WorkflowRef,
+    note: Annotated[str, typer.Argument(help="What was done by hand; it stands in the story.", metavar="NOTE")],
+    by: _By = None,
+    store: options.Store = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say that what stood of a booking that needed attention was dealt with by hand, for good: it is not retried."""
+    _ask(context, ref, "settle", by, store, note, as_json=as_json)
+
+
 def answer(
     context: typer.Context,
     ref: options.WorkflowRef,
@@ -112,6 +124,10 @@ async def _send(settings: Settings, ref: str, command: str, by: str, more: dict[
         reason = may_retry(fold(workflow_id, stored.entries))
         if reason is not None:
             raise CommandError(f"{head.request_id} cannot go on: {reason}", status=FAILED)
+    if command == "settle" and stored is not None:
+        reason = may_settle(fold(workflow_id, stored.entries))
+        if reason is not None:
+            raise CommandError(f"{head.request_id} is not settled: {reason}", status=FAILED)
     body: dict[str, Any] = {
         "schema": "jada.control/1",
         "request_id": head.request_id,

@@ -180,6 +180,8 @@ def _notes(workflow: Workflow) -> Iterable[Text]:
         yield Text(f"Set aside: {workflow.quarantined}", "bold red")
     elif workflow.failure is not None:
         yield Text(f"{workflow.failure.message} [{workflow.failure.code}]", STATUS_STYLES[workflow.status.value])
+    if workflow.settled is not None:
+        yield Text(f"Settled by hand by {workflow.settled}: `jada why` has what was done", "green")
     for fault in workflow.rejected_faults:
         yield Text(f"  {fault}", "red")
 

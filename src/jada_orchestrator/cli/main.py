@@ -82,7 +82,9 @@ def _overall(
 _LOOK, _RUN, _ASK = "Look", "Run", "Ask for something"
 
 app.command(
-    "list", rich_help_panel=_LOOK, help=taught("List bookings, the newest first.", "jada list --status needs_attention")
+    "list",
+    rich_help_panel=_LOOK,
+    help=taught("List bookings, the newest first.", "jada list --status running", "jada list --unsettled"),
 )(reading.list_bookings)
 app.command(
     "instances",
@@ -157,6 +159,14 @@ app.command(
     rich_help_panel=_ASK,
     help=taught("Have a booking that failed or needs attention go on from its failed tasks.", "jada retry web-7f3c2a"),
 )(controlling.retry)
+app.command(
+    "settle",
+    rich_help_panel=_ASK,
+    help=taught(
+        "Say that what stood of a booking that needed attention was dealt with by hand, and how. It is final.",
+        'jada settle web-7f3c2a "The hotel cancelled by phone, their reference C-118"',
+    ),
+)(controlling.settle)
 app.command(
     "approve",
     rich_help_panel=_ASK,

@@ -31,6 +31,9 @@ def list_bookings(
     quarantined: Annotated[
         bool, typer.Option("--quarantined", "--set-aside", help="Only those that broke a law of ours.")
     ] = False,
+    unsettled: Annotated[
+        bool, typer.Option("--unsettled", help="Only those that need a person, and that nobody has settled.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the newest first.")] = 50,
     store: options.Store = None,
     as_json: options.AsJson = False,
@@ -40,14 +43,16 @@ def list_bookings(
         raise CommandError(f"there is no status {status!r}", hint=f"There are: {', '.join(_STATUSES)}.", status=USAGE)
 
     async def ask(reader: JournalReader) -> list[tuple[WorkflowId, Head]]:
-        return await reader.heads(status=status, tenant=tenant, quarantined=quarantined, limit=limit)
+        return await reader.heads(
+            status=status, tenant=tenant, quarantined=quarantined, unsettled=unsettled, limit=limit
+        )
 
     heads = options.with_store(context, store, ask)
     if as_json:
         print_json([show_head(workflow_id, head) for workflow_id, head in heads])
     elif heads:
         screen().print(table_of(heads, now_ms()))
-    elif status is not None or tenant is not None or quarantined:
+    elif status is not None or tenant is not None or quarantined or unsettled:
         screen().print("No such bookings. `jada list` alone shows all.", markup=False)
     else:
         screen().print("No bookings. `jada submit` makes one.", markup=False)

@@ -47,7 +47,7 @@ class RequestRefused:
 class ControlArrived:
     """A person, or a program for one, wants something of a running workflow."""
 
-    command: Literal["cancel", "approve", "deny", "answer", "retry", "release"]
+    command: Literal["cancel", "approve", "deny", "answer", "retry", "release", "settle"]
     by: str
     text: str = ""
     task_id: TaskId | None = None

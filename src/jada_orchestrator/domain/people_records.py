@@ -75,6 +75,15 @@ class RetryAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class AttentionSettled:
+    """A person dealt by hand with what stood of a booking that needed attention: it needs nobody any more, for good."""
+
+    by: str
+    note: str
+    """What was done."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quarantined:
     """The workflow broke a law of ours and is set aside with its story; nothing is done for it until it is released."""
 

@@ -19,6 +19,7 @@ from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.people_records import (
     ApprovalDecided,
     ApprovalRequested,
+    AttentionSettled,
     CancelRequested,
     Quarantined,
     Released,
@@ -49,6 +50,7 @@ __all__ = [
     "ApprovalRequested",
     "AttemptLost",
     "AttemptStarted",
+    "AttentionSettled",
     "AwaitStarted",
     "BranchTaken",
     "CallDue",
@@ -412,6 +414,7 @@ Record: TypeAlias = (
     | TaskKept
     | RetryStarted
     | RetryAsked
+    | AttentionSettled
     | Quarantined
     | Released
     | OutcomeDecided

@@ -448,6 +448,8 @@ class Workflow:
     terminal: TerminalStatus | None = None
     retry_asked: str | None = None
     """Who wants it to go on from its failed tasks, while it waits for its turn in its lane."""
+    settled: str | None = None
+    """Who dealt by hand with what stood of it, once somebody did."""
     rejected_faults: tuple[Fault, ...] = ()
     rejected_reply_to: str | None = None
     rejected_tenant: str = "default"

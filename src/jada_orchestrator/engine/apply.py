@@ -68,6 +68,7 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.TaskKept: calls.task_kept,
     r.RetryStarted: whole.retry_started,
     r.RetryAsked: whole.retry_asked,
+    r.AttentionSettled: whole.attention_settled,
     r.Quarantined: whole.quarantined,
     r.Released: whole.released,
     r.OutcomeDecided: whole.outcome_decided,

@@ -266,6 +266,12 @@ def retry_asked(workflow: Workflow, record: r.RetryAsked, at: UtcMs) -> None:
     workflow.retry_asked = record.by if record.wanted else None
 
 
+def attention_settled(workflow: Workflow, record: r.AttentionSettled, at: UtcMs) -> None:
+    """Fold `AttentionSettled`."""
+    del at
+    workflow.settled = record.by
+
+
 def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None:
     """Fold `RetryStarted`."""
     workflow.terminal = None

@@ -1,4 +1,7 @@
-"""What people want: cancel, approve, deny, answer, retry, release. A command that does not apply leads to nothing."""
+"""What people want: cancel, approve, deny, answer, retry, settle, release.
+
+A command that does not apply leads to nothing.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,8 @@ def control_arrived(workflow: Workflow, event: e.ControlArrived, catalogue: Cata
             return [r.ClarificationAnswered(event.text, event.by, workflow.planning.call + 1)]
         case "retry":
             return _retry(workflow, event, catalogue)
+        case "settle":
+            return [r.AttentionSettled(event.by, event.text)] if may_settle(workflow) is None else []
         case "release":
             return [r.Released(event.by)] if workflow.quarantined is not None else []
         case _:
@@ -104,6 +109,8 @@ def may_retry(workflow: Workflow) -> str | None:
     """Return why a workflow cannot be retried from its failed tasks; None when it can."""
     if workflow.terminal not in {"failed", "compensated", "cancelled", "needs_attention"} or workflow.request is None:
         return f"it is {workflow.status.value}; only what failed, was undone or needs attention can be retried"
+    if workflow.settled is not None:
+        return f"what stood of it was settled by hand by {workflow.settled}: what it has may be gone"
     for task in workflow.tasks.values():
         if task.do.maybe and task.do.phase is not Phase.SUCCEEDED and not task.terms.idempotent:
             name = f"{task.planned.id} ({task.planned.action})"
@@ -111,4 +118,15 @@ def may_retry(workflow: Workflow) -> str | None:
         if task.do.phase is Phase.SUCCEEDED and task.undo.maybe:
             name = f"{task.planned.id} ({task.planned.action})"
             return f"{name} may have been undone: whether it can be built upon is for a person to find out"
+    return None
+
+
+def may_settle(workflow: Workflow) -> str | None:
+    """Return why there is nothing of a workflow to be settled by hand; None when there is."""
+    if workflow.terminal != "needs_attention":
+        return f"it is {workflow.status.value}; only what needs attention can be settled"
+    if workflow.settled is not None:
+        return f"{workflow.settled} has settled it already"
+    if workflow.retry_asked is not None:
+        return f"{workflow.retry_asked} has asked for a retry, which waits for its turn: cancel that first"
     return None

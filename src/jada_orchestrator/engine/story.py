@@ -236,6 +236,7 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
             else f"{x.by} does not want it to go on any more"
         ),
     ),
+    r.AttentionSettled: ("info", "attention.settled", lambda x: f"{x.by} settled by hand what stood: {x.note}"),
     r.Quarantined: (
         "critical",
         "workflow.quarantined",

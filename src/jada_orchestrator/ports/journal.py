@@ -181,9 +181,19 @@ class JournalReader(Protocol):
         """
 
     async def heads(
-        self, *, status: str | None = None, tenant: str | None = None, quarantined: bool = False, limit: int = 50
+        self,
+        *,
+        status: str | None = None,
+        tenant: str | None = None,
+        quarantined: bool = False,
+        unsettled: bool = False,
+        limit: int = 50,
     ) -> list[tuple[WorkflowId, Head]]:
-        """Return the newest workflows first."""
+        """Return the newest workflows first.
+
+        `quarantined` leaves only those that were set aside, `unsettled` only those that need a person's attention and
+        were not settled by one (`AttentionSettled`).
+        """
 
     async def history(self, workflow_id: WorkflowId) -> Stored | None:
         """Return one workflow with all its entries."""

@@ -86,7 +86,7 @@ def show(seen: Seen) -> JsonObject:
     """Return the JSON of ``jada show``, to the contract's letter.
 
     While the workflow waits for a person, `questions` or `approval` is there as well: what it waits for. Once a call
-    has gone out, `first_call` says how soon.
+    has gone out, `first_call` says how soon. Where a person dealt with what stood, `settled_by` names who.
     """
     workflow = seen.workflow
     plan = None
@@ -113,6 +113,8 @@ def show(seen: Seen) -> JsonObject:
         shown["approvals"] = [approval_of(workflow, task_id) for task_id in asking]
     if workflow.status is Status.AWAITING_APPROVAL and workflow.approval is not None:
         shown["approval"] = {"amount": workflow.approval.amount.to_json(), "task_id": workflow.approval.task_id}
+    if workflow.settled is not None:
+        shown["settled_by"] = workflow.settled
     if first := first_call_of(workflow):
         shown["first_call"] = first
     return shown

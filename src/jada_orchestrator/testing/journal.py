@@ -15,6 +15,7 @@ from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall, calls_of
+from jada_orchestrator.domain.records import AttentionSettled
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import (
     Append,
@@ -191,13 +192,20 @@ class MemoryJournalReader:
         return sorted(found, key=lambda each: each[1].rejected)[:FOUND_MAX]
 
     async def heads(
-        self, *, status: str | None = None, tenant: str | None = None, quarantined: bool = False, limit: int = 50
+        self,
+        *,
+        status: str | None = None,
+        tenant: str | None = None,
+        quarantined: bool = False,
+        unsettled: bool = False,
+        limit: int = 50,
     ) -> list[tuple[WorkflowId, Head]]:
         """Return the newest workflows first; see `JournalReader.heads`."""
         return [
             (workflow_id, head)
             for workflow_id, head in self._newest()
             if status in {None, head.status} and tenant in {None, head.tenant} and (head.quarantined or not quarantined)
+            if not unsettled or self._needs_a_person(workflow_id, head)
         ][:limit]
 
     async def history(self, workflow_id: WorkflowId) -> Stored | None:
@@ -227,6 +235,11 @@ class MemoryJournalReader:
 
     async def close(self) -> None:
         """Release the store; see `JournalReader.close`."""
+
+    def _needs_a_person(self, workflow_id: WorkflowId, head: Head) -> bool:
+        entries = self._store.workflows[workflow_id].entries
+        settled = any(isinstance(entry.record, AttentionSettled) for entry in entries)
+        return head.status == "needs_attention" and not settled
 
     def _newest(self) -> list[tuple[WorkflowId, Head]]:
         self._check_available()

@@ -100,20 +100,22 @@ class RequestModel(MessageModel):
 
 
 class ControlModel(MessageModel):
-    """Something that a person wants of a running booking, on the request queue. An `answer` needs its `text`."""
+    """Something that a person wants of a booking, on the request queue. `answer` and `settle` need their `text`."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "if": {"properties": {"command": {"const": "answer"}}},
+            "if": {"properties": {"command": {"enum": ["answer", "settle"]}}},
             "then": {"required": ["text"]},
         }
     )
 
     schema_: Literal["jada.control/1"] = Field(alias="schema")
     request_id: RequestIdText
-    command: Literal["cancel", "approve", "deny", "answer", "retry", "release"]
+    command: Literal["cancel", "approve", "deny", "answer", "retry", "release", "settle"]
     by: LabelText | None = Field(None, description="Who wants it; it stands in the booking's story.")
-    text: LongText | None = Field(None, description="The answer, for `answer`; otherwise a remark.")
+    text: LongText | None = Field(
+        None, description="The answer, for `answer`; what was done by hand, for `settle`; otherwise a remark."
+    )
     task_id: LabelText | None = Field(
         None, description="Which question an `approve` or `deny` answers, where a plan asks several at once."
     )

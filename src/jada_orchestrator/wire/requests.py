@@ -206,10 +206,13 @@ def _across_fields(model: type[BaseModel], body: JsonObject) -> list[Fault]:
             if len(currencies) == 2 and currencies[0] != currencies[1]:
                 message = "is in another currency than max_total; use one for both"
                 found.append(Fault("BAD_VALUE", "constraints.approve_above", message))
-    elif says_nothing and body.get("command") == "answer":
-        found.append(Fault("MISSING", "text", "the command answer needs the answer here"))
+    elif says_nothing and (needed := _NEEDED_TEXTS.get(str(body.get("command")))):
+        found.append(Fault("MISSING", "text", f"the command {body['command']} needs {needed} here"))
     return found
 
+
+_NEEDED_TEXTS: Final = {"answer": "the answer", "settle": "what was done by hand"}
+"""What a control message has to say, by its command."""
 
 _EXPECTED: Final = {
     "string_type": "must be a text",

@@ -38,6 +38,7 @@ from jada_orchestrator.domain.records import (
     TaskBackedOff,
     TaskCompensated,
     TaskFailed,
+    TaskStands,
     TaskSucceeded,
     UndoStarted,
     WorkflowAccepted,
@@ -181,6 +182,14 @@ def compensated(request_id: str = "web-undone") -> tuple[WorkflowId, list[Record
         *ended("compensated", SOLD_OUT),
     ]
     return workflow_id_of(RequestId(request_id)), records
+
+
+def standing(request_id: str = "web-stands") -> tuple[WorkflowId, list[Record]]:
+    """A booking that failed at ticketing and whose hold could not be undone."""
+    _, records = compensated(request_id)
+    undone = next(index for index, record in enumerate(records) if isinstance(record, TaskCompensated))
+    stands = TaskStands(HOLD, Failure("TOO_LATE", "it cannot be given back any more"))
+    return workflow_id_of(RequestId(request_id)), [*records[:undone], stands, *ended("needs_attention", SOLD_OUT)]
 
 
 def failed(request_id: str, message: str) -> tuple[WorkflowId, list[Record]]:

@@ -120,6 +120,7 @@ def test_a_queue_that_does_not_answer_cannot_be_reached(
         (["answer", "web-runs", "yes"], "does not wait for an answer"),
         (["retry", "nothing"], "there is no booking"),
         (["retry", "web-runs"], "cannot go on: it is running"),
+        (["settle", "web-done", "all is well"], "is not settled: it is completed"),
     ],
 )
 def test_what_could_only_be_ignored_is_refused(

@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from jada_orchestrator.cli.main import main
 from jada_orchestrator.domain.ids import RequestId, workflow_id_of
-from jada_orchestrator.domain.records import Quarantined
+from jada_orchestrator.domain.records import AttentionSettled, Quarantined
 from tests.unit.cli import bookings
 
 
@@ -134,6 +134,35 @@ def test_what_cannot_be_done_is_said(
     assert main(["dlq", *arguments]) == status
     assert says in " ".join(capsys.readouterr().err.split())
     assert len(queues.bodies("jada-requests-dlq")) == 2
+
+
+def test_what_needs_a_person_is_listed_until_it_is_settled(
+    queues: Queues, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`settle` sends what was done; once that is in the journal it is off the list, told, and cannot be retried."""
+    stands, records = bookings.standing()
+    monkeypatch.setenv("JADA_STORE", bookings.write(tmp_path, (stands, records), bookings.completed()))
+    assert [each["request_id"] for each in json_of(capsys, "list", "--unsettled")] == ["web-stands"]
+    assert main(["settle", "web-stands", "  ", "--by", "anna"]) == 2
+    assert "what was done by hand" in capsys.readouterr().err
+    assert main(["settle", "web-stands", "Cancelled by phone, C-118", "--by", "anna"]) == 0
+    [sent] = queues.bodies("jada-requests")
+    asked = {"schema": "jada.control/1", "request_id": "web-stands", "command": "settle", "by": "anna"}
+    assert json.loads(sent) == {**asked, "text": "Cancelled by phone, C-118"}
+
+    settled = (stands, [*records, AttentionSettled("anna", "Cancelled by phone, C-118")])
+    (tmp_path / "after").mkdir()
+    monkeypatch.setenv("JADA_STORE", bookings.write(tmp_path / "after", settled))
+    capsys.readouterr()
+    assert json_of(capsys, "list", "--unsettled") == []
+    shown = json_of(capsys, "show", "web-stands")
+    assert (shown["status"], shown["settled_by"]) == ("needs_attention", "anna")
+    assert main(["show", "web-stands"]) == 0
+    assert "Settled by hand by anna" in capsys.readouterr().out
+    assert "Cancelled by phone, C-118" in json.dumps(json_of(capsys, "why", "web-stands"))
+    for command in (["retry", "web-stands"], ["settle", "web-stands", "again"]):
+        assert main(command) == 1
+        assert "anna" in capsys.readouterr().err
 
 
 def test_what_was_set_aside_is_listed_explained_and_released(

@@ -190,6 +190,43 @@ def test_what_cannot_be_undone_stands_and_is_named() -> None:
     assert driver.standing() == ["rooms.hold"]
 
 
+def test_what_stood_is_settled_by_a_person_once_and_for_good() -> None:
+    """It is kept who did what, the booking stays as it ended, and is neither retried nor settled again."""
+    driver = failing(booking(), "book")
+    driver.mishap("undo hold", IMPOSSIBLE)
+    driver.run()
+    driver.deliver()
+    assert driver.control("settle", text="the hotel cancelled it") == [
+        r.AttentionSettled("ann", "the hotel cancelled it")
+    ]
+    assert (driver.workflow.terminal, driver.workflow.settled) == ("needs_attention", "ann")
+    assert driver.workflow.is_done
+    assert driver.control("settle", text="once more") == []
+    assert driver.control("retry") == []
+    assert "settled by hand by ann" in (may_retry(driver.workflow) or "")
+
+
+def test_there_is_nothing_to_settle_of_what_needs_nobody() -> None:
+    """A booking that runs, or was undone, or waits in its lane to be retried is not settled."""
+    running = begun(one())
+    assert running.control("settle", text="done") == []
+    undone = failing(booking(), "book")
+    undone.run()
+    assert undone.workflow.terminal == "compensated"
+    assert undone.control("settle", text="done") == []
+    waiting = Driver(booking=replace(request(), ordering_key="k"))
+    waiting.arrive()
+    waiting.feed(e.TurnCame())
+    waiting.propose(booking())
+    waiting.mishap("book", IMPOSSIBLE)
+    waiting.mishap("undo hold", IMPOSSIBLE)
+    waiting.run()
+    waiting.control("retry")
+    assert waiting.control("settle", text="done") == []
+    waiting.control("cancel")
+    assert waiting.control("settle", text="done") == [r.AttentionSettled("ann", "done")]
+
+
 def test_an_undo_that_nobody_can_tell_of_is_not_called_certain() -> None:
     """Where the compensation itself is unknown, the effect may stand: neither yes nor no is claimed."""
     driver = failing(booking(), "book")

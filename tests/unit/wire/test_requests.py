@@ -256,7 +256,7 @@ def test_other_content_has_another_digest(change: dict[str, Any]) -> None:
 # ------------------------------------------------------------------------------------------ control
 
 
-@pytest.mark.parametrize("command", ["cancel", "approve", "deny", "answer", "retry", "release"])
+@pytest.mark.parametrize("command", ["cancel", "approve", "deny", "answer", "retry", "release", "settle"])
 def test_control_messages(command: str) -> None:
     """Each command is understood; who wants it is optional."""
     body = {"schema": "jada.control/1", "request_id": "web-1", "command": command, "text": "From Boston", "by": "ann"}
@@ -272,10 +272,11 @@ def test_a_bad_control_message_is_refused_namelessly() -> None:
     assert "'cancel'" in result.faults[0].message
 
 
+@pytest.mark.parametrize("command", ["answer", "settle"])
 @pytest.mark.parametrize("text", [{}, {"text": None}, {"text": " "}])
-def test_an_answer_needs_a_text(text: dict[str, Any]) -> None:
-    """The command `answer` without an answer is refused."""
-    body = {"schema": "jada.control/1", "request_id": "web-1", "command": "answer", **text}
+def test_some_commands_need_a_text(command: str, text: dict[str, Any]) -> None:
+    """`answer` without an answer, and `settle` without what was done, are refused."""
+    body = {"schema": "jada.control/1", "request_id": "web-1", "command": command, **text}
     assert faults(body) == [("MISSING", "text")]
     assert faults({**body, "request_id": "?"}) == [("MISSING", "text"), ("BAD_VALUE", "request_id")]
 

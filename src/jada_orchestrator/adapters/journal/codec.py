@@ -67,6 +67,7 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "task_kept": r.TaskKept,
     "retry_started": r.RetryStarted,
     "retry_asked": r.RetryAsked,
+    "attention_settled": r.AttentionSettled,
     "quarantined": r.Quarantined,
     "released": r.Released,
     "outcome_decided": r.OutcomeDecided,
@@ -89,7 +90,7 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
 
 CATALOGUE_VERSION: Final = 1
 
-SINCE: Final[Mapping[str, int]] = {}
+SINCE: Final[Mapping[str, int]] = {"attention_settled": 2}
 """The format of records in which a kind came, or got a version or a field, where that is not format 1.
 
 The formats count what an older program would read wrongly or not at all. Programs of several formats may share a store:

@@ -31,10 +31,18 @@ class SqliteJournalReader:
         return await self._thread.run(partial(self._reading.find, prefix))
 
     async def heads(
-        self, *, status: str | None = None, tenant: str | None = None, quarantined: bool = False, limit: int = 50
+        self,
+        *,
+        status: str | None = None,
+        tenant: str | None = None,
+        quarantined: bool = False,
+        unsettled: bool = False,
+        limit: int = 50,
     ) -> list[tuple[WorkflowId, Head]]:
         """Return the newest workflows first; see `JournalReader.heads`."""
-        return await self._thread.run(partial(self._reading.heads, status, tenant, limit, quarantined=quarantined))
+        return await self._thread.run(
+            partial(self._reading.heads, status, tenant, limit, quarantined=quarantined, unsettled=unsettled)
+        )
 
     async def history(self, workflow_id: WorkflowId) -> Stored | None:
         """Return one workflow with all its entries; see `JournalReader.history`."""

@@ -90,10 +90,10 @@ class StoreReading:
         return heads_of(self._read(read)) if prefix.isprintable() else []
 
     def heads(
-        self, status: str | None, tenant: str | None, limit: int, *, quarantined: bool
+        self, status: str | None, tenant: str | None, limit: int, *, quarantined: bool, unsettled: bool
     ) -> list[tuple[WorkflowId, Head]]:
         """Return the newest workflows first. Raises: JournalError."""
-        wanted = (status, tenant, int(quarantined), limit)
+        wanted = (status, tenant, int(quarantined), int(unsettled), limit)
         return heads_of(self._read(lambda connection: connection.execute(statements.HEADS_NEWEST, wanted).fetchall()))
 
     def model_calls(self, since: UtcMs | None, until: UtcMs | None, workflow_id: WorkflowId | None) -> list[ModelCall]:

@@ -54,7 +54,9 @@ HEADS_BY_PREFIX: Final = (
 HEADS_NEWEST: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows "  # noqa: S608 - constants
     "WHERE (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR tenant = ?2) AND (?3 = 0 OR quarantined = 1) "
-    "ORDER BY number DESC LIMIT ?4"
+    "AND (?4 = 0 OR (status = 'needs_attention' AND NOT EXISTS "
+    "(SELECT 1 FROM records WHERE workflow = number AND kind = 'attention_settled'))) "
+    "ORDER BY number DESC LIMIT ?5"
 )
 RECORDS_OF: Final = (
     f"SELECT {RECORD_COLUMNS} FROM records WHERE workflow IN (SELECT value FROM json_each(?)) ORDER BY workflow, seq"  # noqa: S608 - constants

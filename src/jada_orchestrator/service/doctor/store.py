@@ -63,7 +63,7 @@ async def _attention(settings: Settings) -> list[Finding]:
     """Ask the store which bookings need a person; a store that cannot answer is the finding instead."""
     reader = open_reader(settings.store)
     try:
-        waiting = await reader.heads(status="needs_attention", limit=1_000)
+        waiting = await reader.heads(unsettled=True, limit=1_000)
     except JournalVersionError as error:
         return [
             failure(AREA, "STORE_NEWER", str(error), "Use that version again, or restore the backup from before it.")
@@ -81,6 +81,7 @@ async def _attention(settings: Settings) -> list[Finding]:
             AREA,
             "ATTENTION",
             f"{len(waiting)} bookings need a person",
-            "jada list --status needs_attention; jada why ID says what stands; jada retry ID goes on from what failed",
+            "jada list --unsettled; jada why ID says what stands; jada retry ID goes on from what failed, "
+            "jada settle ID NOTE says that it was dealt with by hand",
         )
     ]

@@ -99,13 +99,14 @@ class StoreReading:
         return heads_of(rows)
 
     async def heads(
-        self, status: str | None, tenant: str | None, limit: int, *, quarantined: bool
+        self, status: str | None, tenant: str | None, limit: int, *, quarantined: bool, unsettled: bool
     ) -> list[tuple[WorkflowId, Head]]:
         """Return the newest workflows first. Raises: JournalError."""
         if not (status or "").isprintable() or not (tenant or "").isprintable():
             return []
         async with self._link.use() as connection:
-            return heads_of(await fetch(connection, statements.HEADS_NEWEST, status, tenant, quarantined, limit))
+            wanted = (status, tenant, quarantined, unsettled, limit)
+            return heads_of(await fetch(connection, statements.HEADS_NEWEST, *wanted))
 
     async def model_calls(
         self, since: UtcMs | None, until: UtcMs | None, workflow_id: WorkflowId | None

@@ -192,7 +192,9 @@ HEADS_NEWEST: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows "  # noqa: S608 - constants
     "WHERE status <> '' AND ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR tenant = $2) "
     "AND (NOT $3 OR quarantined) "
-    "ORDER BY number DESC LIMIT $4"
+    "AND (NOT $4 OR (status = 'needs_attention' AND NOT EXISTS "
+    "(SELECT 1 FROM records WHERE workflow = number AND kind = 'attention_settled'))) "
+    "ORDER BY number DESC LIMIT $5"
 )
 RECORDS_OF: Final = f"SELECT {RECORD_COLUMNS} FROM records WHERE workflow = ANY($1::bigint[]) ORDER BY workflow, seq"  # noqa: S608 - constants
 
