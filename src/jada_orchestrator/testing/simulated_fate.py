@@ -87,6 +87,8 @@ class Odds:
     late_person: float = 0.25
     denied: float = 0.25
     retry: float = 0.25
+    settled: float = 0.5
+    """What needs attention and is not retried is dealt with by hand."""
     deadline: float = 0.06
     # The process and its host.
     kills_per_run: int = 3

@@ -33,7 +33,7 @@ DEAD_LETTERS: Final = "dead-letters"
 _RETRIES_MAX: Final = 2
 _TERMINAL: Final = frozenset(status.value for status in TERMINAL)
 
-Command = Literal["cancel", "approve", "deny", "answer", "retry"]
+Command = Literal["cancel", "approve", "deny", "answer", "retry", "settle"]
 
 
 @dataclass(slots=True)
@@ -153,6 +153,8 @@ class Frontends:
         elif outcome["type"] in _TERMINAL - {"rejected"}:
             if outcome["type"] != "completed" and self._may_retry(request_id):
                 self._control(request_id, "retry", fate.between(0.5, 30))
+            elif outcome["type"] == "needs_attention" and fate.strikes("settled"):
+                self._control(request_id, "settle", fate.between(0.5, 30, of="settling"))
             if fate.strikes("asked_again"):
                 self._send_request(self.requests[request_id])
 

@@ -183,8 +183,9 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "A fault in this program, not in the booking. The other bookings go on. Nothing more is done for this one\n"
         "until somebody looks: "
         + _STORY
-        + "\nThen: jada retry @JADA_REQUEST_ID@, or cancel it. Please report the story.",
+        + "\nThen: jada release @JADA_REQUEST_ID@ lets it go on from what is durable. Please report the story.",
     ),
+    "attention.settled": Meaning("A person dealt by hand with what stood of a booking", _STORY),
     "workflow.released": Meaning("A booking that was set aside goes on", _STORY),
     "workflow.unreadable": Meaning(
         "The records of a booking cannot be read",
