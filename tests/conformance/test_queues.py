@@ -23,6 +23,7 @@ from jada_orchestrator.domain.events import Failed
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX
 from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall, WorkerSender
@@ -255,6 +256,15 @@ async def test_an_outcome_is_published(world: World) -> None:
     await world.outcomes.publish(OutcomeMessage(world.queue, '{"id":"o-1"}', "00-1", "acme"))
 
     assert await world.everything_in(world.queue) == [Message('{"id":"o-1"}', {"traceparent": "00-1"})]
+
+
+async def test_a_message_has_its_limit_with_all_that_belongs_to_it(world: World) -> None:
+    """The largest outcome is taken; a byte more than a mebibyte with attributes is refused, and that is said."""
+    await world.outcomes.publish(OutcomeMessage(world.queue, "x" * OUTCOME_BYTES_MAX, "00-1", "acme"))
+    attributes = len("traceparent" + "String" + "00-1")
+    with pytest.raises(QueueError, match="TOO_LARGE"):
+        await world.outcomes.publish(OutcomeMessage(world.queue, "x" * (2**20 - attributes + 1), "00-1", "acme"))
+    assert len(await world.everything_in(world.queue)) == 1
 
 
 async def test_a_dead_letter_is_whole(world: World) -> None:

@@ -136,7 +136,8 @@ UNDO_RETRY_MAX_MS: Final = 300_000
 UNDO_LOOKUPS_MAX: Final = 60
 """As patient as the compensation itself."""
 OUTCOME_BYTES_MAX: Final = 1_000_000
-"""One outcome: a little under what SQS carries (1 MiB). A larger one goes without the outputs that it quotes."""
+"""One outcome: a little under what SQS carries (1 MiB). A larger one refers to a bucket, or goes without
+the outputs that it quotes."""
 OUTPUT_BYTES_MAX: Final = 1024 * 1024
 """One agent's answer: what SQS carries. Larger ones belong in a bucket."""
 PAYLOAD_BYTES_MAX: Final = 8 * 1024 * 1024

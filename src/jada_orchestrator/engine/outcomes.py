@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId
+from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.domain.records import OutcomeType
 from jada_orchestrator.domain.template import TEMPLATE_MODEL
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine.house import approval_of
+
+_TEXT_CHARS_MAX: Final = 2_000
+_REASON_CHARS_MAX: Final = 200
+"""Of each of some hundreds of effects that may stand, in an outcome that is too large otherwise."""
 
 
 def outcome_content(workflow: Workflow, outcome_type: OutcomeType, about: TaskId | None = None) -> JsonObject:
@@ -67,15 +74,27 @@ def _error(workflow: Workflow, failure: Failure | None) -> JsonObject | None:
     return error
 
 
-def without_outputs(content: JsonObject) -> JsonObject:
-    """Return an outcome's content without what agents answered: for one that no queue would take otherwise."""
+def without_outputs(content: JsonObject, ref: PayloadRef | None = None) -> JsonObject:
+    """Return an outcome's content without what agents answered: for one that no queue would take otherwise.
+
+    `ref` is where the whole content lies, if anywhere.
+    """
     smaller = dict(content)
+    where = "it is in data_ref" if ref is not None else f"see: jada show {content['workflow_id']}"
     if smaller.get("result") is not None:
-        smaller["result"] = {"omitted": f"too large for a message; see: jada show {content['workflow_id']}"}
+        smaller["result"] = {"omitted": f"too large for a message; {where}"}
+    if ref is not None:
+        smaller["data_ref"] = ref.to_json()
+    smaller["questions"] = [question[:_TEXT_CHARS_MAX] for question in content["questions"]]
     error = smaller.get("error")
     if isinstance(error, dict) and "standing" in error:
-        smaller["error"] = {**error, "standing": [{**effect, "output": None} for effect in error["standing"]]}
+        smaller["error"] = {**error, "standing": [_without_output(effect) for effect in error["standing"]]}
     return smaller
+
+
+def _without_output(effect: JsonObject) -> JsonObject:
+    reason = {**effect["reason"], "message": effect["reason"]["message"][:_REASON_CHARS_MAX]}
+    return {**effect, "output": None, "reason": reason}
 
 
 def standing_effects(workflow: Workflow) -> list[JsonObject]:

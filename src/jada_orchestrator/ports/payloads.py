@@ -24,8 +24,10 @@ class PayloadError(Exception):
 class PayloadStore(Protocol):
     """One place for payloads. What is there is never changed: a key is made of what lies under it."""
 
-    async def put(self, content: JsonObject) -> PayloadRef:
-        """Keep an object and return its reference; the same object always has the same one.
+    async def put(self, content: JsonObject, *, folder: str = "") -> PayloadRef:
+        """Keep an object and return its reference; the same object, in whatever order, always has the same one.
+
+        `folder` (which ends with a slash) is where below this place it lies: others may be let in there alone.
 
         Guarantees: when it returns, whoever is given the reference finds the object. Raises: PayloadError.
         """

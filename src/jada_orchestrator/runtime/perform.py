@@ -21,6 +21,7 @@ from jada_orchestrator.domain.commands import (
     SendToDeadLetter,
     WaitUntil,
 )
+from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import (
     AttemptEnded,
     ChoiceEnded,
@@ -35,7 +36,6 @@ from jada_orchestrator.domain.events import (
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX
 from jada_orchestrator.domain.records import WorkflowAccepted, WorkflowRejected
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.usage import Usage
@@ -43,12 +43,13 @@ from jada_orchestrator.domain.workflow import PendingOutcome, Workflow
 from jada_orchestrator.engine.asking import attempt_of, purpose_of
 from jada_orchestrator.engine.house import choice_of
 from jada_orchestrator.engine.keys import attempt_key, terms_of_call
-from jada_orchestrator.engine.outcomes import without_outputs
 from jada_orchestrator.engine.retry import OUTCOMES, backoff_ms
 from jada_orchestrator.engine.revising import past_of
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
+from jada_orchestrator.ports.payloads import PayloadError
 from jada_orchestrator.ports.planner import PlannerError, PlannerQuestion, TaskListener
 from jada_orchestrator.ports.queues import OutcomeMessage, QueueError
+from jada_orchestrator.runtime.outcome_text import outcome_text
 from jada_orchestrator.runtime.world import World
 
 _OUTCOME_COMPLAIN_AFTER = 3
@@ -258,19 +259,25 @@ class Performer:
     async def _publish(self, command: PublishOutcome, workflow: Workflow, pending: PendingOutcome) -> None:
         request = workflow.request
         reply_to = request.reply_to if request is not None else workflow.rejected_reply_to
-        encode = self._world.wire.encode_outcome
-        body = encode(pending.outcome_id, pending.type, pending.at, pending.content)
-        if len(body.encode("utf-8", "surrogatepass")) > OUTCOME_BYTES_MAX:
-            body = encode(pending.outcome_id, pending.type, pending.at, without_outputs(pending.content))
-        message = OutcomeMessage(
-            queue=reply_to or self._outcome_queue(),
-            body=body,
-            traceparent=request.traceparent if request is not None else None,
-            group=workflow.tenant,
-        )
-        await self._until_taken(
-            command.workflow_id, f"outcome {pending.outcome_id}", lambda: self._world.outcomes.publish(message)
-        )
+        queue, group = reply_to or self._outcome_queue(), workflow.tenant
+        traceparent = request.traceparent if request is not None else None
+
+        def write(content: JsonObject) -> str:
+            return self._world.wire.encode_outcome(pending.outcome_id, pending.type, pending.at, content)
+
+        def tell_shortened(why: str) -> None:
+            message = f"outcome {pending.outcome_id} goes without what agents answered: it {why}"
+            self._world.log.emit("warning", "outcome.shortened", message, workflow_id=command.workflow_id)
+
+        body: str | None = None
+
+        async def publish() -> None:
+            nonlocal body
+            if body is None:
+                body = await outcome_text(pending.content, write, self._world.payloads, tell_shortened)
+            await self._world.outcomes.publish(OutcomeMessage(queue, body, traceparent, group))
+
+        await self._until_taken(command.workflow_id, f"outcome {pending.outcome_id}", publish)
         self._report(command.workflow_id, OutcomePublished(command.outcome_id))
 
     async def _send_to_dead_letter(self, command: SendToDeadLetter, failure: Failure) -> None:
@@ -298,7 +305,7 @@ class Performer:
                 await send()
             except Exception as error:  # noqa: BLE001 - also a fault in the adapter must not keep the frontend untold
                 tries += 1
-                if tries >= _OUTCOME_COMPLAIN_AFTER or not isinstance(error, QueueError):
+                if tries >= _OUTCOME_COMPLAIN_AFTER or not isinstance(error, QueueError | PayloadError):
                     self._world.log.emit(
                         "error",
                         "outcome.stuck",

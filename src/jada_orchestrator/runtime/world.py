@@ -19,6 +19,7 @@ from jada_orchestrator.ports.host import Clock, Watcher
 from jada_orchestrator.ports.journal import Journal
 from jada_orchestrator.ports.log import Log
 from jada_orchestrator.ports.ownership import Ownership
+from jada_orchestrator.ports.payloads import PayloadStore
 from jada_orchestrator.ports.planner import AlwaysOpen, Planner, PlanningGate
 from jada_orchestrator.ports.queues import AgentReply, MessageSource, OutcomeSink, UnreadableReply
 from jada_orchestrator.ports.tracing import NoTracing, Tracing
@@ -64,6 +65,8 @@ class World:
     planning: PlanningGate = field(default_factory=AlwaysOpen)
     """Whether plans can be made at all; the governed planner itself, in the daemon."""
     tracing: Tracing = field(default_factory=NoTracing)
+    payloads: PayloadStore | None = None
+    """Where what is too large for a message is kept; None: nowhere."""
 
 
 @dataclass(slots=True)

@@ -176,6 +176,7 @@ async def open_world(
             budgets=budgets if shared else None,
             planning=governed,
             tracing=tracing,
+            payloads=payloads,
         )
         yield world, planner
 

@@ -24,6 +24,7 @@ from jada_orchestrator.ports.host import Clock
 from jada_orchestrator.ports.queues import Delivery, OutcomeMessage, QueueError
 
 _PAYLOAD_BYTES_MAX: Final = 6 * 1024 * 1024
+_MESSAGE_BYTES_MAX: Final = 1024 * 1024
 _BATCH_MAX: Final = 10
 _TOO_SHORT_S: Final = 1e-6
 """Waits below the loop's clock resolution end at once, and would be begun again for ever."""
@@ -276,6 +277,11 @@ class FakeQueues:
         if queue not in self._queues:
             failure = Failure("NOT_FOUND", f"queue {queue}: there is no queue of this name. Create it.")
             return Failed(failure, retryable=True, answered=False)
+        if (size := _size_bytes(body, attributes)) > _MESSAGE_BYTES_MAX:
+            failure = Failure(
+                "TOO_LARGE", f"queue {queue}: the message has {size} bytes; {_MESSAGE_BYTES_MAX} are taken"
+            )
+            return Failed(failure, retryable=False, answered=False)
         fault = self._next_fault(queue, "send")
         if fault is None or fault.done:
             self.put(queue, body, attributes)
@@ -321,6 +327,12 @@ class FakeQueues:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+
+def _size_bytes(body: str, attributes: dict[str, str]) -> int:
+    """Return what SQS counts: the body, and the name, type and value of every attribute."""
+    texts = [body, *(text for name, value in attributes.items() for text in (name, "String", value))]
+    return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
 
 def _handle(held: _Held) -> str:

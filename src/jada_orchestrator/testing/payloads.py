@@ -21,14 +21,14 @@ class MemoryPayloads:
         self._bucket = bucket
         self._prefix = prefix
 
-    async def put(self, content: JsonObject) -> PayloadRef:
+    async def put(self, content: JsonObject, *, folder: str = "") -> PayloadRef:
         """Keep an object; see the port."""
         self._check_reachable()
         body = canonical_json(content).encode()
         if len(body) > PAYLOAD_BYTES_MAX:
             raise PayloadError("PAYLOAD_TOO_LARGE", f"the payload has {len(body)} bytes")
         digest = hashlib.sha256(body).hexdigest()
-        ref = PayloadRef(self._bucket, f"{self._prefix}{digest}.json", len(body), digest)
+        ref = PayloadRef(self._bucket, f"{self._prefix}{folder}{digest}.json", len(body), digest)
         self.objects[ref.key] = body
         return ref
 

@@ -288,6 +288,11 @@ class OutcomeDataModel(MessageModel):
     cost: CostModel
     plan_revision: int
     model: str
+    data_ref: PayloadRefModel | None = Field(
+        None,
+        description="Where the whole of `data` lies, as one JSON object, when it is too large for a message. What "
+        "agents answered is left out here then.",
+    )
 
 
 class OutcomeModel(MessageModel):

@@ -13,6 +13,8 @@ from jada_orchestrator.wire.strict_json import mended
 
 TYPE_PREFIX: Final = "jada.booking."
 
+_ESCAPES: Final = tuple((chr(code), f"\\u{code:04x}") for code in (0xFFFE, 0xFFFF))
+"""The characters that JSON takes as they are and SQS does not."""
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -20,7 +22,8 @@ def encode(outcome_id: str, type: OutcomeType, at: UtcMs, content: JsonObject, *
     """Return the message of an outcome; the same arguments always give the same text.
 
     `content` is the contract's ``data``; its `request_id` is the event's subject, which is left out where it is empty,
-    as CloudEvents asks. A lone surrogate in a text becomes U+FFFD: an outcome is sent in every case.
+    as CloudEvents asks. A lone surrogate in a text becomes U+FFFD: an outcome is sent in every case. The text is as
+    long as a queue finds it: the two characters that SQS refuses and JSON does not are written as escapes here already.
     """
     event: JsonObject = {
         "specversion": "1.0",
@@ -32,6 +35,9 @@ def encode(outcome_id: str, type: OutcomeType, at: UtcMs, content: JsonObject, *
         event["subject"] = content["request_id"]
     event |= {"time": format_instant(at), "datacontenttype": "application/json", "data": content}
     try:
-        return _ENCODER.encode(event).decode()
+        text = _ENCODER.encode(event).decode()
     except UnicodeEncodeError:
-        return _ENCODER.encode(mended(event)).decode()
+        text = _ENCODER.encode(mended(event)).decode()
+    for character, escape in _ESCAPES:
+        text = text.replace(character, escape)
+    return text

@@ -10,9 +10,8 @@ from typing import Any, Final
 from jada_orchestrator.capacity.descriptors import PRESSURE_LEFT
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import WorkflowId
-from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX, UNPLANNED_WHILE_STOPPED_MAX
+from jada_orchestrator.domain.limits import UNPLANNED_WHILE_STOPPED_MAX
 from jada_orchestrator.domain.request import Message
-from jada_orchestrator.engine.outcomes import without_outputs
 from jada_orchestrator.ports.queues import Delivery
 from jada_orchestrator.testing.aws import Hang
 from jada_orchestrator.testing.catalogues import proposal, task
@@ -162,12 +161,3 @@ def test_people_are_heard_while_planning_is_stopped_and_the_house_is_full() -> N
         assert house.dead() == []
 
     in_house(scenario)
-
-
-def test_an_outcome_that_no_queue_would_take_goes_without_what_it_quotes() -> None:
-    """An agent's answer of a megabyte does not keep the frontend from being told."""
-    content = {"workflow_id": "wf-1", "result": {"x": "y" * OUTCOME_BYTES_MAX}, "error": {"standing": [{"output": {}}]}}
-    smaller = without_outputs(content)
-    assert smaller["result"]["omitted"].endswith("jada show wf-1")
-    assert smaller["error"]["standing"] == [{"output": None}]
-    assert content["error"] == {"standing": [{"output": {}}]}

@@ -62,17 +62,17 @@ class S3Payloads:
         self._prefix = prefix
         self._admission = asyncio.Semaphore(connections)
 
-    async def put(self, content: JsonObject) -> PayloadRef:
+    async def put(self, content: JsonObject, *, folder: str = "") -> PayloadRef:
         """Keep an object; see the port."""
         try:
-            body = msgspec.json.encode(content)
+            body = msgspec.json.encode(content, order="deterministic")
         except (TypeError, ValueError) as error:
             raise PayloadError(PAYLOAD_REFUSED, f"the payload cannot be written as JSON: {error}") from error
         if len(body) > PAYLOAD_BYTES_MAX:
-            message = f"the payload has {len(body)} bytes; a bucket takes {PAYLOAD_BYTES_MAX} of one task"
+            message = f"the payload has {len(body)} bytes; a bucket takes {PAYLOAD_BYTES_MAX} of one"
             raise PayloadError(PAYLOAD_TOO_LARGE, message)
         digest = hashlib.sha256(body).hexdigest()
-        ref = PayloadRef(self._bucket, f"{self._prefix}{digest}.json", len(body), digest)
+        ref = PayloadRef(self._bucket, f"{self._prefix}{folder}{digest}.json", len(body), digest)
         try:
             async with asyncio.timeout(REQUEST_TIMEOUT_S), self._admission:
                 await self._client.put_object(Bucket=ref.bucket, Key=ref.key, Body=body, ContentType="application/json")

@@ -174,6 +174,11 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "An outcome cannot be published",
         "It is tried until it can be. Check that the queue that the message names exists and may be written to.",
     ),
+    "outcome.shortened": Meaning(
+        "An outcome was too large for a message, and was sent without what agents answered",
+        "The frontend knows how the booking ended; the rest: jada show @JADA_WORKFLOW_ID@. A bucket (offload.bucket)\n"
+        "would have carried it whole.",
+    ),
     # --- Bookings -------------------------------------------------------------------------------------------------
     "workflow.accepted": Meaning("A booking began", _STORY),
     "workflow.rejected": Meaning("A request was rejected", "The frontend was told every fault. " + _STORY),

@@ -45,6 +45,7 @@ _AFTERWARDS: Final = frozenset(
         "outcome.decided",
         "outcome.published",
         "outcome.reopened",
+        "outcome.shortened",
         "outcome.stuck",
         "reply.unmatched",
         "workflow.unreadable",
