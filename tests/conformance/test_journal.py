@@ -31,16 +31,26 @@ from jada_orchestrator.domain.catalogue import (
     SqsTransport,
 )
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion, TaskId, WorkflowId
+from jada_orchestrator.domain.ids import (
+    ActionName,
+    AgentName,
+    CatalogueVersion,
+    OutcomeId,
+    TaskId,
+    Tenant,
+    WorkflowId,
+)
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import (
     AttentionSettled,
     CallDue,
     Entry,
+    OutcomeReopened,
     PlannerAnswered,
     PlannerBackedOff,
     PlanningStarted,
     TaskSucceeded,
+    WorkflowRetired,
 )
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.domain.usage import Usage
@@ -54,6 +64,7 @@ from jada_orchestrator.ports.journal import (
     JournalReader,
     JournalSupersededError,
     JournalUnavailableError,
+    Retirable,
     Stored,
 )
 from jada_orchestrator.testing.journal import MemoryJournal, MemoryJournalReader, MemoryStore
@@ -653,3 +664,164 @@ async def test_the_fake_outlives_its_process() -> None:
     assert await everything(second, "a") == {"a": entries(1, 1)}
     with pytest.raises(JournalSupersededError, match="second"):
         await killed.append([Append(wf("a"), entries(2, 2), head())])
+
+
+# --- Retention --------------------------------------------------------------------------------------------------------
+
+FOREVER: Final = UtcMs(9_000_000_000_000)
+
+
+def finished(name: str, at: int = 5_000, **changes: Any) -> Head:
+    """The head of a workflow that ended and has nothing left to do."""
+    given: dict[str, Any] = {"status": "completed", "done": True, "finished_at": UtcMs(at), "ordering_key": "key"}
+    return head(name, **{**given, **changes})
+
+
+def tombstone(name: str, last: int, **changes: Any) -> Append:
+    """What is to stand in the place of a workflow's records 1 to `last`."""
+    record = WorkflowRetired(
+        request_id=name,
+        tenant=Tenant("acme"),
+        digest="0123",
+        rejected=False,
+        reply_to=None,
+        status="completed",
+        error_code=None,
+        model="claude-sonnet-4-6",
+        by_template=False,
+        revision=1,
+        usage=Usage(),
+        created_at=UtcMs(1_000),
+        finished_at=UtcMs(5_000),
+        outcome_id=OutcomeId("o-1"),
+        outcome_at=UtcMs(5_000),
+        records=last,
+        retired_at=UtcMs(9_000),
+    )
+    retired = finished(name, ordering_key=None, catalogue_version=CatalogueVersion(""), retired=True, **changes)
+    return Append(wf(name), (Entry(last, UtcMs(1_000 + last), record),), retired)
+
+
+async def retirable(
+    journal: Journal, before: int = FOREVER, workflows_max: int = 100, records_max: int = 1_000
+) -> list[str]:
+    """The names of what may be retired, in the order in which it is told."""
+    found = await journal.retirable(UtcMs(before), workflows_max, records_max)
+    return [stored.workflow_id.removeprefix("wf-") for stored in found]
+
+
+async def test_a_tombstone_stands_in_the_place_of_all_records(place: Place, journal: Journal) -> None:
+    """A retired workflow has one record, with the number of its last; others keep theirs; lists show that it was."""
+    await journal.append([Append(wf("a"), entries(1, 3), finished("a")), Append(wf("b"), entries(1, 2), finished("b"))])
+    assert await journal.retire([tombstone("a", 3)]) == 1
+    expected = tombstone("a", 3)
+    assert await journal.load([wf("a"), wf("b")]) == {
+        wf("a"): Stored(wf("a"), expected.head, expected.entries),
+        wf("b"): Stored(wf("b"), finished("b"), entries(1, 2)),
+    }
+    reader = place.reader()
+    assert [(id_, told.retired) for id_, told in await reader.heads()] == [(wf("b"), False), (wf("a"), True)]
+    assert (await reader.find("a"))[0][1] == expected.head
+    assert await reader.history(wf("a")) == Stored(wf("a"), expected.head, expected.entries)
+    await reader.close()
+
+
+async def test_what_ended_first_is_retired_first_and_in_pieces(place: Place, journal: Journal) -> None:
+    """Only what ended before the instant is told, oldest first, no more workflows or records than were asked for."""
+    for name, at, last in (("late", 9_000, 2), ("first", 1_000, 3), ("second", 2_000, 4), ("third", 3_000, 3)):
+        await journal.append([Append(wf(name), entries(1, last), finished(name, at))])
+    assert await retirable(journal, 9_000) == ["first", "second", "third"]
+    assert await retirable(journal, 9_001, workflows_max=2) == ["first", "second"]
+    assert await retirable(journal, 9_000, records_max=9) == ["first", "second"]
+    assert await retirable(journal, 9_000, records_max=1) == ["first"]
+    reader = place.reader()
+    assert await reader.retirable(UtcMs(9_000)) == Retirable(3, 10)
+    assert await reader.retirable(UtcMs(1_000)) == Retirable(0, 0)
+    await reader.close()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"done": False}, {"quarantined": True}, {"status": "needs_attention"}, {"done": False, "finished_at": None}],
+    ids=["something is left to do", "set aside", "a person has to do with it", "it runs"],
+)
+async def test_what_is_not_over_keeps_its_records(journal: Journal, changes: dict[str, Any]) -> None:
+    """It is neither told nor retired, also when somebody asks for just that."""
+    kept = finished("a", **changes)
+    await journal.append([Append(wf("a"), entries(1, 3), kept)])
+    assert await retirable(journal) == []
+    assert await journal.retire([tombstone("a", 3)]) == 0
+    assert await journal.load([wf("a")]) == {wf("a"): Stored(wf("a"), kept, entries(1, 3))}
+
+
+async def test_what_went_on_meanwhile_keeps_its_records(journal: Journal) -> None:
+    """A tombstone for fewer records than there are is not put, and the others of its batch are."""
+    batch = [Append(wf("a"), entries(1, 3), finished("a")), Append(wf("b"), entries(1, 2), finished("b"))]
+    await journal.append(batch)
+    assert await journal.retire([tombstone("a", 2), tombstone("b", 2)]) == 1
+    assert await everything(journal, "a", "b") == {"a": entries(1, 3), "b": tombstone("b", 2).entries}
+
+
+async def test_a_workflow_is_retired_once(journal: Journal) -> None:
+    """The same tombstones again, as after a lost answer, change nothing; it is told no more."""
+    await journal.append([Append(wf("a"), entries(1, 3), finished("a"))])
+    assert await journal.retire([tombstone("a", 3)]) == 1
+    assert await journal.retire([tombstone("a", 3)]) == 0
+    assert await journal.retire([]) == 0
+    assert await retirable(journal) == []
+    assert await everything(journal, "a") == {"a": tombstone("a", 3).entries}
+
+
+async def test_a_batch_that_a_tombstone_stands_for_counts_as_appended(journal: Journal) -> None:
+    """Whoever repeats a commit whose answer was lost finds it made, and the tombstone stays as it is."""
+    await journal.append([Append(wf("a"), entries(1, 2), head("a"))])
+    last = [Append(wf("a"), entries(3, 4), finished("a")), Append(wf("b"), entries(1, 1), head("b"))]
+    await journal.append(last)
+    await journal.retire([tombstone("a", 4)])
+    await journal.append(last)
+    await journal.append([Append(wf("a"), entries(2, 3), head("a"))])
+    found = await journal.load([wf("a"), wf("b")])
+    assert found[wf("a")] == Stored(wf("a"), tombstone("a", 4).head, tombstone("a", 4).entries)
+    assert found[wf("b")] == Stored(wf("b"), head("b"), entries(1, 1))
+
+
+async def test_a_retired_workflow_is_appended_to_after_its_last_number(journal: Journal) -> None:
+    """Its outcome is asked for again: the next record has the next number, and a gap or another record is refused."""
+    await journal.append([Append(wf("a"), entries(1, 3), finished("a"))])
+    await journal.retire([tombstone("a", 3)])
+    asked = Entry(4, UtcMs(9_500), OutcomeReopened(OutcomeId("o-1")))
+    with pytest.raises(JournalCorruptError, match="wf-a"):
+        await journal.append([Append(wf("a"), entries(5, 5), tombstone("a", 3).head)])
+    again = replace(tombstone("a", 3).head, done=False)
+    for _ in range(2):
+        await journal.append([Append(wf("a"), (asked,), again)])
+    with pytest.raises(JournalCorruptError, match="wf-a"):
+        await journal.append([Append(wf("a"), entries(4, 4), again)])
+    assert await unfinished(journal) == [Stored(wf("a"), again, (*tombstone("a", 3).entries, asked))]
+    done = entries(5, 5)
+    await journal.append([Append(wf("a"), done, replace(again, done=True))])
+    assert await everything(journal, "a") == {"a": (*tombstone("a", 3).entries, asked, *done)}
+    assert await retirable(journal) == []
+
+
+async def test_a_workflow_may_be_moved_here_with_its_tombstone(journal: Journal) -> None:
+    """The first record of a new workflow may be a tombstone, with the number that it has; anything else may not."""
+    moved = tombstone("a", 7)
+    whole = replace(moved, entries=(*moved.entries, Entry(8, UtcMs(9_500), OutcomeReopened(OutcomeId("o-1")))))
+    for _ in range(2):
+        await journal.append([whole])
+    assert await journal.load([wf("a")]) == {wf("a"): Stored(wf("a"), whole.head, whole.entries)}
+    with pytest.raises(JournalCorruptError, match="wf-b"):
+        await journal.append([Append(wf("b"), entries(7, 7), head("b"))])
+
+
+async def test_a_superseded_process_retires_nothing(place: Place, journal: Journal) -> None:
+    """Law 6 holds for tombstones as well."""
+    await journal.append([Append(wf("a"), entries(1, 3), finished("a"))])
+    place.break_lock()
+    second = place.journal()
+    await second.open()
+    with pytest.raises(JournalSupersededError):
+        await journal.retire([tombstone("a", 3)])
+    assert await everything(second, "a") == {"a": entries(1, 3)}
+    await second.close()

@@ -15,11 +15,12 @@ from jada_orchestrator.adapters.journal.codec import KINDS, SINCE, RecordCodec
 from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.postgres.journal import PostgresJournal
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import CatalogueVersion, TaskId, WorkflowId
+from jada_orchestrator.domain.ids import CatalogueVersion, TaskId, Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.records import CallDue, Entry, Record, TaskStands
+from jada_orchestrator.domain.records import CallDue, Entry, Record, TaskStands, WorkflowRetired
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.template import Template
+from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.ports.journal import Append, Head, Journal, JournalSupersededError
 from jada_orchestrator.ports.ownership import Ownership, Wanted
 from jada_orchestrator.ports.queues import Delivery
@@ -32,6 +33,10 @@ PRESENT: Final = RecordCodec()
 OLD: Final = RecordCodec({kind: cls for kind, cls in KINDS.items() if cls is not TaskStands})
 NEW: Final = RecordCodec(since={**SINCE, "task_stands": OLD.format + 1})
 """Two programs: the old one has no `TaskStands`, which the new one brought."""
+BEFORE_TOMBSTONES: Final = RecordCodec(
+    {kind: cls for kind, cls in KINDS.items() if cls is not WorkflowRetired}, since={}
+)
+"""A program that does not know tombstones."""
 
 
 class Place(Protocol):
@@ -57,7 +62,12 @@ class MemoryPlace:
         def format_of(record: Record) -> int:
             return codec.format_of(codec.encode(record).kind)
 
-        made = SharedJournal(self._store, reads=codec.format, format_of=format_of)
+        made = SharedJournal(
+            self._store,
+            reads=codec.format,
+            format_of=format_of,
+            tombstones=codec.format_of("workflow_retired"),
+        )
         return made, made
 
     def expire(self, number: int) -> None:
@@ -363,6 +373,129 @@ async def test_an_old_program_takes_nothing_finished_that_it_cannot_read(mixed: 
     assert await received(old[1]) == []
     assert [each.message_id for each in await received(new[1])] == ["a"]
     assert len((await new[1].take([about("wf-a")])).stored[WorkflowId("wf-a")].entries) == 2
+
+
+def finished(name: str, seq: int) -> Append:
+    """The last entry of a workflow that ended."""
+    last = appended(name, seq, done=True)
+    return replace(last, head=replace(last.head, status="completed", finished_at=UtcMs(seq)))
+
+
+def tombstone(name: str, last: int) -> Append:
+    """What is to stand in the place of its records."""
+    usage, at = Usage(), UtcMs(1)
+    record = WorkflowRetired(
+        name, Tenant("t"), "d", False, None, "completed", None, "m", False, 1, usage, at, at, None, at, last, at
+    )
+    told = replace(finished(name, last).head, ordering_key=None, catalogue_version=CatalogueVersion(""), retired=True)
+    return Append(WorkflowId(name), (Entry(last, UtcMs(last), record),), told)
+
+
+async def retirable(instance: tuple[Journal, Ownership]) -> list[str]:
+    """The names of what an instance may retire."""
+    return [stored.workflow_id for stored in await instance[0].retirable(UtcMs(1_000), 100, 1_000)]
+
+
+async def test_what_nobody_acts_upon_is_retired_by_any_instance(pair: Pair) -> None:
+    """What is finished is nobody's, and of two instances that retire the same one does; it can be taken afterwards."""
+    one, two = pair
+    await begin(one, "wf-a", "wf-b")
+    await one[0].append([finished("wf-a", 2), finished("wf-b", 2)])
+    assert await retirable(one) == await retirable(two) == ["wf-a", "wf-b"]
+    done = await asyncio.gather(*(each[0].retire([tombstone("wf-a", 2), tombstone("wf-b", 2)]) for each in pair))
+    assert sum(done) == 2
+    taken = await two[1].take([about("wf-a")])
+    assert taken.stored[WorkflowId("wf-a")].entries == tombstone("wf-a", 2).entries
+
+
+async def test_what_a_live_instance_has_taken_keeps_its_records(place: Place, pair: Pair) -> None:
+    """It may be deciding just now, and what it sends may arrive late; once it has ended, anybody may retire it."""
+    one, two = pair
+    await begin(one, "wf-a", "wf-b")
+    await one[0].append([finished("wf-a", 2), finished("wf-b", 2)])
+    await two[1].take([about("wf-a"), about("wf-b")])
+    for each in pair:
+        assert await retirable(each) == []
+        assert await each[0].retire([tombstone("wf-a", 2)]) == 0
+    place.expire(place.number_of(two[0]))
+    assert await claimed(one) == []  # which ends the other one
+    assert await retirable(one) == ["wf-a", "wf-b"]
+    assert await one[0].retire([tombstone("wf-a", 2)]) == 1
+
+
+async def test_a_commit_is_repeated_after_another_instance_has_retired_its_workflow(pair: Pair) -> None:
+    """Its answer was lost, and the workflow was over with it: it counts as made, and what else is in it is there."""
+    one, two = pair
+    await begin(one, "wf-a", "wf-b")
+    batch = [finished("wf-a", 2), appended("wf-b", 2)]
+    await one[0].append(batch)
+    assert await two[0].retire([tombstone("wf-a", 2)]) == 1
+    await one[0].append(batch)
+    found = await two[0].load([WorkflowId("wf-a"), WorkflowId("wf-b")])
+    assert found[WorkflowId("wf-a")].entries == tombstone("wf-a", 2).entries
+    assert found[WorkflowId("wf-a")].head.retired
+    assert len(found[WorkflowId("wf-b")].entries) == 2
+    await one[0].append([appended("wf-b", 3)])
+
+
+async def test_nothing_is_retired_while_a_program_lives_that_knows_no_tombstones(place: Place) -> None:
+    """It would stop at one; as soon as the last of its kind has ended, the others retire."""
+    old, new = place.instance(BEFORE_TOMBSTONES), place.instance()
+    for journal, _ in (old, new):
+        await journal.open()
+    await begin(new, "wf-a")
+    await new[0].append([finished("wf-a", 2)])
+    assert await retirable(new) == []
+    assert await new[0].retire([tombstone("wf-a", 2)]) == 0
+    await old[0].close()
+    assert await retirable(new) == ["wf-a"]
+    assert await new[0].retire([tombstone("wf-a", 2)]) == 1
+    again = place.instance(BEFORE_TOMBSTONES)
+    await again[0].open()
+    assert (await again[1].take([about("wf-a")])).elsewhere == {WorkflowId("wf-a")}
+    for journal, _ in (again, new):
+        await journal.close()
+
+
+async def test_instances_that_ended_long_ago_are_forgotten(place: Place, pair: Pair) -> None:
+    """An ended one is kept for a while, and for as long as something of it is unclaimed; a live one always is."""
+    one, two = pair
+    await begin(two, "wf-a")
+    gone = place.number_of(two[0])
+    await two[0].close()
+    assert await one[1].forget_ended(0, 0) == 0
+    assert await claimed(one) == ["wf-a"]
+    assert await one[1].forget_ended(3_600_000, 0) == 0
+    assert await one[1].forget_ended(0, 0) == 1
+    assert await one[1].forget_ended(0, 0) == 0
+    later = place.instance()
+    await later[0].open()
+    assert place.number_of(later[0]) > gone
+    await later[0].close()
+
+
+async def test_what_a_forgotten_instance_had_finished_can_be_taken(place: Place, pair: Pair) -> None:
+    """It had taken a finished workflow, and was forgotten: nobody acts upon that, and it stays ended itself."""
+    one, two = pair
+    await begin(one, "wf-a")
+    await one[0].append([finished("wf-a", 2)])
+    await two[1].take([about("wf-a")])
+    place.expire(place.number_of(two[0]))
+    assert await claimed(one) == []
+    assert await one[1].forget_ended(0, 0) == 1
+    assert len((await one[1].take([about("wf-a")])).stored[WorkflowId("wf-a")].entries) == 2
+    with pytest.raises(JournalSupersededError):
+        await two[0].append([appended("wf-a", 3)])
+
+
+async def test_old_spending_is_forgotten(pair: Pair) -> None:
+    """What was spent on days before one is forgotten with old instances, and what was on later ones is not."""
+    one, two = pair
+    for day in (1, 2):
+        await one[1].share_spending(day, {"t": Decimal(day)})
+    await one[1].forget_ended(3_600_000, 2)
+    assert await two[1].share_spending(1, {}) == {}
+    assert await two[1].share_spending(2, {}) == {"t": Decimal(2)}
 
 
 async def test_templates_that_change_are_told_to_all(pair: Pair) -> None:

@@ -1,20 +1,21 @@
 """The ledger: every call of the model that plans, read from the records of its workflow.
 
 Nothing is stored twice: `PlannerAnswered`, `PlannerBackedOff`, `PlannerGaveUp` and `ChoiceAnswered` are the ledger, and
-this is its view.
+this is its view. Of a workflow that was retired there is the sum that `WorkflowRetired` keeps, as one call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.usage import CallPurpose, Usage
 
-LEDGER_RECORDS = (r.PlannerAnswered, r.PlannerBackedOff, r.PlannerGaveUp, r.ChoiceAnswered)
+LEDGER_RECORDS = (r.PlannerAnswered, r.PlannerBackedOff, r.PlannerGaveUp, r.ChoiceAnswered, r.WorkflowRetired)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class ModelCall:
     tenant: str
     model: str
     """Empty where a record of an older version does not tell."""
-    purpose: CallPurpose
+    purpose: CallPurpose | Literal["retired"]
+    """``retired``: these are all calls of a retired booking together; of its times nothing is known."""
     attempt: int
     answered: bool
     usage: Usage
@@ -57,6 +59,9 @@ def calls_of(
         record = entry.record
         if isinstance(record, r.ChoiceAnswered):
             yield _choice(workflow_id, request_id, tenant, entry.at, record)
+        elif isinstance(record, r.WorkflowRetired):
+            if record.usage != Usage():
+                yield _sum(workflow_id, entry.at, record)
         elif isinstance(record, LEDGER_RECORDS):
             yield _call(workflow_id, request_id, tenant, default_model, entry.at, record)
 
@@ -77,6 +82,25 @@ def _choice(workflow_id: WorkflowId, request_id: str, tenant: str, at: UtcMs, re
         waited_ms=0,
         stop_reason="",
         failure_code="" if record.failure is None else record.failure.code,
+    )
+
+
+def _sum(workflow_id: WorkflowId, at: UtcMs, record: r.WorkflowRetired) -> ModelCall:
+    return ModelCall(
+        at=at,
+        workflow_id=workflow_id,
+        request_id=record.request_id,
+        tenant=record.tenant,
+        model=record.model,
+        purpose="retired",
+        attempt=1,
+        answered=True,
+        usage=record.usage,
+        latency_ms=0,
+        first_token_ms=0,
+        waited_ms=0,
+        stop_reason="",
+        failure_code="",
     )
 
 

@@ -43,6 +43,7 @@ from jada_orchestrator.domain.planning_records import (
     RevisionGivenUp,
 )
 from jada_orchestrator.domain.request import BookingRequest, Message
+from jada_orchestrator.domain.retired import TerminalStatus, WorkflowRetired
 from jada_orchestrator.domain.usage import Usage
 
 __all__ = [
@@ -99,6 +100,7 @@ __all__ = [
     "WorkflowAccepted",
     "WorkflowEnded",
     "WorkflowRejected",
+    "WorkflowRetired",
 ]
 
 OutcomeType: TypeAlias = Literal[
@@ -111,7 +113,6 @@ OutcomeType: TypeAlias = Literal[
     "awaiting_approval",
     "needs_attention",
 ]
-TerminalStatus: TypeAlias = Literal["completed", "failed", "compensated", "cancelled", "rejected", "needs_attention"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,6 +424,7 @@ Record: TypeAlias = (
     | DeadLetterDecided
     | DeadLetterDelivered
     | WorkflowEnded
+    | WorkflowRetired
 )
 
 

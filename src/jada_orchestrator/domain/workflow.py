@@ -16,12 +16,13 @@ from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure, Fault
+from jada_orchestrator.domain.head_start import FirstDispatch, HeadStart
 from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
-from jada_orchestrator.domain.records import OutcomeType, TerminalStatus
+from jada_orchestrator.domain.records import OutcomeType, TerminalStatus, WorkflowRetired
 from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.domain.usage import Usage
 
@@ -296,24 +297,6 @@ class Planning:
 
 
 @dataclass(frozen=True, slots=True)
-class FirstDispatch:
-    """When the first attempt of all was started, and by which record."""
-
-    at: UtcMs
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeadStart:
-    """How long the answer that became the first plan took, and how much of that ran after the first dispatch."""
-
-    hidden_ms: int
-    answer_ms: int
-    seq: int
-    """Of the record that adopted the plan."""
-
-
-@dataclass(frozen=True, slots=True)
 class Foreseen:
     """A read that was started, or may be, before there is a plan: what the model wrote, and since when."""
 
@@ -450,6 +433,8 @@ class Workflow:
     """Who wants it to go on from its failed tasks, while it waits for its turn in its lane."""
     settled: str | None = None
     """Who dealt by hand with what stood of it, once somebody did."""
+    retired: WorkflowRetired | None = None
+    """What stays of it, once its records are deleted."""
     rejected_faults: tuple[Fault, ...] = ()
     rejected_reply_to: str | None = None
     rejected_tenant: str = "default"

@@ -77,4 +77,5 @@ APPLIERS: dict[type, Callable[[Workflow, Any, UtcMs], None]] = {
     r.DeadLetterDecided: whole.dead_letter_decided,
     r.DeadLetterDelivered: whole.dead_letter_delivered,
     r.WorkflowEnded: whole.ended,
+    r.WorkflowRetired: whole.retired,
 }

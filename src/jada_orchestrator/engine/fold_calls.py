@@ -11,6 +11,7 @@ from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.head_start import FirstDispatch
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import LOOKUP_SAFETY_MS
@@ -22,7 +23,6 @@ from jada_orchestrator.domain.workflow import (
     NOT_CALLED,
     Call,
     CallRef,
-    FirstDispatch,
     Phase,
     Status,
     Task,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from jada_orchestrator.domain.foreseen import TaskForeseen
+from jada_orchestrator.domain.head_start import HeadStart
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.workflow import Foreseen, HeadStart, Phase, Task, Workflow
+from jada_orchestrator.domain.workflow import Foreseen, Phase, Task, Workflow
 from jada_orchestrator.engine.fold_calls import become_due
 
 

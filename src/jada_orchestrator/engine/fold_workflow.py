@@ -87,6 +87,32 @@ def released(workflow: Workflow, record: r.Released, at: UtcMs) -> None:
     workflow.quarantined = None
 
 
+def retired(workflow: Workflow, record: r.WorkflowRetired, at: UtcMs) -> None:
+    """Fold `WorkflowRetired`: all that is known of it now. Its outcome was told, and can be told again."""
+    del at
+    workflow.retired = record
+    workflow.rejected_request_id = record.request_id
+    workflow.rejected_tenant = record.tenant
+    workflow.rejected_reply_to = record.reply_to
+    workflow.digest = record.digest
+    workflow.model = record.model
+    workflow.by_template = record.by_template
+    workflow.revision = record.revision
+    workflow.usage = record.usage
+    workflow.created_at = record.created_at
+    workflow.finished_at = record.finished_at
+    workflow.status = Status(record.status)
+    workflow.terminal = record.status
+    why = "it was retired: its records are deleted, and of the reason this code alone is kept"
+    workflow.failure = None if record.error_code is None else Failure(record.error_code, why)
+    if record.status == "completed":
+        workflow.result = {"omitted": "it was retired: its records are deleted, and its result with them"}
+    if record.outcome_id is not None:
+        content = outcome_content(workflow, record.status)
+        told = PendingOutcome(record.outcome_id, record.status, record.outcome_at, content, delivered=True)
+        workflow.outcomes.append(told)
+
+
 # --- Planning ----------------------------------------------------------------------------------------------------
 
 

@@ -114,6 +114,10 @@ def _ended(record: r.WorkflowEnded) -> str:
     return f"Ended as {record.status}{because}"
 
 
+def _retired(record: r.WorkflowRetired) -> str:
+    return f"Ended as {record.status}, and was retired: this stands for its {record.records} records, which are deleted"
+
+
 def _approval(record: r.ApprovalRequested) -> str:
     amount = Money.parse(record.amount)
     return f"A person must approve {amount} for {record.task_id}, before {format_instant(record.expires_at)}"
@@ -249,4 +253,5 @@ _LINES: dict[type[Record], tuple[Level, str, Callable[[Any], str]]] = {
     r.DeadLetterDecided: ("warning", "dead_letter.decided", lambda x: f"To the dead-letter queue: {x.failure.message}"),
     r.DeadLetterDelivered: ("info", "dead_letter.delivered", lambda _: "The dead-letter queue has the request"),
     r.WorkflowEnded: ("info", "workflow.ended", _ended),
+    r.WorkflowRetired: ("info", "workflow.retired", _retired),
 }

@@ -93,12 +93,17 @@ class Head:
     quarantined: bool
     rejected: bool
     """It stands for a message that was turned away, not for an accepted request."""
+    retired: bool = False
+    """Its records are deleted, and a tombstone stands in their place."""
 
 
 @made_often
 @dataclass(frozen=True, slots=True)
 class Append:
-    """The new entries of one workflow: `entries[0].seq` is one more than the last durable one (1 for a new one)."""
+    """The new entries of one workflow: `entries[0].seq` is one more than the last durable one (1 for a new one).
+
+    A new one that is moved from another store may begin with its tombstone, which has a number of its own.
+    """
 
     workflow_id: WorkflowId
     entries: tuple[Entry, ...]
@@ -114,6 +119,14 @@ class Stored:
     entries: tuple[Entry, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Retirable:
+    """How many workflows may be retired, and how many records they have together."""
+
+    workflows: int
+    records: int
+
+
 class Journal(Protocol):
     """The writer's side. One open journal per process; all methods may be called from one event loop only."""
 
@@ -127,7 +140,8 @@ class Journal(Protocol):
         """Make all entries of all workflows durable in one commit, or none.
 
         Guarantees: when it returns, the batch survives power loss. A batch that is already there entry for entry
-        is accepted again without a second copy. When cancelled, the commit may or may not have happened.
+        is accepted again without a second copy; so is one that a tombstone stands for by now. When cancelled, the
+        commit may or may not have happened.
         Raises: JournalUnavailableError, JournalAmbiguousError, JournalSupersededError, JournalCorruptError.
         """
 
@@ -147,6 +161,23 @@ class Journal(Protocol):
         """Yield every workflow there is, in order of acceptance; for moving a store.
 
         Raises: JournalUnavailableError, JournalCorruptError.
+        """
+
+    async def retirable(self, before: UtcMs, workflows_max: int, records_max: int) -> Sequence[Stored]:
+        """Return workflows that ended before an instant and may be retired, those first that ended first.
+
+        Left out is what a person has to do with (`needs_attention`, quarantined), and what a live instance has taken
+        (`Ownership.take`), and may be acting upon. No more than `records_max` records are returned, but always one
+        workflow. None is, while a program shares the store that cannot read a tombstone.
+        Raises: JournalUnavailableError, JournalCorruptError.
+        """
+
+    async def retire(self, tombstones: Sequence[Append]) -> int:
+        """Put each tombstone in the place of all records of its workflow, in one commit, and return how many were put.
+
+        A tombstone has the number of the last record. Nothing happens to a workflow that has another last record by
+        now, or that `retirable` would leave out. The caller sees to it that nothing of its own acts upon them.
+        Guarantees and raises what `append` does.
         """
 
     async def put_catalogue(self, catalogue: Catalogue) -> None:
@@ -202,6 +233,9 @@ class JournalReader(Protocol):
         self, *, since: UtcMs | None = None, until: UtcMs | None = None, workflow_id: WorkflowId | None = None
     ) -> list[ModelCall]:
         """Return the model calls that ended in ``[since, until)``, of all workflows or one, by workflow, in order."""
+
+    async def retirable(self, before: UtcMs) -> Retirable:
+        """Count what ended before an instant and may be retired."""
 
     async def templates(self) -> list[Template]:
         """Return all templates, in order of their keys; none of a store that only older programs have written."""

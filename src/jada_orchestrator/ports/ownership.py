@@ -136,6 +136,13 @@ class Ownership(Protocol):
         Guarantees: what an instance told counts for its day also after it has ended.
         """
 
+    async def forget_ended(self, kept_ms: int, spending_since: int) -> int:
+        """Forget some instances that ended longer ago than that and left nothing, and return how many they were.
+
+        What was spent on days before `spending_since` (days since 1970) is forgotten as well. Guarantees: an instance
+        that was forgotten counts as ended, as before.
+        """
+
     async def woken(self) -> None:
         """Return when another instance has told that there may be something to claim."""
 

@@ -56,5 +56,6 @@ def head_of(workflow: Workflow, before: Head | None = None) -> Head:
         catalogue_version=workflow.catalogue_version,
         done=workflow.is_done,
         quarantined=workflow.quarantined is not None,
-        rejected=request is None,
+        rejected=request is None if workflow.retired is None else workflow.retired.rejected,
+        retired=workflow.retired is not None,
     )

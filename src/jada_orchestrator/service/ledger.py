@@ -25,7 +25,10 @@ KEYS: Final[Mapping[str, Callable[[ModelCall], str]]] = {
 
 @dataclass(slots=True)
 class Totals:
-    """Sums of a group of calls. `usd` holds the known prices; `unpriced` counts calls whose price is not known."""
+    """Sums of a group of calls. `usd` holds the known prices; `unpriced` counts calls whose price is not known.
+
+    All calls of a retired booking count as one.
+    """
 
     calls: int = 0
     answered: int = 0
@@ -54,7 +57,7 @@ class Totals:
         self.output_tokens += usage.output_tokens
         self.cache_read_tokens += usage.cache_read_tokens
         self.cache_write_tokens += usage.cache_write_tokens
-        if call.answered:
+        if call.answered and call.purpose != "retired":
             self.latencies_ms.append(call.latency_ms)
             self.first_tokens_ms.append(call.first_token_ms)
         self.corrections += call.purpose == "correction"

@@ -115,7 +115,7 @@ def measured(calls: Sequence[ModelCall], known: KnownModels) -> Assumptions | No
     plans = [call for call in calls if call.answered and call.purpose in {"plan", "revision"}]
     if len(plans) < MEASURED_CALLS_MIN:
         return None
-    sums, everything = totals_of(plans), totals_of(calls)
+    sums, everything = totals_of(plans), totals_of(call for call in calls if call.purpose != "retired")
     factor = sum(known.token_factor_of(call.model) for call in plans) / len(plans)
     prompt = (sums.cache_read_tokens + sums.cache_write_tokens) / len(plans) / factor
     return Assumptions(

@@ -103,7 +103,12 @@ class FleetJournal(SharedJournal):
 
         A program that `reads` format 2 writes task results in it, which one that reads format 1 cannot read.
         """
-        super().__init__(store, reads=reads, format_of=lambda each: reads if isinstance(each, TaskSucceeded) else 1)
+        super().__init__(
+            store,
+            reads=reads,
+            format_of=lambda each: reads if isinstance(each, TaskSucceeded) else 1,
+            tombstones=2,
+        )
         self._noted = store
         self.is_cut = False
         self._is_slow = False

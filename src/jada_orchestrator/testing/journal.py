@@ -7,6 +7,7 @@ drops the journal and opens another one on the same store.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
@@ -15,7 +16,7 @@ from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall, calls_of
-from jada_orchestrator.domain.records import AttentionSettled
+from jada_orchestrator.domain.records import AttentionSettled, WorkflowRetired
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import (
     Append,
@@ -25,6 +26,7 @@ from jada_orchestrator.ports.journal import (
     JournalInUseError,
     JournalSupersededError,
     JournalUnavailableError,
+    Retirable,
     Stored,
 )
 
@@ -115,6 +117,36 @@ class MemoryJournal:
             await asyncio.sleep(0)
             yield stored
 
+    async def retirable(self, before: UtcMs, workflows_max: int, records_max: int) -> Sequence[Stored]:
+        """Return workflows that may be retired; see `Journal.retirable`."""
+        await asyncio.sleep(0)
+        self._check_available()
+        found = sorted(
+            (
+                stored
+                for stored in self.store.workflows.values()
+                if may_be_retired(stored.head, before) and self._may_retire(stored.workflow_id)
+            ),
+            key=lambda stored: stored.head.finished_at or 0,
+        )
+        sums = itertools.accumulate(len(stored.entries) for stored in found)
+        fitting = [stored for stored, total in zip(found, sums, strict=True) if total <= records_max]
+        return (fitting or found[:1])[:workflows_max]
+
+    async def retire(self, tombstones: Sequence[Append]) -> int:
+        """Put tombstones in the place of records; see `Journal.retire`."""
+        await asyncio.sleep(self._append_delay_s)
+        self._check_ours()
+        retired = 0
+        for append in tombstones:
+            stored = self.store.workflows.get(append.workflow_id)
+            is_so = stored is not None and may_be_retired(stored.head) and self._may_retire(append.workflow_id)
+            if stored is not None and is_so and stored.entries[-1].seq == append.entries[0].seq:
+                self._put_tombstone(append)
+                retired += 1
+        await asyncio.sleep(0)
+        return retired
+
     async def put_catalogue(self, catalogue: Catalogue) -> None:
         """Keep a catalogue; see `Journal.put_catalogue`."""
         await asyncio.sleep(0)
@@ -161,6 +193,14 @@ class MemoryJournal:
                 changed[append.workflow_id] = after
         self.store.workflows.update(changed)
         self.store.commits += 1
+
+    def _may_retire(self, workflow_id: WorkflowId) -> bool:
+        """Tell whether nobody else can be acting upon a workflow, or be unable to read a tombstone."""
+        del workflow_id
+        return True
+
+    def _put_tombstone(self, append: Append) -> None:
+        self.store.workflows[append.workflow_id] = Stored(append.workflow_id, append.head, append.entries)
 
     def _check_available(self) -> None:
         if self.store.unavailable is not None:
@@ -228,6 +268,12 @@ class MemoryJournalReader:
             if (since is None or call.at >= since) and (until is None or call.at < until)
         ]
 
+    async def retirable(self, before: UtcMs) -> Retirable:
+        """Count what may be retired; see `JournalReader.retirable`."""
+        self._check_available()
+        found = [stored for stored in self._store.workflows.values() if may_be_retired(stored.head, before)]
+        return Retirable(len(found), sum(len(stored.entries) for stored in found))
+
     async def templates(self) -> list[Template]:
         """Return all templates; see `JournalReader.templates`."""
         self._check_available()
@@ -250,21 +296,31 @@ class MemoryJournalReader:
             raise JournalUnavailableError(self._store.unavailable)
 
 
+def may_be_retired(head: Head, before: UtcMs | None = None) -> bool:
+    """Tell whether a workflow may be retired by what its head says, and ended before an instant."""
+    ended = head.done and not head.retired and not head.quarantined and head.status != "needs_attention"
+    return ended and (before is None or (head.finished_at is not None and head.finished_at < before))
+
+
 def _appended(before: Stored | None, append: Append) -> Stored | None:
     """Return the workflow with the new entries, or None when all of them are there already and the head is older."""
-    durable = before.entries if before is not None else ()
-    expected = append.entries[0].seq if append.entries else len(durable) + 1
-    if not 1 <= expected <= len(durable) + 1:
-        msg = f"{append.workflow_id} has {len(durable)} records, and number {expected} was to be written"
+    durable = {entry.seq: entry for entry in before.entries} if before is not None else {}
+    last = max(durable, default=0)
+    retired = min(durable) if before is not None and before.head.retired else 0
+    expected = append.entries[0].seq if append.entries else last + 1
+    is_tombstone = not durable and append.entries and isinstance(append.entries[0].record, WorkflowRetired)
+    if expected < 1 or (expected > last + 1 and not is_tombstone):
+        msg = f"{append.workflow_id} has {last} records, and number {expected} was to be written"
         raise JournalCorruptError(msg)
     for place, entry in enumerate(append.entries, start=expected):
         if entry.seq != place:
             msg = f"the entries of {append.workflow_id} are not in order: {entry.seq} is where {place} belongs"
             raise JournalCorruptError(msg)
-        if place <= len(durable) and durable[place - 1] != entry:
+        if retired < place <= last and durable[place] != entry:
             msg = f"record {place} of {append.workflow_id} is another one than the one that was to be written"
             raise JournalCorruptError(msg)
-    last = expected + len(append.entries) - 1
-    if last < len(durable):
+    end = expected + len(append.entries) - 1
+    if end < last or (durable and end == retired):
         return None
-    return Stored(append.workflow_id, append.head, (*durable[: expected - 1], *append.entries))
+    new = [entry for entry in append.entries if entry.seq > last]
+    return Stored(append.workflow_id, append.head, (*durable.values(), *new))

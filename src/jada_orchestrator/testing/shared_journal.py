@@ -33,6 +33,7 @@ class Member:
     since_s: float
     lease_until_s: float
     ended: str = ""
+    ended_s: float = 0.0
     unclaimed: bool = False
     reads: int = 1
 
@@ -53,6 +54,8 @@ class SharedStore(MemoryStore):
 
     now_s: Callable[[], float] = lambda: asyncio.get_running_loop().time()
     members: dict[int, Member] = field(default_factory=dict)
+    begun: int = 0
+    """Instances that there ever were."""
     owners: dict[WorkflowId, int] = field(default_factory=dict)
     lanes: dict[str, int] = field(default_factory=dict)
     formats: dict[WorkflowId, int] = field(default_factory=dict)
@@ -71,7 +74,13 @@ class SharedStore(MemoryStore):
 
     def is_alive(self, number: int | None) -> bool:
         """Tell whether an instance has not ended (its lease may have run out)."""
-        return number is not None and not self.members[number].ended
+        return number is not None and number in self.members and not self.members[number].ended
+
+    def begin(self, member: Member) -> int:
+        """Add an instance, and return its number."""
+        self.begun += 1
+        self.members[self.begun] = member
+        return self.begun
 
     def give(self, workflow_id: WorkflowId, number: int) -> None:
         """Make an instance the owner."""
@@ -100,9 +109,9 @@ class SharedStore(MemoryStore):
 
     def end(self, number: int, how: str) -> None:
         """End an instance: what it owned may be claimed."""
-        member = self.members[number]
-        if not member.ended:
-            member.ended, member.unclaimed = how, True
+        member = self.members.get(number)
+        if member is not None and not member.ended:
+            member.ended, member.unclaimed, member.ended_s = how, True, self.now_s()
             self.tell()
 
 
@@ -118,11 +127,16 @@ class SharedJournal(MemoryJournal):
         name: str = "memory",
         reads: int = 1,
         format_of: Callable[[Record], int] = lambda _: 1,
+        tombstones: int = 1,
     ) -> None:
-        """Begin closed. `reads` is the newest format that is read, `format_of` tells in which one a record is."""
+        """Begin closed. `reads` is the newest format that is read, `format_of` tells in which one a record is.
+
+        `tombstones` is the format of what stays of workflows that are retired.
+        """
         super().__init__(store, name=name)
         self.reads: Final = reads
         self._format_of = format_of
+        self._tombstones = tombstones
         self.shared: Final = store
         self.number = 0
         self.requests = SharedMailbox(self, "request")
@@ -133,9 +147,8 @@ class SharedJournal(MemoryJournal):
     async def open(self) -> None:
         """Begin an instance; see `Journal.open`."""
         self._check_available()
-        self.number = len(self.shared.members) + 1
         now = self.shared.now_s()
-        self.shared.members[self.number] = Member(self._name, now, now + LEASE_MS / 1_000, reads=self.reads)
+        self.number = self.shared.begin(Member(self._name, now, now + LEASE_MS / 1_000, reads=self.reads))
         self.shared.listeners.append(self)
 
     async def close(self) -> None:
@@ -206,8 +219,8 @@ class SharedJournal(MemoryJournal):
         await asyncio.sleep(0)
         self._check_ours()
         store = self.shared
-        gone, now = len(store.members) + 1, store.now_s()
-        store.members[gone] = Member(f"given up by {self.number}", now, now)
+        now = store.now_s()
+        gone = store.begin(Member(f"given up by {self.number}", now, now))
         for id_ in workflows:
             if store.owners.get(id_) == self.number and self._is_unfinished(id_):
                 store.owners[id_] = gone
@@ -226,6 +239,24 @@ class SharedJournal(MemoryJournal):
             for tenant, usd in told.items() if other_day == day and number != self.number else ():
                 others[tenant] = others.get(tenant, Decimal(0)) + usd
         return others
+
+    async def forget_ended(self, kept_ms: int, spending_since: int) -> int:
+        """Forget instances that ended long ago; see `Ownership.forget_ended`."""
+        await asyncio.sleep(0)
+        self._check_ours()
+        store = self.shared
+        owning = {owner for id_, owner in store.owners.items() if self._is_unfinished(id_)} | set(store.lanes.values())
+        over_s = store.now_s() - kept_ms / 1_000
+        gone = [
+            number
+            for number, member in store.members.items()
+            if member.ended and not member.unclaimed and member.ended_s < over_s and number not in owning
+        ]
+        for number in gone:
+            del store.members[number]
+        for told in [told for told in store.spending if told[0] < spending_since]:
+            del store.spending[told]
+        return len(gone)
 
     async def woken(self) -> None:
         """Wait to be told; see `Ownership.woken`."""
@@ -325,6 +356,16 @@ class SharedJournal(MemoryJournal):
         for id_ in claimed:
             store.give(id_, self.number)
         return claimed
+
+    def _may_retire(self, workflow_id: WorkflowId) -> bool:
+        store = self.shared
+        all_can_read = all(member.ended or member.reads >= self._tombstones for member in store.members.values())
+        return all_can_read and not store.is_alive(store.owners.get(workflow_id))
+
+    def _put_tombstone(self, append: Append) -> None:
+        super()._put_tombstone(append)
+        self.shared.formats[append.workflow_id] = self._tombstones
+        self.shared.owners.pop(append.workflow_id, None)
 
     def _write(self, batch: Sequence[Append]) -> None:
         store = self.shared

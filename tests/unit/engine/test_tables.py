@@ -10,7 +10,7 @@ from typing import Any, Final, get_args
 import pytest
 
 from jada_orchestrator.adapters.journal.codec import KINDS
-from jada_orchestrator.domain import foreseen, people_records, planning_records, records
+from jada_orchestrator.domain import foreseen, people_records, planning_records, records, retired
 from jada_orchestrator.domain.ids import CatalogueVersion
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Record
@@ -41,7 +41,7 @@ def test_the_union_holds_every_record_class() -> None:
     """A class that is written in the modules of records is in the union, so that nothing below can overlook it."""
     written = {
         each
-        for module in (records, people_records, planning_records, foreseen)
+        for module in (records, people_records, planning_records, foreseen, retired)
         for each in vars(module).values()
         if isinstance(each, type) and each.__module__ == module.__name__
     }

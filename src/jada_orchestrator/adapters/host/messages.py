@@ -183,6 +183,10 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "workflow.accepted": Meaning("A booking began", _STORY),
     "workflow.rejected": Meaning("A request was rejected", "The frontend was told every fault. " + _STORY),
     "workflow.ended": Meaning("A booking ended", _STORY),
+    "workflow.retired": Meaning(
+        "The records of a booking that ended long ago were deleted",
+        "One record stands for them, and its outcome can still be told again. Nothing to do.",
+    ),
     "workflow.quarantined": Meaning(
         "A booking was set aside because a law of the program is broken",
         "A fault in this program, not in the booking. The other bookings go on. Nothing more is done for this one\n"

@@ -76,6 +76,7 @@ KINDS: Final[Mapping[str, type[Any]]] = {
     "dead_letter_decided": r.DeadLetterDecided,
     "dead_letter_delivered": r.DeadLetterDelivered,
     "workflow_ended": r.WorkflowEnded,
+    "workflow_retired": r.WorkflowRetired,
 }
 """Every kind of record by the name under which it is stored, for ever."""
 
@@ -90,7 +91,7 @@ UPCASTERS: Final[Mapping[tuple[str, int], Upcaster]] = {}
 
 CATALOGUE_VERSION: Final = 1
 
-SINCE: Final[Mapping[str, int]] = {"attention_settled": 2}
+SINCE: Final[Mapping[str, int]] = {"attention_settled": 2, "workflow_retired": 2}
 """The format of records in which a kind came, or got a version or a field, where that is not format 1.
 
 The formats count what an older program would read wrongly or not at all. Programs of several formats may share a store:

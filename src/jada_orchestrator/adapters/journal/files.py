@@ -21,7 +21,7 @@ from jada_orchestrator.ports.journal import (
 APPLICATION_ID: Final = 0x4A414441
 """``JADA`` in ASCII, in the file's header: ``file journal.db`` and this program know it by that."""
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """The number of the last migration; in the file's header as ``user_version``."""
 
 SQLITE_VERSION_MIN: Final = (3, 38, 0)

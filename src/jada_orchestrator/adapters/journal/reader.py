@@ -12,7 +12,7 @@ from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.template import Template
-from jada_orchestrator.ports.journal import Head, Stored
+from jada_orchestrator.ports.journal import Head, Retirable, Stored
 
 
 class SqliteJournalReader:
@@ -54,6 +54,10 @@ class SqliteJournalReader:
     ) -> list[ModelCall]:
         """Return the model calls of a period; see `JournalReader.model_calls`."""
         return await self._thread.run(partial(self._reading.model_calls, since, until, workflow_id))
+
+    async def retirable(self, before: UtcMs) -> Retirable:
+        """Count what may be retired; see `JournalReader.retirable`."""
+        return await self._thread.run(partial(self._reading.count_to_retire, before))
 
     async def templates(self) -> list[Template]:
         """Return all templates; see `JournalReader.templates`."""

@@ -24,13 +24,14 @@ from jada_orchestrator.adapters.journal.rows import (
     heads_of,
     model_calls_of,
     stored_of,
+    within,
 )
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.template import Template
-from jada_orchestrator.ports.journal import Head, Stored
+from jada_orchestrator.ports.journal import Head, Retirable, Stored
 
 _Result = TypeVar("_Result")
 
@@ -62,6 +63,20 @@ class StoreReading:
     def everything(self, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
         """Return the next workflows, finished or not, likewise. Raises: JournalError."""
         return self._in_order(statements.HEADS_ALL, after, workflows_max)
+
+    def to_retire(self, before: UtcMs, workflows_max: int, records_max: int) -> list[Stored]:
+        """Return the oldest workflows that may be retired, with their entries. Raises: JournalError."""
+
+        def read(connection: sqlite3.Connection) -> list[Stored]:
+            rows = connection.execute(statements.HEADS_TO_RETIRE, (before, workflows_max)).fetchall()
+            return self._with_entries(connection, within(rows, records_max))
+
+        return self._read(read)
+
+    def count_to_retire(self, before: UtcMs) -> Retirable:
+        """Count the workflows that may be retired, and their records. Raises: JournalError."""
+        row = self._read(lambda connection: connection.execute(statements.COUNT_TO_RETIRE, (before,)).fetchone())
+        return Retirable(*row)
 
     def catalogue(self, version: CatalogueVersion) -> Catalogue | None:
         """Return a catalogue that was kept, or None. Raises: JournalError."""

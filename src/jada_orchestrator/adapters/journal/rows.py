@@ -9,14 +9,16 @@ from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import LEDGER_RECORDS, ModelCall, calls_of
-from jada_orchestrator.domain.records import Entry
-from jada_orchestrator.ports.journal import Head, JournalCorruptError, Stored
+from jada_orchestrator.domain.records import Entry, WorkflowRetired
+from jada_orchestrator.ports.journal import Append, Head, JournalCorruptError, Stored
 
 Row: TypeAlias = tuple[Any, ...]
 """Values in the order of `statements.HEAD_COLUMNS` or `statements.RECORD_COLUMNS`."""
 
 LEDGER_KINDS: Final = tuple(kind for kind, cls in KINDS.items() if cls in LEDGER_RECORDS)
 """The kinds of records that tell of a call of the model."""
+TOMBSTONE: Final = "workflow_retired"
+"""The kind of what stands in the place of a workflow's first records, with the number of the last of them."""
 FOUND_MAX: Final = 20
 """Workflows that a prefix may name."""
 BEYOND_ANY: Final = "\U0010ffff"
@@ -39,6 +41,7 @@ def head_row(number: int, workflow_id: WorkflowId, head: Head) -> Row:
         int(head.done),
         int(head.quarantined),
         int(head.rejected),
+        int(head.retired),
     )
 
 
@@ -56,6 +59,7 @@ def head_of(row: Row) -> tuple[int, WorkflowId, Head]:
         done=bool(row[10]),
         quarantined=bool(row[11]),
         rejected=bool(row[12]),
+        retired=bool(row[13]),
     )
     return row[0], WorkflowId(row[1]), head
 
@@ -66,8 +70,13 @@ def entry_row(codec: RecordCodec, number: int, entry: Entry) -> Row:
     return (number, entry.seq, entry.at, encoded.kind, encoded.version, encoded.payload.decode())
 
 
+def begins_retired(append: Append, last: int) -> bool:
+    """Tell whether an append is a workflow's first, `last` being 0, and begins with its tombstone."""
+    return last == 0 and bool(append.entries) and isinstance(append.entries[0].record, WorkflowRetired)
+
+
 def stored_of(codec: RecordCodec, head_rows: Iterable[Row], record_rows: Iterable[Row]) -> list[Stored]:
-    """Return workflows with their entries; `record_rows` are in order of seq within each workflow.
+    """Return workflows with their entries; `record_rows` are in order of workflow, and of seq within each.
 
     Raises:
         JournalCorruptError: a record is damaged or missing.
@@ -80,7 +89,7 @@ def stored_of(codec: RecordCodec, head_rows: Iterable[Row], record_rows: Iterabl
     for number, seq, at, kind, version, payload in record_rows:
         if number != of:
             of, own = number, entries.setdefault(number, [])
-            expected = len(own)
+            expected = seq - 1 if kind == TOMBSTONE else 0
         expected += 1
         if seq != expected:
             msg = f"record {expected} of workflow number {number} is missing: restore the store from a backup"
@@ -90,6 +99,17 @@ def stored_of(codec: RecordCodec, head_rows: Iterable[Row], record_rows: Iterabl
         Stored(workflow_id, head, tuple(entries.get(number, ())))
         for number, workflow_id, head in map(head_of, head_rows)
     ]
+
+
+def within(rows: Iterable[Row], records_max: int) -> list[Row]:
+    """Return the first rows of heads that have so many records together, but one at least; each row ends by its own."""
+    chosen: list[Row] = []
+    for row in rows:
+        records_max -= row[-1]
+        if chosen and records_max < 0:
+            break
+        chosen.append(row)
+    return chosen
 
 
 def heads_of(rows: Iterable[Row]) -> list[tuple[WorkflowId, Head]]:

@@ -17,6 +17,7 @@ from jada_orchestrator.adapters.journal.threads import OneThread
 from jada_orchestrator.adapters.journal.writing import StoreWriter
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import Append, Stored
 
@@ -69,6 +70,14 @@ class SqliteJournal:
                 yield stored
             if after == 0:
                 return
+
+    async def retirable(self, before: UtcMs, workflows_max: int, records_max: int) -> Sequence[Stored]:
+        """Return workflows that may be retired; see `Journal.retirable`."""
+        return await self._reading_thread.run(partial(self._reading.to_retire, before, workflows_max, records_max))
+
+    async def retire(self, tombstones: Sequence[Append]) -> int:
+        """Put tombstones in the place of records; see `Journal.retire`."""
+        return await self._writing_thread.run(partial(self._writer.retire, tombstones))
 
     async def put_catalogue(self, catalogue: Catalogue) -> None:
         """Keep a catalogue; see `Journal.put_catalogue`."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
 
 ROWS_MAX: Final = 512
-"""Rows in one statement: 512 x 13 columns stay well under SQLite's limit of 32,766 variables."""
+"""Rows in one statement: 512 x 14 columns stay well under SQLite's limit of 32,766 variables."""
 
 FENCED_ROWS_MAX: Final = 128
 """Records that are inserted in one fenced statement; with more, waiting for the interpreter matters little."""
@@ -25,17 +25,41 @@ NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM workflows"
 RECORD_COLUMNS: Final = "workflow, seq, at, kind, version, payload"
 HEAD_COLUMNS: Final = (
     "number, workflow_id, request_id, tenant, status, model, created_at, finished_at, ordering_key, "
-    "catalogue_version, done, quarantined, rejected"
+    "catalogue_version, done, quarantined, rejected, retired"
 )
 
 POSITIONS: Final = """
     SELECT json_group_array(json_array(
-        workflow_id, number, (SELECT coalesce(max(seq), 0) FROM records WHERE workflow = number)))
+        workflow_id, number, (SELECT coalesce(max(seq), 0) FROM records WHERE workflow = number),
+        CASE WHEN retired THEN (SELECT min(seq) FROM records WHERE workflow = number) ELSE 0 END))
     FROM workflows WHERE workflow_id IN (SELECT value FROM json_each(?))
 """
 """One row for all workflows asked for (a JSON list of ids), for the reason above."""
 
 STORED_ENTRY: Final = "SELECT at, kind, version, payload FROM records WHERE workflow = ? AND seq = ?"
+
+TO_RETIRE: Final = "done = 1 AND retired = 0 AND quarantined = 0 AND status <> 'needs_attention'"
+"""The words of the index `workflows_to_retire`."""
+HEADS_TO_RETIRE: Final = (
+    f"SELECT {HEAD_COLUMNS}, (SELECT max(seq) FROM records WHERE workflow = number) "  # noqa: S608 - constants
+    f"FROM workflows WHERE {TO_RETIRE} AND finished_at < ? ORDER BY finished_at LIMIT ?"
+)
+COUNT_TO_RETIRE: Final = (
+    "SELECT count(*), coalesce(sum((SELECT count(*) FROM records WHERE workflow = number)), 0) "  # noqa: S608 - constants
+    f"FROM workflows WHERE {TO_RETIRE} AND finished_at < ?"
+)
+STILL_TO_RETIRE: Final = f"""
+    SELECT json_group_array(json_array(t.key, w.number))
+    FROM json_each(?) AS t JOIN workflows AS w ON w.workflow_id = json_extract(t.value, '$[0]')
+    WHERE {TO_RETIRE}
+      AND json_extract(t.value, '$[1]') = (SELECT max(seq) FROM records WHERE workflow = w.number)
+"""  # noqa: S608 - constants
+"""Of a JSON list of ids and last numbers: where in it the workflows stand that are still so, and their numbers."""
+RETIRE: Final = (
+    "DELETE FROM records WHERE id IN (SELECT r.id FROM json_each(?) AS t JOIN records AS r "
+    "ON r.workflow = json_extract(t.value, '$[0]') AND r.seq <= json_extract(t.value, '$[1]'))"
+)
+"""Takes a JSON list of workflows' numbers and last records; what comes in their place is written as anything else."""
 
 HEADS_BY_ID: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows WHERE workflow_id IN (SELECT value FROM json_each(?)) ORDER BY number"  # noqa: S608 - constants

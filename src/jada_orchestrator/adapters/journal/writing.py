@@ -18,7 +18,7 @@ from jada_orchestrator.adapters.journal import files, statements
 from jada_orchestrator.adapters.journal.codec import CATALOGUE_VERSION, RecordCodec, encode_catalogue, encode_template
 from jada_orchestrator.adapters.journal.complaints import complaints_of, journal_error_of
 from jada_orchestrator.adapters.journal.lock import StoreLock
-from jada_orchestrator.adapters.journal.rows import Row, entry_row, head_row
+from jada_orchestrator.adapters.journal.rows import Row, begins_retired, entry_row, head_row
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
@@ -44,11 +44,15 @@ _KEEPS_THE_CONNECTION: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BU
 @made_often
 @dataclass(frozen=True, slots=True)
 class _Position:
-    """Where a workflow is in the store: its number, its last seq, and its head as it was last written, if known."""
+    """Where a workflow is in the store: its number, its last seq, and its head as it was last written, if known.
+
+    Up to `retired` there are no records but the one with that number, which stands for all of them.
+    """
 
     number: int
     seq: int
     head: Head | None
+    retired: int = 0
 
 
 @dataclass(slots=True)
@@ -115,6 +119,24 @@ class StoreWriter:
         else:
             self._commit(connection, partial(_write, prepared))
         self._remember(prepared)
+
+    def retire(self, tombstones: Sequence[Append]) -> int:
+        """Put tombstones in the place of records, in one commit; return how many were put. Raises: JournalError."""
+        connection = self._ready_connection()
+        wanted = json.dumps([(append.workflow_id, append.entries[0].seq) for append in tombstones])
+        prepared = _Batch([], {}, {}, self._next_number)
+
+        def write(connection: sqlite3.Connection) -> None:
+            found = json.loads(connection.execute(statements.STILL_TO_RETIRE, (wanted,)).fetchone()[0])
+            for place, number in found:
+                append = tombstones[place]
+                prepared.heads[number] = head_row(number, append.workflow_id, append.head)
+                prepared.records.append(entry_row(self._codec, number, append.entries[0]))
+            connection.execute(statements.RETIRE, (json.dumps([row[:2] for row in prepared.records]),))
+            _write(prepared, connection)
+
+        self._commit(connection, write)
+        return len(prepared.records)
 
     def put_catalogue(self, catalogue: Catalogue) -> None:
         """Keep a catalogue under its version. Raises: JournalError."""
@@ -245,11 +267,11 @@ class StoreWriter:
                 position = _Position(prepared.next_number, 0, None)
                 prepared.next_number += 1
             last = self._add_entries(connection, prepared, append, position)
-            if last < position.seq:
+            if last < position.seq or last == position.retired:
                 continue  # the whole append is an older one that is there already; the head in the store is newer
             if append.head is not position.head and append.head != position.head:
                 prepared.heads[position.number] = head_row(position.number, workflow_id, append.head)
-            prepared.positions[workflow_id] = _Position(position.number, last, append.head)
+            prepared.positions[workflow_id] = _Position(position.number, last, append.head, position.retired)
         return prepared
 
     def _look_up(self, connection: sqlite3.Connection, batch: Sequence[Append]) -> dict[WorkflowId, _Position]:
@@ -259,8 +281,8 @@ class StoreWriter:
         unknown = [workflow_id for workflow_id, position in known.items() if position is None]
         if unknown:
             text = connection.execute(statements.POSITIONS, (json.dumps(unknown),)).fetchone()[0]
-            for workflow_id, number, seq in json.loads(text):
-                positions[WorkflowId(workflow_id)] = _Position(number, seq, None)
+            for workflow_id, number, seq, retired in json.loads(text):
+                positions[WorkflowId(workflow_id)] = _Position(number, seq, None, retired)
         return positions
 
     def _add_entries(
@@ -268,7 +290,7 @@ class StoreWriter:
     ) -> int:
         """Add the rows of the entries that are new, and return the seq of the append's last entry."""
         expected = append.entries[0].seq if append.entries else position.seq + 1
-        if expected > position.seq + 1 or expected < 1:
+        if (expected > position.seq + 1 and not begins_retired(append, position.seq)) or expected < 1:
             msg = (
                 f"{append.workflow_id} has {position.seq} records in the store {self._path}, and number {expected} was "
                 "to be written: one of the two is wrong, and nothing was written"
@@ -282,7 +304,7 @@ class StoreWriter:
             row = entry_row(self._codec, position.number, entry)
             if entry.seq > position.seq:
                 prepared.records.append(row)
-            else:
+            elif entry.seq > position.retired:
                 self._check_same(connection, append.workflow_id, row, entry)
         return expected - 1
 

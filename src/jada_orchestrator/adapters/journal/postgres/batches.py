@@ -8,14 +8,16 @@ from typing import Any, TypeAlias
 
 from jada_orchestrator.adapters.journal.codec import RecordCodec
 from jada_orchestrator.adapters.journal.postgres.address import Address
-from jada_orchestrator.adapters.journal.rows import head_row
+from jada_orchestrator.adapters.journal.rows import begins_retired, head_row
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.ports.journal import Append, Head, JournalCorruptError
 
 Columns: TypeAlias = list[list[Any]]
-_HEAD_WIDTH = 13
+_HEAD_WIDTH = 14
+_FLAGS = 4
+"""Of a head's values so many are booleans, at the end."""
 _RECORD_WIDTH = 6
 _KIND = 3
 """The place of the kind in a record's row."""
@@ -25,13 +27,15 @@ _KIND = 3
 class Position:
     """Where a workflow is in the store: its number, its last seq (0: only its id is reserved), its head if known.
 
-    `format` is the newest of its records'.
+    `format` is the newest of its records'. Up to `retired` there are no records but the one with that number, which
+    stands for all of them.
     """
 
     number: int
     seq: int
     head: Head | None
     format: int = 1
+    retired: int = 0
 
 
 @dataclass(slots=True)
@@ -59,12 +63,13 @@ def prepare(
         position = prepared.positions.get(workflow_id) or known[workflow_id]
         before = len(prepared.records)
         last = _add_entries(address, codec, prepared, append, position)
-        if last < position.seq:
+        if last < position.seq or last == position.retired:
             continue  # all of it is there already, and the head beside it is newer
         needed = max([codec.format_of(row[_KIND]) for row in prepared.records[before:]], default=1)
         if position.head != append.head or needed > position.format:
             prepared.changed[workflow_id] = append.head
-        prepared.positions[workflow_id] = Position(position.number, last, append.head, max(needed, position.format))
+        newest = max(needed, position.format)
+        prepared.positions[workflow_id] = Position(position.number, last, append.head, newest, position.retired)
     return prepared
 
 
@@ -74,6 +79,17 @@ def arguments(prepared: Prepared) -> Columns:
     numbers = [position.number for position in prepared.positions.values()]
     formats = [prepared.positions[id_].format for id_ in prepared.changed]
     return [numbers, *_columns(heads, _HEAD_WIDTH), *_columns(prepared.records, _RECORD_WIDTH), formats]
+
+
+def tombstone_columns(codec: RecordCodec, tombstones: Sequence[Append]) -> Columns:
+    """Return the arrays of `statements.RETIRE`: ids, seqs, instants, kinds, versions and payloads of tombstones."""
+    rows = []
+    for append in tombstones:
+        [entry] = append.entries
+        encoded = codec.encode(entry.record)
+        payload = encoded.payload.decode()
+        rows.append((append.workflow_id, entry.seq, entry.at, encoded.kind, encoded.version, payload))
+    return _columns(rows, _RECORD_WIDTH)
 
 
 def check_same(address: Address, codec: RecordCodec, prepared: Prepared, stored: Iterable[Sequence[Any]]) -> None:
@@ -90,7 +106,7 @@ def check_same(address: Address, codec: RecordCodec, prepared: Prepared, stored:
 def _add_entries(address: Address, codec: RecordCodec, prepared: Prepared, append: Append, position: Position) -> int:
     """Add the rows of the entries that are new, and return the seq of the append's last entry."""
     expected = append.entries[0].seq if append.entries else position.seq + 1
-    if expected > position.seq + 1 or expected < 1:
+    if (expected > position.seq + 1 and not begins_retired(append, position.seq)) or expected < 1:
         raise JournalCorruptError(
             f"{append.workflow_id} has {position.seq} records in the store {address}, and number {expected} was to be "
             "written: one of the two is wrong, and nothing was written"
@@ -113,7 +129,7 @@ def _add_entries(address: Address, codec: RecordCodec, prepared: Prepared, appen
                     encoded.payload.decode(),
                 )
             )
-        else:
+        elif entry.seq > position.retired:
             prepared.repeated[position.number, entry.seq] = (append.workflow_id, entry)
     return expected - 1
 
@@ -125,6 +141,6 @@ def _columns(rows: Iterable[Sequence[Any]], width: int) -> Columns:
 
 def _storable(row: Sequence[Any]) -> list[Any]:
     """Return a head's row as PostgreSQL takes it: booleans at the end, and no NUL in a text, which lists only show."""
-    *values, done, quarantined, rejected = row
+    values, flags = row[:-_FLAGS], row[-_FLAGS:]
     texts = [value.replace("\0", "?") if isinstance(value, str) else value for value in values]
-    return [*texts, bool(done), bool(quarantined), bool(rejected)]
+    return [*texts, *map(bool, flags)]

@@ -28,6 +28,7 @@ _PASSING: Final = {
     "40": "it gave this transaction up for another one: it is tried again",
     "42501": "this user may not use it: grant it the schema and its tables, or let it own the database",
     "42P01": "its tables are not there (yet): start the daemon once (`jada run`), which makes them",
+    "42703": "an older version wrote it: start the daemon once (`jada run`), which brings it up to date",
     "3F000": "its tables are not there (yet): start the daemon once (`jada run`), which makes them",
     "53": "it has no room left (disk, memory or connections): free some there and it goes on by itself",
     "55": "something holds a lock on its tables: look into pg_stat_activity",

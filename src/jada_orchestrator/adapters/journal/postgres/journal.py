@@ -14,12 +14,21 @@ from typing import Final
 from jada_orchestrator.adapters.journal.codec import CATALOGUE_VERSION, RecordCodec, encode_catalogue, encode_template
 from jada_orchestrator.adapters.journal.postgres import statements
 from jada_orchestrator.adapters.journal.postgres.address import Address
-from jada_orchestrator.adapters.journal.postgres.batches import Position, Prepared, arguments, check_same, prepare
+from jada_orchestrator.adapters.journal.postgres.batches import (
+    Position,
+    Prepared,
+    arguments,
+    check_same,
+    prepare,
+    tombstone_columns,
+)
 from jada_orchestrator.adapters.journal.postgres.connecting import Connection, Link, Patience, fetch
 from jada_orchestrator.adapters.journal.postgres.ownership import LeaseTerms, PostgresOwnership
 from jada_orchestrator.adapters.journal.postgres.reading import StoreReading
+from jada_orchestrator.adapters.journal.rows import TOMBSTONE
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
+from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import (
     Append,
@@ -102,6 +111,22 @@ class PostgresJournal:
             if after == 0:
                 return
 
+    async def retirable(self, before: UtcMs, workflows_max: int, records_max: int) -> Sequence[Stored]:
+        """Return workflows that may be retired; see `Journal.retirable`."""
+        needed = self._codec.format_of(TOMBSTONE)
+        return await self._reading.to_retire(before, workflows_max, records_max, needed)
+
+    async def retire(self, tombstones: Sequence[Append]) -> int:
+        """Put tombstones in the place of records; see `Journal.retire`."""
+        self._check_open()
+        self._forget(append.workflow_id for append in tombstones)
+        needed = self._codec.format_of(TOMBSTONE)
+        columns = tombstone_columns(self._codec, tombstones)
+        async with self._link.use(committing=True) as connection:
+            with self.ownership.ended_told():
+                rows = await fetch(connection, statements.RETIRE, self.ownership.number, needed, *columns)
+        return len(rows)
+
     async def put_catalogue(self, catalogue: Catalogue) -> None:
         """Keep a catalogue; see `Journal.put_catalogue`."""
         self._check_open()
@@ -173,7 +198,7 @@ class PostgresJournal:
 
     async def _positions_of(self, connection: Connection, ids: Sequence[WorkflowId]) -> dict[WorkflowId, Position]:
         rows = await fetch(connection, statements.POSITIONS, list(ids))
-        return {WorkflowId(id_): Position(number, seq, None, form) for id_, number, seq, form in rows}
+        return {WorkflowId(id_): Position(number, seq, None, form, gone) for id_, number, seq, form, gone in rows}
 
     def _remember(self, written: Prepared) -> None:
         if len(self._positions) > POSITIONS_MAX:

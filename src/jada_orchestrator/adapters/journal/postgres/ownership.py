@@ -34,6 +34,9 @@ from jada_orchestrator.ports.ownership import Renewed, Taken, Wanted
 _LEAVE_S: Final = 3.0
 """A store that is silent is not waited for by a process that ends."""
 
+FORGOTTEN_AT_ONCE: Final = 100
+"""Instances that are forgotten in one transaction."""
+
 _INSTANCE_ENDED: Final = "JA001"
 """The SQLSTATE that the schema's functions raise for it."""
 
@@ -146,7 +149,7 @@ class PostgresOwnership:
         """Take ids that are appended to without having been taken. Raises: JournalLeaseLostError (another's)."""
         keys = [None if key is None else statements.storable(key) for _, key in ids]
         begins = [True] * len(ids)
-        with self._ended_told():
+        with self.ended_told():
             rows = await fetch(connection, statements.TAKE, self.number, [id_ for id_, _ in ids], begins, keys)
         if any(owner != self.number for _, _, owner, _ in rows):
             raise self.superseded()
@@ -185,6 +188,12 @@ class PostgresOwnership:
         rows = await self._ask(statements.SHARE_SPENDING, day, self.number, tenants, list(spent.values()))
         return dict(rows)
 
+    async def forget_ended(self, kept_ms: int, spending_since: int) -> int:
+        """Forget instances that ended long ago; see `Ownership.forget_ended`."""
+        kept = timedelta(milliseconds=kept_ms)
+        [(count,)] = await self._ask(statements.FORGET, self.number, kept, spending_since, FORGOTTEN_AT_ONCE)
+        return int(count)
+
     async def woken(self) -> None:
         """Return when another instance has left; see `Ownership.woken`."""
         await self._claims_told.wait()
@@ -219,11 +228,11 @@ class PostgresOwnership:
 
     async def _ask(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
         async with self._link.use() as connection:
-            with self._ended_told():
+            with self.ended_told():
                 return await fetch(connection, statement, *arguments)
 
     @contextmanager
-    def _ended_told(self) -> Iterator[None]:
+    def ended_told(self) -> Iterator[None]:
         """Turn what the schema's functions say of an instance that has ended into the port's error."""
         try:
             yield

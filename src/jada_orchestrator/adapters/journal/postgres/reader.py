@@ -9,7 +9,7 @@ from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.template import Template
-from jada_orchestrator.ports.journal import Head, Stored
+from jada_orchestrator.ports.journal import Head, Retirable, Stored
 from jada_orchestrator.ports.ownership import Instance
 
 
@@ -53,6 +53,10 @@ class PostgresJournalReader:
     async def instances(self) -> list[Instance]:
         """Return the store's instances; see `InstanceReader.instances`."""
         return await self._reading.instances()
+
+    async def retirable(self, before: UtcMs) -> Retirable:
+        """Count what may be retired; see `JournalReader.retirable`."""
+        return await self._reading.count_to_retire(before)
 
     async def templates(self) -> list[Template]:
         """Return all templates; see `JournalReader.templates`."""

@@ -18,13 +18,14 @@ from jada_orchestrator.adapters.journal.rows import (
     heads_of,
     model_calls_of,
     stored_of,
+    within,
 )
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.template import Template
-from jada_orchestrator.ports.journal import Head, Stored
+from jada_orchestrator.ports.journal import Head, Retirable, Stored
 from jada_orchestrator.ports.ownership import Instance
 
 
@@ -73,6 +74,21 @@ class StoreReading:
     async def everything(self, after: int, workflows_max: int) -> tuple[int, list[Stored]]:
         """Return the next workflows, finished or not, likewise. Raises: JournalError."""
         return await self._in_order(statements.HEADS_ALL, after, workflows_max)
+
+    async def to_retire(self, before: UtcMs, workflows_max: int, records_max: int, needed: int) -> list[Stored]:
+        """Return the oldest workflows that may be retired, with their entries. Raises: JournalError.
+
+        None, while an instance lives that does not read the format which is `needed`.
+        """
+        async with self._snapshot() as connection:
+            rows = await fetch(connection, statements.HEADS_TO_RETIRE, before, workflows_max, needed)
+            return await self._with_entries(connection, within(rows, records_max))
+
+    async def count_to_retire(self, before: UtcMs) -> Retirable:
+        """Count the workflows that may be retired, and their records. Raises: JournalError."""
+        async with self._link.use() as connection:
+            [row] = await fetch(connection, statements.COUNT_TO_RETIRE, before)
+        return Retirable(*row)
 
     async def templates(self) -> list[Template]:
         """Return all templates; none of a store that only older programs have written. Raises: JournalError."""

@@ -99,7 +99,7 @@ IS_OURS: Final = "SELECT count(*) FROM instances WHERE number = $1 AND ended_at 
 
 HEAD_COLUMNS: Final = (
     "number, workflow_id, request_id, tenant, status, model, created_at, finished_at, ordering_key, "
-    "catalogue_version, done, quarantined, rejected"
+    "catalogue_version, done, quarantined, rejected, retired"
 )
 RECORD_COLUMNS: Final = "workflow, seq, at, kind, version, payload"
 
@@ -112,7 +112,7 @@ APPEND: Final = f"""
             format = greatest(w.format, c.format)
         FROM fence, unnest(
             $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[],
-            $11::text[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[], $22::integer[]
+            $11::text[], $12::text[], $13::boolean[], $14::boolean[], $15::boolean[], $16::boolean[], $23::integer[]
         ) AS c ({HEAD_COLUMNS}, format)
         WHERE w.number = c.number
         RETURNING 1
@@ -121,7 +121,7 @@ APPEND: Final = f"""
         INSERT INTO records ({RECORD_COLUMNS})
         SELECT r.workflow, r.seq, r.at, r.kind, r.version, r.payload
         FROM fence, unnest(
-            $16::bigint[], $17::integer[], $18::bigint[], $19::text[], $20::integer[], $21::text[]
+            $17::bigint[], $18::integer[], $19::bigint[], $20::text[], $21::integer[], $22::text[]
         ) AS r ({RECORD_COLUMNS})
         RETURNING 1
     )
@@ -129,7 +129,7 @@ APPEND: Final = f"""
 """  # noqa: S608 - constants
 """A whole turn in one statement, which is one transaction and one journey to the server and back.
 
-The instance is $1, the numbers of all workflows of the batch $2, $3 to $15 and $22 are heads, $16 to $21 records.
+The instance is $1, the numbers of all workflows of the batch $2, $3 to $16 and $23 are heads, $17 to $22 records.
 Without a fence, or with a workflow of another instance, nothing is written.
 """
 
@@ -162,13 +162,31 @@ HAS_TEMPLATES: Final = "SELECT to_regclass('templates') IS NOT NULL"
 SELECT_TEMPLATES: Final = 'SELECT payload FROM templates ORDER BY key COLLATE "C"'
 
 POSITIONS: Final = """
-    SELECT workflow_id, number, (SELECT coalesce(max(seq), 0) FROM records WHERE workflow = number), format
+    SELECT workflow_id, number, (SELECT coalesce(max(seq), 0) FROM records WHERE workflow = number), format,
+        CASE WHEN retired THEN (SELECT min(seq) FROM records WHERE workflow = number) ELSE 0 END
     FROM workflows WHERE workflow_id = ANY($1::text[])
 """
 STORED_ENTRIES: Final = f"""
     SELECT {RECORD_COLUMNS} FROM records
     WHERE (workflow, seq) IN (SELECT * FROM unnest($1::bigint[], $2::integer[]))
 """  # noqa: S608 - constants
+
+_TO_RETIRE: Final = "done AND NOT retired AND NOT quarantined AND status <> 'needs_attention'"
+"""The words of the index `workflows_to_retire`."""
+HEADS_TO_RETIRE: Final = f"""
+    SELECT {HEAD_COLUMNS}, (SELECT max(seq) FROM records WHERE workflow = w.number)
+    FROM workflows AS w
+    WHERE {_TO_RETIRE} AND finished_at < $1
+      AND NOT EXISTS (SELECT FROM instances AS i WHERE i.number = w.owner AND i.ended_at IS NULL)
+      AND NOT EXISTS (SELECT FROM instances AS i WHERE i.ended_at IS NULL AND i.reads < $3)
+    ORDER BY finished_at LIMIT $2
+"""  # noqa: S608 - constants
+COUNT_TO_RETIRE: Final = f"""
+    SELECT count(*), coalesce(sum((SELECT count(*) FROM records WHERE workflow = w.number)), 0)::bigint
+    FROM workflows AS w WHERE {_TO_RETIRE} AND finished_at < $1
+"""  # noqa: S608 - constants
+RETIRE: Final = "SELECT * FROM retire_1($1, $2, $3, $4, $5, $6, $7, $8)"
+FORGET: Final = "SELECT forget_1($1, $2, $3, $4)"
 
 HEADS_BY_ID: Final = (
     f"SELECT {HEAD_COLUMNS} FROM workflows WHERE workflow_id = ANY($1::text[]) AND status <> '' ORDER BY number"  # noqa: S608 - constants
