@@ -29,7 +29,7 @@ from jada_orchestrator.planning.graph import Graph, Node, build, cycles
 from jada_orchestrator.planning.inputs import request_document
 from jada_orchestrator.planning.kinds import Kind, key_of, kind_of
 from jada_orchestrator.planning.proposal import Proposal, ProposedTask, parse_proposal
-from jada_orchestrator.planning.provenance import Told
+from jada_orchestrator.planning.provenance import NOTHING_TOLD, Told
 from jada_orchestrator.planning.redundancy import check_duplicate_work, check_fan_out, without_idle_order
 from jada_orchestrator.planning.references import REQUEST_ROOT, RESERVED_ROOTS, ReferenceFault
 from jada_orchestrator.planning.revising import bound_of, check_repetition, standing_of, steps_of, take_apart
@@ -328,7 +328,7 @@ def _surroundings(
 def _told(steps: Sequence[Step], asked: _Asked, document: JsonObject) -> Told:
     """Return what was told, where any action of the plan declares where its fields may come from."""
     is_asked = any(step.action is not None and step.action.sources for step in steps)
-    return Told([asked.request.text, *asked.answers], document) if is_asked else Told(())
+    return Told([asked.request.text, *asked.answers], document) if is_asked else NOTHING_TOLD
 
 
 def _shape_of(step: Step) -> Shape:

@@ -22,7 +22,7 @@ from jada_orchestrator.planning.arguments import Bound, Surroundings
 from jada_orchestrator.planning.effects import Step
 from jada_orchestrator.planning.graph import Graph
 from jada_orchestrator.planning.proposal import ProposedTask
-from jada_orchestrator.planning.provenance import Told
+from jada_orchestrator.planning.provenance import NOTHING_TOLD
 from jada_orchestrator.planning.references import REQUEST_ROOT
 
 KindKey: TypeAlias = "tuple[object, ...]"
@@ -80,7 +80,7 @@ def kind_of(
             for place, each in enumerate(bound)
         ),
         varying=tuple(sorted(varying)),
-        around=replace(around, shapes=shapes, request={}, told=Told(())),
+        around=replace(around, shapes=shapes, request={}, told=NOTHING_TOLD),
         graph=graph,
         tasks=tuple(replace(task, bindings={}) if task.id in own else task for task in plan.tasks),
         ranks=tuple(graph.order.index(place) for place in range(len(steps))),

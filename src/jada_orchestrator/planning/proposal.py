@@ -15,7 +15,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from jada_orchestrator.domain.documents import Json, JsonObject
@@ -40,6 +40,7 @@ _WHOLE: Final = dict.fromkeys(("outcome", "reason", "questions", "tasks", "resul
 _TASK: Final = dict.fromkeys(
     ("id", "action", "after", "optional", "control", "args", "when", "for_each", "instead_of", "on_codes")
 )
+_OFFERED: Final = dict.fromkeys(("id", "action", "after", "optional", "control", "args"))
 _DECIDER: Final = dict.fromkeys(("kind", "value"))
 _ARGUMENT: Final = dict.fromkeys(("name", "kind", "value"))
 _LINE: Final = dict.fromkeys(("name", "value"))
@@ -52,6 +53,8 @@ _INTEGER_MAX: Final = 2**63 - 1
 _INTEGER_DIGITS_MAX: Final = 20
 """Nineteen digits and a sign: with more, it is not even read."""
 _Item = TypeVar("_Item")
+_Where: TypeAlias = "tuple[_Where, str | int] | None"
+"""A place in a document: a key or an index below another place. Put into words only where a fault is told of it."""
 
 
 @made_often
@@ -121,9 +124,7 @@ def read_json(text: str) -> Json:
     Raises: ValueError: it is no JSON, holds a number or character that is none, a key twice, or is nested too deep.
     """
     try:
-        value = json.loads(
-            text, parse_constant=_refuse_constant, parse_float=_float, parse_int=_int, object_pairs_hook=_object
-        )
+        value = _JSON.decode(text)
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
     # Half a character is written as such or escaped; a text that has neither need not be searched value by value.
@@ -203,6 +204,9 @@ def _demand_plain(value: Json) -> None:
     raise ValueError(_TOO_DEEP)
 
 
+_JSON: Final = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_float, parse_int=_int, object_pairs_hook=_object
+)
 _TOO_DEEP: Final = f"nested more than {CONSTANT_NESTING_MAX} levels deep"
 _CONTAINERS: Final = (list, dict)
 
@@ -215,83 +219,89 @@ class _Reader:
         self.notes: list[str] = []
 
     def proposal(self, document: JsonObject) -> Proposal:
-        self._only(document, "", _WHOLE)
-        outcome = self._choice(document, "", "outcome", _OUTCOMES)
-        tasks = self._each(document, "", "tasks", self._task)
-        questions = self._each(document, "", "questions", self._question)
+        self._only(document, None, _WHOLE)
+        outcome = self._choice(document, None, "outcome", _OUTCOMES)
+        tasks = self._each(document, None, "tasks", self._task)
+        questions = self._each(document, None, "questions", self._question)
         if len(questions) > QUESTIONS_MAX:
-            self._fault("questions", f"at most {QUESTIONS_MAX} questions at once; there are {len(questions)}")
+            self._fault((None, "questions"), f"at most {QUESTIONS_MAX} questions at once; there are {len(questions)}")
         return Proposal(
             outcome=outcome,  # type: ignore[arg-type] # one of _OUTCOMES, or faulted
-            reason=self._text(document, "", "reason", default=""),
+            reason=self._text(document, None, "reason", default=""),
             questions=tuple(questions),
             tasks=tuple(tasks),
-            result=tuple(self._each(document, "", "result", self._result)),
+            result=tuple(self._each(document, None, "result", self._result)),
             notes=tuple(self.notes),
         )
 
-    def _task(self, item: Json, where: str) -> ProposedTask:
+    def _task(self, item: Json, where: _Where) -> ProposedTask:
         if not isinstance(item, dict):
             self._fault(where, f"a task is an object, not {_kind_of(item)}")
             return ProposedTask("", "", "", (), optional=False, arguments=())
-        self._only(item, where, _TASK)
+        # Nearly all have only what a model is offered, and nothing that decides on them: then there is no more to read.
+        is_plain = item.keys() <= _OFFERED.keys() and item.get("control", []) == []
+        if not is_plain:
+            self._only(item, where, _TASK)
         written = self._text(item, where, "id")
         action = self._text(item, where, "action")
-        control = self._control(item, where)
+        control = {} if is_plain else self._control(item, where)
         arguments = self._each(item, where, "args", self._argument)
         if len(arguments) > TASK_ARGUMENTS_MAX:
-            self._fault(f"{where}.args", f"a task has at most {TASK_ARGUMENTS_MAX} arguments; it has {len(arguments)}")
+            self._fault((where, "args"), f"a task has at most {TASK_ARGUMENTS_MAX} arguments; it has {len(arguments)}")
         optional = item.get("optional", False)
         if not isinstance(optional, bool):
-            self._fault(f"{where}.optional", f"must be true or false, not {_kind_of(optional)}")
-        return ProposedTask(
-            id=self._lowered(written, "task id"),
-            written_id=written,
-            action=self._lowered(action, "action"),
-            after=tuple(self._lowered(name, "task id") for name in self._each(item, where, "after", self._name)),
-            optional=optional is True,
-            arguments=tuple(arguments),
+            self._fault((where, "optional"), f"must be true or false, not {_kind_of(optional)}")
+        plain = ProposedTask(
+            self._lowered(written, "task id"),
+            written,
+            self._lowered(action, "action"),
+            tuple([self._lowered(name, "task id") for name in self._each(item, where, "after", self._name)]),
+            optional is True,
+            tuple(arguments),
+        )
+        if is_plain:
+            return plain
+        return replace(
+            plain,
             when=self._said(item, where, "when", control),
             for_each=self._said(item, where, "for_each", control),
             instead_of=self._lowered(self._said(item, where, "instead_of", control), "task id"),
             on_codes=self._codes(item, where, control.get("on_code", [])),
         )
 
-    def _control(self, item: JsonObject, where: str) -> dict[str, list[str]]:
+    def _control(self, item: JsonObject, where: _Where) -> dict[str, list[str]]:
         """Return what decides on a task, by kind."""
         found: dict[str, list[str]] = {}
-        if item.get("control") == []:
-            return found
         for kind, value in self._each(item, where, "control", self._decider):
             found.setdefault(kind, []).append(value)
         return found
 
-    def _decider(self, item: Json, where: str) -> tuple[str, str]:
+    def _decider(self, item: Json, where: _Where) -> tuple[str, str]:
         if not isinstance(item, dict):
             self._fault(where, f'an entry of `control` is {{"kind", "value"}}, not {_kind_of(item)}')
             return "", ""
         self._only(item, where, _DECIDER)
         return self._choice(item, where, "kind", _DECIDERS), self._text(item, where, "value").strip()
 
-    def _said(self, item: JsonObject, where: str, kind: str, control: dict[str, list[str]]) -> str:
+    def _said(self, item: JsonObject, where: _Where, kind: str, control: dict[str, list[str]]) -> str:
         """Return what a task says once, in either of the two places."""
         if not control and kind not in item:
             return ""
         said = [*control.get(kind, []), *([self._text(item, where, kind).strip()] if kind in item else [])]
         if len(said) > 1:
-            self._fault(_join(where, kind), "is there twice; give it once")
+            self._fault((where, kind), "is there twice; give it once")
         return said[0] if said else ""
 
-    def _codes(self, item: JsonObject, where: str, named: list[str]) -> tuple[str, ...]:
+    def _codes(self, item: JsonObject, where: _Where, named: list[str]) -> tuple[str, ...]:
         if not named and "on_codes" not in item:
             return ()
         written = self._each(item, where, "on_codes", self._name)
         codes = tuple(dict.fromkeys(code.strip() for code in (*named, *written)))
         if len(codes) > ERROR_CODES_MAX:
-            self._fault(f"{where}.on_codes", f"at most {ERROR_CODES_MAX} codes; there are {len(codes)}")
+            self._fault((where, "on_codes"), f"at most {ERROR_CODES_MAX} codes; there are {len(codes)}")
         return codes
 
-    def _argument(self, item: Json, where: str) -> Argument:
+    def _argument(self, item: Json, where: _Where) -> Argument:
         if not isinstance(item, dict):
             self._fault(where, f'an argument is {{"name", "kind", "value"}}, not {_kind_of(item)}')
             return Argument("", "const", "")
@@ -302,58 +312,58 @@ class _Reader:
         kind = self._choice(item, where, "kind", _KINDS)
         return Argument(self._text(item, where, "name"), kind, self._text(item, where, "value"))  # type: ignore[arg-type]
 
-    def _result(self, item: Json, where: str) -> ResultField:
+    def _result(self, item: Json, where: _Where) -> ResultField:
         if not isinstance(item, dict):
             self._fault(where, f'a line of the result is {{"name", "value"}}, not {_kind_of(item)}')
             return ResultField("", "")
         self._only(item, where, _LINE)
         return ResultField(self._text(item, where, "name"), self._text(item, where, "value"))
 
-    def _question(self, item: Json, where: str) -> str:
+    def _question(self, item: Json, where: _Where) -> str:
         question = self._name(item, where).strip()
         if not question and isinstance(item, str):
             self._fault(where, "an empty question")
         return question
 
-    def _name(self, item: Json, where: str) -> str:
+    def _name(self, item: Json, where: _Where) -> str:
         if isinstance(item, str):
             return item
         self._fault(where, f"must be a text, not {_kind_of(item)}")
         return ""
 
-    def _text(self, item: JsonObject, where: str, key: str, default: str | None = None) -> str:
+    def _text(self, item: JsonObject, where: _Where, key: str, default: str | None = None) -> str:
         value = item.get(key, default)
         if isinstance(value, str):
             return value
         there = "is missing" if key not in item else f"must be a text, not {_kind_of(value)}"
-        self._fault(_join(where, key), there)
+        self._fault((where, key), there)
         return ""
 
-    def _choice(self, item: JsonObject, where: str, key: str, allowed: tuple[str, ...]) -> str:
+    def _choice(self, item: JsonObject, where: _Where, key: str, allowed: tuple[str, ...]) -> str:
         value = self._text(item, where, key)
         lowered = value.strip().lower()
         if lowered not in allowed and isinstance(item.get(key), str):
-            self._fault(_join(where, key), f"{value[:40]!r} must be one of {', '.join(allowed)}")
+            self._fault((where, key), f"{value[:40]!r} must be one of {', '.join(allowed)}")
         return lowered
 
-    def _each(self, item: JsonObject, where: str, key: str, read: Callable[[Json, str], _Item]) -> list[_Item]:
+    def _each(self, item: JsonObject, where: _Where, key: str, read: Callable[[Json, _Where], _Item]) -> list[_Item]:
         if key not in item:
             return []
         value = item[key]
         if isinstance(value, list):
             if not value:
                 return []
-            there = _join(where, key)
-            return [read(part, f"{there}[{place}]") for place, part in enumerate(value)]
-        self._fault(_join(where, key), f"must be a list, not {_kind_of(value)}")
+            there = (where, key)
+            return [read(part, (there, place)) for place, part in enumerate(value)]
+        self._fault((where, key), f"must be a list, not {_kind_of(value)}")
         return []
 
-    def _only(self, item: JsonObject, where: str, allowed: dict[str, None]) -> None:
+    def _only(self, item: JsonObject, where: _Where, allowed: dict[str, None]) -> None:
         if item.keys() <= allowed.keys():
             return
         for key in item:
             if key not in allowed:
-                self._fault(_join(where, key[:40]), f"is not part of a proposal; there is {', '.join(allowed)}")
+                self._fault((where, key[:40]), f"is not part of a proposal; there is {', '.join(allowed)}")
 
     def _lowered(self, name: str, what: str) -> str:
         lowered = name.strip().lower()
@@ -363,13 +373,19 @@ class _Reader:
                 self.notes.append(note)
         return lowered
 
-    def _fault(self, where: str, message: str) -> None:
+    def _fault(self, where: _Where, message: str) -> None:
         if len(self.faults) < PLAN_FAULTS_MAX:
-            self.faults.append(Fault("BAD_SHAPE", where, message))
+            self.faults.append(Fault("BAD_SHAPE", _told(where), message))
 
 
-def _join(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
+def _told(where: _Where) -> str:
+    """Return a place as the model is told of it, such as ``tasks[0].args[2].name``."""
+    if where is None:
+        return ""
+    above, last = _told(where[0]), where[1]
+    if isinstance(last, int):
+        return f"{above}[{last}]"
+    return f"{above}.{last}" if above else last
 
 
 def _kind_of(value: Json) -> str:

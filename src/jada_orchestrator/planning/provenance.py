@@ -297,3 +297,7 @@ def _leaves(value: Json) -> Iterable[str]:
                 pass
             case _:
                 yield str(item)
+
+
+NOTHING_TOLD: Final = Told(())
+"""For plans none of whose actions asks where a value comes from."""
