@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import PLANNING_WAIT_MAX_MS, REVISION_WAIT_MAX_MS
+from jada_orchestrator.domain.members import PLANNING
 from jada_orchestrator.domain.usage import CallPurpose
-from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.domain.workflow import Workflow
 
 
 def is_open(workflow: Workflow, call: int) -> bool:
     """Tell whether the planner's `call`-th question is the one that is asked now."""
     planning = workflow.planning
-    return workflow.status is Status.PLANNING and planning.asking and planning.call == call
+    return workflow.status is PLANNING and planning.asking and planning.call == call
 
 
 def purpose_of(workflow: Workflow) -> CallPurpose:

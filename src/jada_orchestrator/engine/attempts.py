@@ -15,15 +15,16 @@ from typing import assert_never
 
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.catalogue import Catalogue, Effect
+from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import Side
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS
+from jada_orchestrator.domain.members import BACKING_OFF, CALLING, LOOKING_UP, LOOKUP_READY, LOST, READ, READY
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.usage import Usage
-from jada_orchestrator.domain.workflow import IN_FLIGHT_PHASES, Phase, Task, Workflow
+from jada_orchestrator.domain.workflow import IN_FLIGHT_PHASES, Task, Workflow
 from jada_orchestrator.engine.branches import as_called_now, outputs_for
 from jada_orchestrator.engine.ending import tell
 from jada_orchestrator.engine.holds import outgrown, refresh_expired
@@ -50,7 +51,7 @@ def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs, catalogue
     if is_house(task) or is_held_back(workflow, task, event.side):
         return []
     call = task.call(event.side)
-    if call.phase is Phase.LOOKUP_READY:
+    if call.phase is LOOKUP_READY:
         key = call_key(workflow, task, event.side)
         return [_started(workflow, task, event.side, {"idempotency_key": key}, now)]
     if call.input is not None:  # made before: every attempt sends the same
@@ -158,7 +159,7 @@ def _checked(workflow: Workflow, task: Task, event: e.AttemptEnded, catalogue: C
         return e.Lost(event.result.failure)  # the agent's own kit found it: the agent did run
     if isinstance(event.result, e.Failed) and event.result.failure.code == "DEADLINE_PASSED":
         terms = terms_of_call(workflow, task, event.side, event.purpose)
-        if terms.via == "sqs" and terms.effect is not Effect.READ:
+        if terms.via == "sqs" and terms.effect is not READ:
             # A queue delivers more than once: an earlier delivery of this very attempt may have had its effect.
             return e.Lost(event.result.failure)
         # This attempt was refused before the agent saw it, which tells nothing of earlier attempts under the same key.
@@ -183,15 +184,15 @@ def _is_current(task: Task, event: e.AttemptEnded) -> bool:
         return False
     call = task.call(event.side)
     if event.purpose == "lookup":
-        return call.phase is Phase.LOOKING_UP and event.number == call.lookups
+        return call.phase is LOOKING_UP and event.number == call.lookups
     if event.number != call.attempts:
         return False
-    if call.phase is Phase.CALLING:
+    if call.phase is CALLING:
         return True
     return call.maybe and call.phase in _AWAITS_TRUTH and not isinstance(event.result, e.Lost)
 
 
-_AWAITS_TRUTH = frozenset({Phase.LOST, Phase.LOOKUP_READY, Phase.LOOKING_UP, Phase.BACKING_OFF, Phase.READY})
+_AWAITS_TRUTH = frozenset({LOST, LOOKUP_READY, LOOKING_UP, BACKING_OFF, READY})
 
 
 def _succeeded(workflow: Workflow, task: Task, event: e.AttemptEnded, output: JsonObject) -> list[Record]:
@@ -227,7 +228,7 @@ def _failed(workflow: Workflow, task: Task, side: Side, result: e.Failed, usage:
 
 def _lost(workflow: Workflow, task: Task, side: Side, failure: Failure, now: UtcMs) -> Record:
     """Nobody knows. Reads are simply made again; anything else is found out first."""
-    if terms_of_side(workflow, task, side).effect is Effect.READ:
+    if terms_of_side(workflow, task, side).effect is READ:
         return _failed(workflow, task, side, e.Failed(failure, retryable=True, answered=True), None, now)
     return look_up_or_give_up(workflow, task, side, failure, now)
 
@@ -247,9 +248,9 @@ def resumed(workflow: Workflow, now: UtcMs) -> list[Record]:
         task = workflow.tasks[task_id]
         call = task.call(side)
         terms = terms_of_call(workflow, task, side, call.purpose)
-        kept = terms.via == "sqs" and terms.idempotent and terms.effect is Effect.READ
+        kept = terms.via == "sqs" and terms.idempotent and terms.effect is READ
         # What has little time left was kept from being answered by our own absence: that must not count as a silence.
-        if kept and call.phase is not Phase.LOOKING_UP and now + terms.timeout_ms // 2 <= call.deadline:
+        if kept and call.phase is not LOOKING_UP and now + terms.timeout_ms // 2 <= call.deadline:
             continue
         records.append(_interrupted(workflow, task, side, now))
     return records
@@ -258,9 +259,9 @@ def resumed(workflow: Workflow, now: UtcMs) -> list[Record]:
 def _interrupted(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> Record:
     """Take up a call that our own end cut off: nobody failed, so what changes nothing is asked again at once."""
     task_id, call = task.planned.id, task.call(side)
-    if call.phase is Phase.LOOKING_UP:
+    if call.phase is LOOKING_UP:
         return r.LookupEnded(task_id, side, call.lookups, INTERRUPTED, "lookup", now, cleared=False, counted=False)
-    if terms_of_side(workflow, task, side).effect is not Effect.READ:
+    if terms_of_side(workflow, task, side).effect is not READ:
         return look_up_or_give_up(workflow, task, side, INTERRUPTED, now, counted=False)
     if may_call_again(workflow, task, side, counted=False):
         return r.TaskBackedOff(task_id, side, "call", call.attempts, INTERRUPTED, now, counted=False)
@@ -271,6 +272,6 @@ def overdue(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> Record:
     """An attempt's deadline passed without any answer."""
     call = task.call(side)
     assert call.phase in IN_FLIGHT_PHASES, f"{task.planned.id} is not in flight"
-    if call.phase is Phase.LOOKING_UP:
+    if call.phase is LOOKING_UP:
         return lookup_ended(workflow, task, side, e.Lost(TIMED_OUT), now)
     return _lost(workflow, task, side, TIMED_OUT, now)

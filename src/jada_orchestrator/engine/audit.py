@@ -12,9 +12,19 @@ from itertools import chain
 from typing import Final
 
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.limits import PLAN_TASKS_MAX, WORKFLOW_RECORDS_MAX
+from jada_orchestrator.domain.members import (
+    AWAITING,
+    AWAITING_APPROVAL,
+    BACKING_OFF,
+    COMPENSATING,
+    LOST,
+    READ,
+    SUCCEEDED,
+    UNRESOLVED,
+    WAITING,
+)
 from jada_orchestrator.domain.money import CurrencyMismatchError
 from jada_orchestrator.domain.workflow import (
     FINAL_PHASES,
@@ -22,8 +32,6 @@ from jada_orchestrator.domain.workflow import (
     IN_FLIGHT_PHASES,
     TERMINAL,
     CallRef,
-    Phase,
-    Status,
     Task,
     Workflow,
 )
@@ -83,10 +91,10 @@ def _life(workflow: Workflow) -> Iterator[str]:
         yield f"it ended as {workflow.terminal}, and nobody is told"
     if workflow.terminal is not None and (workflow.active or workflow.approval is not None):
         yield f"it ended as {workflow.terminal}, but something is still under way"
-    if (workflow.status is Status.COMPENSATING) and workflow.winding_up is None:
+    if (workflow.status is COMPENSATING) and workflow.winding_up is None:
         yield "it is compensating without a reason"
     asked = workflow.approval is not None or workflow.undo_question is not None
-    waits = workflow.status is Status.AWAITING_APPROVAL
+    waits = workflow.status is AWAITING_APPROVAL
     if (waits is not asked) if not open_approvals(workflow) else (asked and not waits):
         yield f"the status is {workflow.status.value}, but the approval is {workflow.approval}"
     if workflow.seq > WORKFLOW_RECORDS_MAX:
@@ -116,7 +124,7 @@ _INDEX_NAMES = ("grantable", "active", "waiting")
 _INDEX_OF = {
     **dict.fromkeys(GRANTABLE_PHASES, 0),
     **dict.fromkeys(IN_FLIGHT_PHASES, 1),
-    **dict.fromkeys((Phase.BACKING_OFF, Phase.LOST, Phase.AWAITING), 2),
+    **dict.fromkeys((BACKING_OFF, LOST, AWAITING), 2),
 }
 
 
@@ -137,7 +145,7 @@ def _graph(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
             continue
         for before_id in task.planned.after:
             before = workflow.tasks[before_id]
-            if before.do.phase is Phase.SUCCEEDED:
+            if before.do.phase is SUCCEEDED:
                 continue
             needed = before_id in task.planned.needs
             over = delivers(workflow, before) if needed else lets_others_go(workflow, before)
@@ -167,7 +175,7 @@ def _list(workflow: Workflow, task: Task, calls: Sequence[TaskId]) -> Iterator[s
     for reader_id in workflow.dependents.get(name, ()):
         if not set(calls) <= set(workflow.tasks[reader_id].planned.after):
             yield f"{reader_id} reads {name}, and does not come after each of its calls"
-    if task.do.phase is not Phase.SUCCEEDED or workflow.winding_up is not None:
+    if task.do.phase is not SUCCEEDED or workflow.winding_up is not None:
         return
     if task.retired:
         return  # history that nothing of the plan reads; calls of it that the plan keeps go on without it
@@ -178,23 +186,23 @@ def _list(workflow: Workflow, task: Task, calls: Sequence[TaskId]) -> Iterator[s
 
 
 def _is_left(task: Task) -> bool:
-    return task.has_effect and task.undo.phase is not Phase.SUCCEEDED and task.do.attempts > 0
+    return task.has_effect and task.undo.phase is not SUCCEEDED and task.do.attempts > 0
 
 
 def _effects(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
     for task in tasks:
         name, done, undone = task.planned.id, task.do.phase, task.undo.phase
-        if done is Phase.SUCCEEDED and task.output is None and not task.planned.for_each:
+        if done is SUCCEEDED and task.output is None and not task.planned.for_each:
             yield f"{name} succeeded without an output"
-        if task.terms.effect is Effect.READ and (undone is not Phase.WAITING or done is Phase.UNRESOLVED):
+        if task.terms.effect is READ and (undone is not WAITING or done is UNRESOLVED):
             yield f"{name} only reads, but is undone or unresolved"
-        if undone is not Phase.WAITING and not task.undoing and task.stands is None:
+        if undone is not WAITING and not task.undoing and task.stands is None:
             yield f"{name} is being undone, but nobody started that"
         if workflow.terminal is not None and _is_left_over(workflow, task):
             yield f"it ended as {workflow.terminal}, but {name} stands and nobody says so"
         # What ran out is given back while those built on it still stand. What a revision gave up and was undone stays
         # so in a retry, although what could not be undone then, and was built on it, is undone once more.
-        is_history = task.retired and undone is Phase.SUCCEEDED
+        is_history = task.retired and undone is SUCCEEDED
         if task.undoing and not task.refreshing and not is_history:
             yield from (
                 f"{name} is being undone before {dependent}, which was built on it"
@@ -207,15 +215,15 @@ def _stands_on(workflow: Workflow, dependent_id: TaskId) -> bool:
     dependent = workflow.tasks[dependent_id]
     if workflow.winding_up is None:
         return False
-    undone = dependent.undo.phase is Phase.SUCCEEDED or dependent.stands is not None
+    undone = dependent.undo.phase is SUCCEEDED or dependent.stands is not None
     return dependent.has_effect and dependent.do.phase in FINAL_PHASES and not undone
 
 
 def _is_left_over(workflow: Workflow, task: Task) -> bool:
-    if not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.kept or task.stands is not None:
+    if not task.has_effect or task.undo.phase is SUCCEEDED or task.kept or task.stands is not None:
         return False
     # What was done stands by right where nothing was wound up, also when a stray of an optional task needs attention.
-    return workflow.winding_up is not None or task.retired or task.do.phase is not Phase.SUCCEEDED
+    return workflow.winding_up is not None or task.retired or task.do.phase is not SUCCEEDED
 
 
 def _bounds(workflow: Workflow) -> Iterator[str]:

@@ -22,9 +22,10 @@ from jada_orchestrator.domain.documents import Json
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.limits import FOR_EACH_MAX, PLAN_TASKS_MAX
+from jada_orchestrator.domain.members import FAILED, SKIPPED, SUCCEEDED
 from jada_orchestrator.domain.plan import PlannedTask
 from jada_orchestrator.domain.records import Record
-from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Task, Workflow
+from jada_orchestrator.domain.workflow import FINAL_PHASES, Task, Workflow
 from jada_orchestrator.planning import resolve_condition, resolve_list
 
 Outputs = dict[TaskId, Json]
@@ -38,14 +39,14 @@ def stand_in_for(workflow: Workflow, task: Task, code: str) -> Task | None:
     for dependent_id in workflow.dependents.get(task.planned.id, ()):
         other = workflow.tasks[dependent_id]
         stands_in = other.planned.instead_of == task.planned.id and code in other.planned.on_codes
-        if stands_in and other.do.phase is not Phase.SKIPPED:
+        if stands_in and other.do.phase is not SKIPPED:
             return other
     return None
 
 
 def replacement_of(workflow: Workflow, task: Task) -> Task | None:
     """Return the task that is called instead of one that has failed for certain; None where it has not, or none is."""
-    if task.do.phase is not Phase.FAILED or task.do.failure is None:
+    if task.do.phase is not FAILED or task.do.failure is None:
         return None
     return stand_in_for(workflow, task, task.do.failure.code)
 
@@ -58,7 +59,7 @@ def in_place_of(workflow: Workflow, task: Task) -> Task:
 
 def delivers(workflow: Workflow, task: Task) -> bool:
     """Tell whether what others read of a task is there: it has succeeded, or who stands in for it has."""
-    if task.do.phase is Phase.SUCCEEDED:
+    if task.do.phase is SUCCEEDED:
         return True
     other = replacement_of(workflow, task)
     return other is not None and delivers(workflow, other)
@@ -68,7 +69,7 @@ def lets_others_go(workflow: Workflow, task: Task) -> bool:
     """Tell whether a task that is over keeps nobody from going on: no required one has failed without a stand-in."""
     if task.do.phase not in FINAL_PHASES:
         return False
-    if task.planned.optional or task.do.phase in {Phase.SUCCEEDED, Phase.SKIPPED}:
+    if task.planned.optional or task.do.phase in {SUCCEEDED, SKIPPED}:
         return True
     return replacement_of(workflow, task) is not None
 
@@ -82,7 +83,7 @@ def output_of(workflow: Workflow, task_id: TaskId, renewed: Outputs | None = Non
     if renewed is not None and task_id in renewed:
         return renewed[task_id]
     if task.planned.for_each:
-        joined = task.planned.calls is not None and task.do.phase is Phase.SUCCEEDED
+        joined = task.planned.calls is not None and task.do.phase is SUCCEEDED
         return [output_of(workflow, call, renewed) for call in task.planned.calls or ()] if joined else None
     if task.output is not None:
         return task.output
@@ -144,7 +145,7 @@ def _stand_in(workflow: Workflow, task: Task, first: Task) -> Record:
     if replacement_of(workflow, first) is task:
         code = first.do.failure.code if first.do.failure is not None else ""
         return r.BranchTaken(task.planned.id, f"it stands in for {first.planned.id}, which failed with {code}")
-    if first.do.phase is Phase.SUCCEEDED:
+    if first.do.phase is SUCCEEDED:
         return r.TaskSkipped(task.planned.id, f"{first.planned.id} succeeded, so that nothing need stand in for it")
     return r.TaskSkipped(task.planned.id, f"{first.planned.id} did not fail with a code on which it stands in")
 

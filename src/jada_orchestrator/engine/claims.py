@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.ids import AgentName
+from jada_orchestrator.domain.members import COMMIT
 from jada_orchestrator.domain.workflow import CallRef, Workflow
 from jada_orchestrator.engine.house import is_house
 from jada_orchestrator.engine.keys import terms_of_call
@@ -26,7 +26,7 @@ def claimable(workflow: Workflow) -> Iterator[tuple[CallRef, AgentName]]:
         task = workflow.tasks[task_id]
         if workflow.undo_question is not None and side == "do":
             continue
-        if workflow.approval is not None and side == "do" and task.terms.effect is Effect.COMMIT:
+        if workflow.approval is not None and side == "do" and task.terms.effect is COMMIT:
             continue
         if is_house(task):
             continue

@@ -32,10 +32,13 @@ class FirstCall(NamedTuple):
         )
 
 
-def first_call(workflow: Workflow) -> FirstCall | None:
-    """Return how soon the first call went out; None until there are a call and a plan."""
+def first_call(workflow: Workflow, since: int = 0) -> FirstCall | None:
+    """Return how soon the first call went out; None until there are a call and a plan.
+
+    Of a workflow that had both before the record `since`, None likewise: that was told when it was news.
+    """
     first, head_start = workflow.first_dispatch, workflow.head_start
-    if first is None or head_start is None:
+    if first is None or head_start is None or max(first.seq, head_start.seq) < since:
         return None
     after_ms = first.at - workflow.created_at
     return FirstCall(after_ms, head_start.hidden_ms, head_start.answer_ms, max(first.seq, head_start.seq))

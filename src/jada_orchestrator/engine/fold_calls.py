@@ -8,13 +8,31 @@ from operator import attrgetter
 from typing import Final, TypeAlias
 
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.head_start import FirstDispatch
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import LOOKUP_SAFETY_MS
+from jada_orchestrator.domain.members import (
+    AWAITING,
+    AWAITING_APPROVAL,
+    BACKING_OFF,
+    CALLING,
+    COMPENSATING,
+    FAILED,
+    LOOKING_UP,
+    LOOKUP_READY,
+    LOST,
+    READ,
+    READY,
+    RESERVE,
+    RUNNING,
+    SKIPPED,
+    SUCCEEDED,
+    UNRESOLVED,
+    WAITING,
+)
 from jada_orchestrator.domain.plan import Plan
 from jada_orchestrator.domain.workflow import (
     FINAL_PHASES,
@@ -24,7 +42,6 @@ from jada_orchestrator.domain.workflow import (
     Call,
     CallRef,
     Phase,
-    Status,
     Task,
     Workflow,
     call_ref,
@@ -55,7 +72,7 @@ def move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
     if side == "do" and (phase in FINAL_PHASES) is not (before in FINAL_PHASES):
         if phase in FINAL_PHASES:
             workflow.unfinished -= 1
-            if phase is not Phase.SUCCEEDED:
+            if phase is not SUCCEEDED:
                 task.output = task.expires_at = None  # of what was given back, and not reserved anew
             if not task.released:
                 task.released = True
@@ -68,7 +85,7 @@ _Index: TypeAlias = Callable[[Workflow], dict[CallRef, None]]
 _INDEX_OF: Final[dict[Phase, _Index]] = {
     **dict.fromkeys(GRANTABLE_PHASES, attrgetter("grantable")),
     **dict.fromkeys(IN_FLIGHT_PHASES, attrgetter("active")),
-    **dict.fromkeys((Phase.BACKING_OFF, Phase.LOST, Phase.AWAITING), attrgetter("waiting")),
+    **dict.fromkeys((BACKING_OFF, LOST, AWAITING), attrgetter("waiting")),
 }
 """In which index a call is in a phase; in the other phases it is in none."""
 
@@ -80,7 +97,7 @@ def _release_dependents(workflow: Workflow, task: Task) -> None:
     for dependent_id in workflow.dependents.get(task.planned.id, ()):
         dependent = workflow.tasks[dependent_id]
         dependent.waits_for -= 1
-        if dependent.waits_for == 0 and dependent.do.phase is Phase.WAITING and workflow.winding_up is None:
+        if dependent.waits_for == 0 and dependent.do.phase is WAITING and workflow.winding_up is None:
             become_due(workflow, dependent)
 
 
@@ -93,7 +110,7 @@ def become_due(workflow: Workflow, task: Task) -> None:
     elif planned.calls is not None or (planned.is_decided and not task.decided):
         workflow.to_decide[planned.id] = None
     else:
-        move(workflow, task, "do", Phase.READY)
+        move(workflow, task, "do", READY)
 
 
 # --- Attempts ---------------------------------------------------------------------------------------------------------
@@ -108,7 +125,7 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
     call.deadline = record.deadline
     if record.purpose == "lookup":
         call.lookups, call.asked_at = record.number, at
-        move(workflow, task, record.side, Phase.LOOKING_UP)
+        move(workflow, task, record.side, LOOKING_UP)
         return
     call.attempts = record.number
     if record.input is not None:
@@ -117,7 +134,7 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
             task.amount = committed_amount(task, record.input)
             if not isinstance(planned := as_called_now(workflow, task.planned), tuple):
                 task.planned = planned
-    move(workflow, task, record.side, Phase.CALLING)
+    move(workflow, task, record.side, CALLING)
 
 
 def await_started(workflow: Workflow, record: r.AwaitStarted, at: UtcMs) -> None:
@@ -126,15 +143,15 @@ def await_started(workflow: Workflow, record: r.AwaitStarted, at: UtcMs) -> None
     task = workflow.tasks[record.task_id]
     call = task.own_call("do")
     call.input, call.until, call.attempts = record.input, record.until, call.attempts + 1
-    move(workflow, task, "do", Phase.AWAITING)
+    move(workflow, task, "do", AWAITING)
     look_for_askers(workflow)
 
 
 def look_for_askers(workflow: Workflow) -> None:
     """Let the status say whether a person is waited for, while the plan runs."""
-    if workflow.status in {Status.RUNNING, Status.AWAITING_APPROVAL}:
+    if workflow.status in {RUNNING, AWAITING_APPROVAL}:
         asked = workflow.approval is not None or workflow.undo_question is not None or bool(open_approvals(workflow))
-        workflow.status = Status.AWAITING_APPROVAL if asked else Status.RUNNING
+        workflow.status = AWAITING_APPROVAL if asked else RUNNING
 
 
 def task_backed_off(workflow: Workflow, record: r.TaskBackedOff, at: UtcMs) -> None:
@@ -174,11 +191,11 @@ def lookup_ended(workflow: Workflow, record: r.LookupEnded, at: UtcMs) -> None:
 def _wait_for(purpose: Purpose, until: UtcMs, at: UtcMs) -> Phase:
     """Return where a call waits; a wait that is over as it begins is none."""
     if until <= at:
-        return Phase.LOOKUP_READY if purpose == "lookup" else Phase.READY
-    return Phase.LOST if purpose == "lookup" else Phase.BACKING_OFF
+        return LOOKUP_READY if purpose == "lookup" else READY
+    return LOST if purpose == "lookup" else BACKING_OFF
 
 
-_ASKS = frozenset({Phase.LOST, Phase.LOOKUP_READY})
+_ASKS = frozenset({LOST, LOOKUP_READY})
 
 
 def call_due(workflow: Workflow, record: r.CallDue, at: UtcMs) -> None:
@@ -186,7 +203,7 @@ def call_due(workflow: Workflow, record: r.CallDue, at: UtcMs) -> None:
     del at
     task = workflow.tasks[record.task_id]
     lost = task.call(record.side).phase in _ASKS
-    move(workflow, task, record.side, Phase.LOOKUP_READY if lost else Phase.READY)
+    move(workflow, task, record.side, LOOKUP_READY if lost else READY)
 
 
 def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> None:
@@ -194,12 +211,12 @@ def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> No
     del at
     task = workflow.tasks[record.task_id]
     task.output = record.output
-    task.expires_at = expiry_of(record.output) if task.terms.effect is Effect.RESERVE else None
+    task.expires_at = expiry_of(record.output) if task.terms.effect is RESERVE else None
     task.refreshing = False
     task.own_call("do").maybe = False
     if record.usage is not None:
         workflow.usage = workflow.usage + record.usage
-    move(workflow, task, "do", Phase.SUCCEEDED)
+    move(workflow, task, "do", SUCCEEDED)
     if is_house(task):
         look_for_askers(workflow)
 
@@ -213,7 +230,7 @@ def task_failed(workflow: Workflow, record: r.TaskFailed, at: UtcMs) -> None:
     task.amount = None
     if record.usage is not None:
         workflow.usage = workflow.usage + record.usage
-    _fail(workflow, task, Phase.FAILED, record.failure)
+    _fail(workflow, task, FAILED, record.failure)
 
 
 def task_unresolved(workflow: Workflow, record: r.TaskUnresolved, at: UtcMs) -> None:
@@ -222,12 +239,12 @@ def task_unresolved(workflow: Workflow, record: r.TaskUnresolved, at: UtcMs) -> 
     task = workflow.tasks[record.task_id]
     task.own_call("do").maybe = True
     task.do.settled_by = UtcMs(max(task.do.settled_by, task.do.deadline + LOOKUP_SAFETY_MS))
-    _fail(workflow, task, Phase.UNRESOLVED, record.failure)
+    _fail(workflow, task, UNRESOLVED, record.failure)
 
 
 def _fail(workflow: Workflow, task: Task, phase: Phase, failure: Failure) -> None:
     task.own_call("do").failure = failure
-    stood_in = phase is Phase.FAILED and stand_in_for(workflow, task, failure.code) is not None
+    stood_in = phase is FAILED and stand_in_for(workflow, task, failure.code) is not None
     foreseen = workflow.plan is None  # then no booking fails by it: the plan's own task begins afresh
     spared = foreseen or stood_in or task.planned.optional or task.retired
     if not spared and workflow.winding_up is None:
@@ -248,7 +265,7 @@ def task_skipped(workflow: Workflow, record: r.TaskSkipped, at: UtcMs) -> None:
     task = workflow.tasks[record.task_id]
     task.own_call("do").failure = Failure("SKIPPED", record.reason)
     # One that an operator had called again may still have its earlier effect: that is seen to before the end.
-    move(workflow, task, "do", Phase.UNRESOLVED if task.do.maybe else Phase.SKIPPED)
+    move(workflow, task, "do", UNRESOLVED if task.do.maybe else SKIPPED)
 
 
 # --- Undoing ----------------------------------------------------------------------------------------------------------
@@ -263,7 +280,7 @@ def compensation_started(workflow: Workflow, record: r.CompensationStarted, at: 
     workflow.breaking.clear()
     workflow.planning.asking = False
     workflow.approval = workflow.undo_question = None
-    workflow.status = Status.COMPENSATING
+    workflow.status = COMPENSATING
     workflow.to_skip.clear()
     workflow.to_decide.clear()
     for task in workflow.tasks.values():
@@ -275,14 +292,14 @@ def compensation_started(workflow: Workflow, record: r.CompensationStarted, at: 
 def _phase_when_winding_up(task: Task) -> Phase:
     """Return where a forward call goes when nothing new is started: what may have an effect is seen to its end."""
     phase = task.do.phase
-    if phase is Phase.AWAITING:
-        return Phase.SKIPPED
-    if phase in {Phase.WAITING, Phase.READY, Phase.BACKING_OFF}:
+    if phase is AWAITING:
+        return SKIPPED
+    if phase in {WAITING, READY, BACKING_OFF}:
         if task.do.maybe:
-            return Phase.UNRESOLVED
-        return Phase.SKIPPED if task.do.attempts == 0 else Phase.FAILED
-    if phase is Phase.CALLING and task.terms.effect is Effect.READ:
-        return Phase.SKIPPED
+            return UNRESOLVED
+        return SKIPPED if task.do.attempts == 0 else FAILED
+    if phase is CALLING and task.terms.effect is READ:
+        return SKIPPED
     return phase
 
 
@@ -290,20 +307,20 @@ def undo_started(workflow: Workflow, record: r.UndoStarted, at: UtcMs) -> None:
     """Fold `UndoStarted`: undo what is certain; find out first about what is not."""
     task = workflow.tasks[record.task_id]
     task.undoing = True
-    if task.do.phase is not Phase.UNRESOLVED:
-        move(workflow, task, "undo", Phase.READY)
+    if task.do.phase is not UNRESOLVED:
+        move(workflow, task, "undo", READY)
     elif task.terms.lookup is not None:
         task.do.begin_anew()
         task.do.until = at
-        move(workflow, task, "do", Phase.LOST)
+        move(workflow, task, "do", LOST)
     elif learns_by_repeating(task):
         task.do.begin_anew()
         task.do.until = at
-        move(workflow, task, "do", Phase.BACKING_OFF)
+        move(workflow, task, "do", BACKING_OFF)
     else:
         # Not before the lost call can no longer be on its way.
         task.own_call("undo").until = UtcMs(max(at, task.do.settled_by))
-        move(workflow, task, "undo", Phase.BACKING_OFF)
+        move(workflow, task, "undo", BACKING_OFF)
 
 
 def refresh_started(workflow: Workflow, record: r.RefreshStarted, at: UtcMs) -> None:
@@ -316,22 +333,22 @@ def refresh_started(workflow: Workflow, record: r.RefreshStarted, at: UtcMs) -> 
     task.released = False
     for dependent_id in workflow.dependents.get(record.task_id, ()):
         dependent = workflow.tasks[dependent_id]
-        waits = dependent.do.phase is Phase.WAITING  # also one that was called before a retry
-        if waits or (dependent.do.phase is Phase.READY and dependent.do.attempts == 0):
+        waits = dependent.do.phase is WAITING  # also one that was called before a retry
+        if waits or (dependent.do.phase is READY and dependent.do.attempts == 0):
             dependent.waits_for += 1
             if not waits:
-                move(workflow, dependent, "do", Phase.WAITING)
-    move(workflow, task, "undo", Phase.READY)
+                move(workflow, dependent, "do", WAITING)
+    move(workflow, task, "undo", READY)
 
 
 def _reserve_anew(workflow: Workflow, task: Task) -> None:
     """Let a task that was given back be done once more, under a new key, as a new revision of the plan."""
     task.planned = replace(task.planned, revision=workflow.revision)
-    move(workflow, task, "undo", Phase.WAITING)
+    move(workflow, task, "undo", WAITING)
     task.undo = NOT_CALLED
     task.undoing = False
-    move(workflow, task, "do", Phase.READY)
-    task.do = Call(phase=Phase.READY)
+    move(workflow, task, "do", READY)
+    task.do = Call(phase=READY)
 
 
 def task_compensated(workflow: Workflow, record: r.TaskCompensated, at: UtcMs) -> None:
@@ -341,7 +358,7 @@ def task_compensated(workflow: Workflow, record: r.TaskCompensated, at: UtcMs) -
     task.amount = None
     task.do.maybe = False
     task.undo.maybe = False
-    move(workflow, task, "undo", Phase.SUCCEEDED)
+    move(workflow, task, "undo", SUCCEEDED)
     if task.refreshing and workflow.winding_up is None:
         _reserve_anew(workflow, task)
 
@@ -358,8 +375,8 @@ def task_stands(workflow: Workflow, record: r.TaskStands, at: UtcMs) -> None:
     task = workflow.tasks[record.task_id]
     task.stands = record.failure
     if task.do.phase not in FINAL_PHASES:
-        move(workflow, task, "do", Phase.UNRESOLVED)
-    move(workflow, task, "undo", Phase.UNRESOLVED if task.undo.maybe else Phase.FAILED)
+        move(workflow, task, "do", UNRESOLVED)
+    move(workflow, task, "undo", UNRESOLVED if task.undo.maybe else FAILED)
     if (task.refreshing or is_dear(task)) and workflow.winding_up is None:
         workflow.broken = record.failure
 
@@ -384,10 +401,10 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
     for planned in plan.retired:
         task = workflow.tasks[planned.id]
         task.retired = True
-        if task.do.phase is Phase.WAITING:  # a list some of whose calls were made
-            task.own_call("do").phase = Phase.SKIPPED
+        if task.do.phase is WAITING:  # a list some of whose calls were made
+            task.own_call("do").phase = SKIPPED
     for task in workflow.tasks.values():
-        if task.undo.phase is not Phase.WAITING:
+        if task.undo.phase is not WAITING:
             move(workflow, task, "undo", task.undo.phase)
         after = task.planned.after
         if kept or plan.retired:
@@ -396,7 +413,7 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
             task.waits_for = len(after)  # as nothing has begun, all of them hold it back
         if task.do.phase not in FINAL_PHASES:
             workflow.unfinished += 1
-            if task.do.phase is not Phase.WAITING:
+            if task.do.phase is not WAITING:
                 move(workflow, task, "do", task.do.phase)
             elif task.waits_for == 0:
                 become_due(workflow, task)

@@ -9,14 +9,14 @@ changed under the traveller's feet, and is undone.
 from __future__ import annotations
 
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs, parse_instant
 from jada_orchestrator.domain.limits import HOLD_MARGIN_MS, HOLD_REFRESHES_MAX
+from jada_orchestrator.domain.members import COMMIT, FAILED, SKIPPED, SUCCEEDED
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.request import BookingRequest
-from jada_orchestrator.domain.workflow import Phase, Task, Workflow
+from jada_orchestrator.domain.workflow import Task, Workflow
 from jada_orchestrator.engine.branches import Outputs, outputs_for
 from jada_orchestrator.planning import resolve_condition, resolve_input, resolve_list
 
@@ -44,7 +44,7 @@ def due_of(workflow: Workflow, task: Task) -> UtcMs | None:
 
 def refresh_expired(workflow: Workflow, task: Task, now: UtcMs) -> list[Record] | None:
     """Return how the reservations that a commit is about to use, and that ran out, are renewed; None when none did."""
-    if task.terms.effect is not Effect.COMMIT or workflow.winding_up is not None:
+    if task.terms.effect is not COMMIT or workflow.winding_up is not None:
         return None
     expired = [held for needed in task.planned.takes if _has_run_out(workflow, held := workflow.tasks[needed], now)]
     if not expired:
@@ -58,12 +58,12 @@ def refresh_expired(workflow: Workflow, task: Task, now: UtcMs) -> list[Record] 
 
 def _has_run_out(workflow: Workflow, held: Task, now: UtcMs) -> bool:
     """Tell whether a reservation ran out unused; one that a commit has used already is that commit's business."""
-    if held.expires_at is None or held.do.phase is not Phase.SUCCEEDED or held.undoing:
+    if held.expires_at is None or held.do.phase is not SUCCEEDED or held.undoing:
         return False
     if now + HOLD_MARGIN_MS < held.expires_at:
         return False
     return not any(
-        user.terms.effect is Effect.COMMIT and held.planned.id in user.planned.takes and user.do.attempts > 0
+        user.terms.effect is COMMIT and held.planned.id in user.planned.takes and user.do.attempts > 0
         for user in (workflow.tasks[name] for name in workflow.dependents.get(held.planned.id, ()))
     )
 
@@ -78,7 +78,7 @@ def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]
     renewed: Outputs = {task.planned.id: output}
     for name in workflow.dependents.get(task.planned.id, ()):
         user = workflow.tasks[name]
-        if user.retired or user.do.phase is Phase.FAILED:
+        if user.retired or user.do.phase is FAILED:
             continue  # of what was done with the old one, nothing is part of the booking
         if _is_otherwise_called(workflow, user, workflow.request, renewed) or (
             user.do.input is not None
@@ -98,7 +98,7 @@ def _is_otherwise_called(workflow: Workflow, user: Task, request: BookingRequest
     if not user.decided:
         return False
     now = outputs_for(workflow, planned, renewed)
-    is_called = user.do.phase is not Phase.SKIPPED
+    is_called = user.do.phase is not SKIPPED
     if planned.when and (resolve_condition(planned, now, request) is True) is not is_called:
         return True
     if not planned.for_each or not is_called:

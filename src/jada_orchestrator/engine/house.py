@@ -15,8 +15,9 @@ from jada_orchestrator.domain.house import APPROVE, CHOOSE, HOUSE_ACTIONS
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.instants import UtcMs, format_instant, parse_instant
 from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS, CHOICE_WAIT_MAX_MS, CHOICES_MAX, WAIT_MAX_MS
+from jada_orchestrator.domain.members import AWAITING
 from jada_orchestrator.domain.records import Record
-from jada_orchestrator.domain.workflow import Phase, Task, Workflow
+from jada_orchestrator.domain.workflow import Task, Workflow
 from jada_orchestrator.engine.branches import outputs_for
 from jada_orchestrator.engine.ending import tell
 from jada_orchestrator.planning import chosen_index, resolve_input, roots_of, shortened
@@ -37,13 +38,13 @@ def open_choices(workflow: Workflow) -> list[TaskId]:
     return [
         task_id
         for task_id, side in workflow.waiting
-        if side == "do" and (task := workflow.tasks[task_id]).do.phase is Phase.AWAITING
+        if side == "do" and (task := workflow.tasks[task_id]).do.phase is AWAITING
         if task.planned.action == CHOOSE
     ]
 
 
 def _waits_for_a_person(task: Task) -> bool:
-    return task.do.phase is Phase.AWAITING and task.planned.action == APPROVE
+    return task.do.phase is AWAITING and task.planned.action == APPROVE
 
 
 def begin_house_tasks(workflow: Workflow) -> list[Record]:

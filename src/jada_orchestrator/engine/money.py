@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
-from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId
+from jada_orchestrator.domain.members import COMMIT
 from jada_orchestrator.domain.money import CurrencyMismatchError, Money
 from jada_orchestrator.domain.request import BookingRequest
 from jada_orchestrator.domain.workflow import FINAL_PHASES, Task, Workflow
@@ -20,7 +20,7 @@ from jada_orchestrator.planning import resolve_amount, resolve_condition, resolv
 
 def committed_amount(task: Task, call_input: JsonObject) -> Money | None:
     """Return what a call with this input commits; None when the action commits no money, or its input names none."""
-    if task.terms.effect is not Effect.COMMIT or task.terms.amount is None:
+    if task.terms.effect is not COMMIT or task.terms.amount is None:
         return None
     amount = resolve_amount(task.terms.amount, input=call_input, output=None)
     return amount if isinstance(amount, Money) else None
@@ -61,7 +61,7 @@ def check_commit(workflow: Workflow, task: Task, call_input: JsonObject) -> Fail
     person must decide first, and None when it may go.
     """
     request = workflow.request
-    if task.terms.effect is not Effect.COMMIT or request is None:
+    if task.terms.effect is not COMMIT or request is None:
         return None
     own = _own_amount(task, call_input)
     if isinstance(own, Failure):
@@ -106,7 +106,7 @@ def _foreseen(workflow: Workflow, task: Task, request: BookingRequest) -> dict[T
     for other in workflow.tasks.values():
         if other is task or other.planned.optional or other.do.attempts or other.do.phase in FINAL_PHASES:
             continue
-        if other.terms.effect is not Effect.COMMIT or other.terms.amount is None:
+        if other.terms.effect is not COMMIT or other.terms.amount is None:
             continue
         outputs = outputs_for(workflow, other.planned)
         if not all(name in outputs for name in other.planned.needs) or not _is_certain(other, outputs, request):

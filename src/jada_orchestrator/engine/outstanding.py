@@ -15,7 +15,8 @@ from jada_orchestrator.domain.commands import (
 )
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import ATTEMPT_GRACE_MS
-from jada_orchestrator.domain.workflow import Status, Workflow
+from jada_orchestrator.domain.members import NEEDS_CLARIFICATION, PLANNING
+from jada_orchestrator.domain.workflow import Workflow
 from jada_orchestrator.engine.asking import planning_until
 from jada_orchestrator.engine.house import open_choices
 
@@ -32,7 +33,7 @@ def outstanding(workflow: Workflow) -> Iterator[Command]:
         yield SendToDeadLetter(workflow_id)
     if workflow.is_terminal:
         return
-    if workflow.status is Status.PLANNING and workflow.planning.asking:
+    if workflow.status is PLANNING and workflow.planning.asking:
         yield AskPlanner(workflow_id, workflow.planning.call)
     for task_id in open_choices(workflow):
         yield AskChoice(workflow_id, task_id, workflow.tasks[task_id].planned.revision)
@@ -63,9 +64,9 @@ def next_instant(workflow: Workflow) -> UtcMs | None:
         instants.append(workflow.approval.expires_at)
     if workflow.undo_question is not None:
         instants.append(workflow.undo_question.expires_at)
-    if workflow.status is Status.NEEDS_CLARIFICATION:
+    if workflow.status is NEEDS_CLARIFICATION:
         instants.append(workflow.planning.clarifications[-1].expires_at)
-    if workflow.status is Status.PLANNING:
+    if workflow.status is PLANNING:
         instants.append(planning_until(workflow))
         if not workflow.planning.asking:
             instants.append(workflow.planning.until)

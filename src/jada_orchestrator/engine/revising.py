@@ -12,17 +12,28 @@ over, so that the traveller never pays twice for one thing.
 from __future__ import annotations
 
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.catalogue import REPLAN_CODES, Action, Catalogue, Effect
+from jada_orchestrator.domain.catalogue import REPLAN_CODES, Action, Catalogue
 from jada_orchestrator.domain.documents import Json
 from jada_orchestrator.domain.events import Side
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.house import action_named
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.limits import REVISIONS_MAX
+from jada_orchestrator.domain.members import (
+    COMMIT,
+    FAILED,
+    LOOKUP_READY,
+    LOST,
+    PLANNING,
+    SKIPPED,
+    SUCCEEDED,
+    UNRESOLVED,
+    WAITING,
+)
 from jada_orchestrator.domain.plan import Terms
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.revision import Past, PastState, PastTask
-from jada_orchestrator.domain.workflow import FINAL_PHASES, IN_FLIGHT_PHASES, Phase, Status, Task, Workflow
+from jada_orchestrator.domain.workflow import FINAL_PHASES, IN_FLIGHT_PHASES, Phase, Task, Workflow
 from jada_orchestrator.engine.branches import output_of
 from jada_orchestrator.engine.keys import adopted_plan
 from jada_orchestrator.engine.undoing import is_settled, undo, undo_in_order
@@ -49,7 +60,7 @@ def settle_revision(workflow: Workflow) -> list[Record] | None:
         return [r.RevisionAsked(why, tuple(workflow.breaking), workflow.revisions + 1)]
     if workflow.revising.given_up is not None:
         return None
-    if workflow.status is Status.PLANNING or any(_is_under_way(task) for task in workflow.tasks.values()):
+    if workflow.status is PLANNING or any(_is_under_way(task) for task in workflow.tasks.values()):
         return []
     return [r.PlanningStarted(workflow.planning.call + 1)]
 
@@ -60,7 +71,7 @@ def _may_be_revised(workflow: Workflow) -> bool:
     if workflow.revising is None and workflow.revisions >= REVISIONS_MAX:
         return False
     failed = [workflow.tasks[task_id] for task_id in workflow.breaking]
-    if not all(task.do.phase is Phase.FAILED and _failed_so(task) for task in failed):
+    if not all(task.do.phase is FAILED and _failed_so(task) for task in failed):
         return False
     return not any(_is_past_revising(task) for task in workflow.tasks.values())
 
@@ -70,7 +81,7 @@ def _is_past_revising(task: Task) -> bool:
 
     One that was retried may have its earlier effect, found out when its turn comes; a revision would forget that.
     """
-    if task.do.maybe and task.do.phase is Phase.WAITING:
+    if task.do.maybe and task.do.phase is WAITING:
         return True
     return task.stands is not None and (task.refreshing or is_dear(task))
 
@@ -81,7 +92,7 @@ def _failed_so(task: Task) -> bool:
 
 def is_dear(task: Task) -> bool:
     """Tell whether a revision gave up what costs money while it stands."""
-    return task.retired and task.terms.effect is Effect.COMMIT
+    return task.retired and task.terms.effect is COMMIT
 
 
 def _is_under_way(task: Task) -> bool:
@@ -93,10 +104,10 @@ def _is_under_way(task: Task) -> bool:
 
 def is_being_renewed(task: Task) -> bool:
     """Tell whether what a task reserved is being given back, so that it can be reserved anew."""
-    return task.refreshing and task.do.phase is Phase.SUCCEEDED
+    return task.refreshing and task.do.phase is SUCCEEDED
 
 
-_UNDER_WAY = IN_FLIGHT_PHASES | {Phase.LOST, Phase.LOOKUP_READY}
+_UNDER_WAY = IN_FLIGHT_PHASES | {LOST, LOOKUP_READY}
 
 
 def is_held_back(workflow: Workflow, task: Task, side: Side) -> bool:
@@ -105,7 +116,7 @@ def is_held_back(workflow: Workflow, task: Task, side: Side) -> bool:
         return False
     if is_revising(workflow):
         return not _is_under_way(task)
-    if task.terms.effect is not Effect.COMMIT or workflow.plan is None or not workflow.plan.retired:
+    if task.terms.effect is not COMMIT or workflow.plan is None or not workflow.plan.retired:
         return False
     return not all(is_settled(workflow.tasks[planned.id]) for planned in workflow.plan.retired)
 
@@ -124,10 +135,10 @@ def outdated(workflow: Workflow) -> frozenset[TaskId]:
     found: set[TaskId] = set()
     for planned in adopted_plan(workflow).tasks:  # what comes before comes first
         task = workflow.tasks[planned.id]
-        if task.do.phase is not Phase.SUCCEEDED or (task.has_effect and task.terms.compensate is None):
+        if task.do.phase is not SUCCEEDED or (task.has_effect and task.terms.compensate is None):
             continue
         used = (workflow.tasks[name] for name in planned.takes + (planned.calls or ()))
-        if any(each.planned.id in found or (each.refreshes and each.do.phase is Phase.FAILED) for each in used):
+        if any(each.planned.id in found or (each.refreshes and each.do.phase is FAILED) for each in used):
             found.add(planned.id)
     return frozenset(found)
 
@@ -140,7 +151,7 @@ def left_over(workflow: Workflow) -> list[Task]:
     used = {
         name
         for task in workflow.tasks.values()
-        if task.do.phase is Phase.SUCCEEDED and task.planned.id not in gone
+        if task.do.phase is SUCCEEDED and task.planned.id not in gone
         for name in task.planned.takes
     }
     return [task for task in workflow.tasks.values() if task.planned.id in gone - used and task.has_effect]
@@ -178,7 +189,7 @@ def _past(workflow: Workflow, task: Task, catalogue: Catalogue, told: Told, gone
         code=_code(task) if state == "failed" else "",
         facts=_facts(workflow, task, action) if action is not None and state == "succeeded" else None,
         told=told_arguments(task.planned, told),
-        amount=task.amount if task.do.phase is Phase.SUCCEEDED and not task.retired else None,
+        amount=task.amount if task.do.phase is SUCCEEDED and not task.retired else None,
         is_bound=stands and task.terms.compensate is None,
     )
 
@@ -186,7 +197,7 @@ def _past(workflow: Workflow, task: Task, catalogue: Catalogue, told: Told, gone
 def _state_of(task: Task) -> PastState:
     if task.retired:
         return "given_up"
-    if task.planned.calls is not None and task.do.phase is Phase.WAITING:
+    if task.planned.calls is not None and task.do.phase is WAITING:
         return "failed"  # a list some of whose calls were made: its id, and theirs, are taken
     return _STATES.get(task.do.phase, "not_started")
 
@@ -197,10 +208,10 @@ def _facts(workflow: Workflow, task: Task, action: Action) -> Json:
 
 
 _STATES: dict[Phase, PastState] = {
-    Phase.SUCCEEDED: "succeeded",
-    Phase.FAILED: "failed",
-    Phase.UNRESOLVED: "unknown",
-    Phase.SKIPPED: "skipped",
+    SUCCEEDED: "succeeded",
+    FAILED: "failed",
+    UNRESOLVED: "unknown",
+    SKIPPED: "skipped",
 }
 
 

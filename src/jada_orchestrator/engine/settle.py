@@ -6,14 +6,16 @@ marked (`broken`, `to_skip`, `to_decide`, `unfinished`), so that a turn over a l
 
 from __future__ import annotations
 
+from typing import Final
+
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import APPROVAL_WAIT_MAX_MS
+from jada_orchestrator.domain.members import AWAITING_APPROVAL, READ, RUNNING, SUCCEEDED, UNRESOLVED, WAITING
 from jada_orchestrator.domain.plan import Plan
 from jada_orchestrator.domain.records import Record, TerminalStatus
-from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Status, Task, Workflow
+from jada_orchestrator.domain.workflow import FINAL_PHASES, Task, Workflow
 from jada_orchestrator.engine.branches import decide_branch, output_of
 from jada_orchestrator.engine.ending import end, tell
 from jada_orchestrator.engine.house import begin_house_tasks
@@ -38,9 +40,12 @@ def settle(workflow: Workflow) -> list[Record]:
         return begun
     if workflow.to_decide:  # one by one: together they may be more than a plan can hold
         return [decide_branch(workflow, workflow.tasks[next(iter(workflow.to_decide))])]
-    if workflow.unfinished == 0 and workflow.status in {Status.RUNNING, Status.AWAITING_APPROVAL}:
+    if workflow.unfinished == 0 and workflow.status in _GOING_ON:
         return _settle_complete(workflow, workflow.plan)
     return []
+
+
+_GOING_ON: Final = frozenset({RUNNING, AWAITING_APPROVAL})
 
 
 def _settle_broken(workflow: Workflow, why: Failure) -> list[Record]:
@@ -64,14 +69,12 @@ def _settle_broken(workflow: Workflow, why: Failure) -> list[Record]:
 
 
 def _may_yet_have_one(task: Task) -> bool:
-    return task.terms.effect is not Effect.READ and task.do.phase not in FINAL_PHASES and task.do.attempts > 0
+    return task.terms.effect is not READ and task.do.phase not in FINAL_PHASES and task.do.attempts > 0
 
 
 def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
     """All tasks are final and no required one failed. What an optional one may have left behind is seen to first."""
-    strays = [
-        task for task in workflow.tasks.values() if task.undoing or task.retired or task.do.phase is Phase.UNRESOLVED
-    ]
+    strays = [task for task in workflow.tasks.values() if task.undoing or task.retired or task.do.phase is UNRESOLVED]
     strays += [task for task in left_over(workflow) if task not in strays]
     records = [undo(task) for task in strays if wants_undo(task) and not task.retired]
     if records or not all(is_settled(task) for task in strays):
@@ -81,7 +84,7 @@ def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
     outputs = {
         task_id: output
         for task_id, task in workflow.tasks.items()
-        if task.undo.phase is not Phase.SUCCEEDED
+        if task.undo.phase is not SUCCEEDED
         and not task.retired  # what was undone is no result
         and (output := output_of(workflow, task_id)) is not None
     }
@@ -116,7 +119,7 @@ def _to_keep(workflow: Workflow) -> list[Record]:
     records: list[Record] = []
     for planned in adopted_plan(workflow).tasks:  # predecessors come first
         task = workflow.tasks[planned.id]
-        wanted = planned.optional and task.do.phase is Phase.SUCCEEDED and task.undo.phase is Phase.WAITING
+        wanted = planned.optional and task.do.phase is SUCCEEDED and task.undo.phase is WAITING
         if all(before in stays for before in planned.after) and (wanted or not task.has_effect):
             stays.add(planned.id)
             if task.has_effect and not task.kept:
@@ -135,7 +138,7 @@ def _verdict(workflow: Workflow, why: Failure) -> tuple[TerminalStatus, Failure]
         return "needs_attention", _standing_failure(why, standing)
     if workflow.cancelled:
         return "cancelled", why
-    if any(task.undo.phase is Phase.SUCCEEDED for task in workflow.tasks.values()):
+    if any(task.undo.phase is SUCCEEDED for task in workflow.tasks.values()):
         return "compensated", why
     return "failed", why
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.members import SUCCEEDED, WAITING
 from jada_orchestrator.domain.plan import PlannedTask
 from jada_orchestrator.domain.records import Record
-from jada_orchestrator.domain.workflow import FINAL_PHASES, Phase, Task, Workflow
+from jada_orchestrator.domain.workflow import FINAL_PHASES, Task, Workflow
 from jada_orchestrator.engine.retry import learns_by_repeating
 
 
@@ -34,19 +35,19 @@ def is_settled(task: Task) -> bool:
     """Tell whether nothing in the world is left of a task, or it is certain that what is left stays."""
     if task.do.phase not in FINAL_PHASES:
         return False
-    return not task.has_effect or task.undo.phase is Phase.SUCCEEDED or task.kept or task.stands is not None
+    return not task.has_effect or task.undo.phase is SUCCEEDED or task.kept or task.stands is not None
 
 
 def wants_undo(task: Task) -> bool:
     """Tell whether undoing a task is still to be begun."""
-    untouched = task.undo.phase is Phase.WAITING and task.stands is None and not task.kept
+    untouched = task.undo.phase is WAITING and task.stands is None and not task.kept
     return untouched and task.do.phase in FINAL_PHASES and task.has_effect
 
 
 def undo(task: Task) -> Record:
     """Return how to begin undoing a task: undo it, find out first, or say that it stands."""
     task_id, terms = task.planned.id, task.terms
-    certain = task.do.phase is Phase.SUCCEEDED
+    certain = task.do.phase is SUCCEEDED
     if not certain and terms.lookup is not None:
         return r.UndoStarted(task_id)  # asks first what became of it
     if terms.compensate is None:

@@ -36,8 +36,8 @@ def learn(templates: TemplatedPlanner | None, workflow: Workflow, entries: Seque
 
 def note_first_call(log: Log, health: Health, workflow: Workflow, entries: Sequence[Entry]) -> None:
     """Tell of a booking's first call if these entries, the last ones of it, are those with which it was known."""
-    first = first_call(workflow)
-    if first is None or not entries or not entries[0].seq <= first.seq <= entries[-1].seq:
+    first = first_call(workflow, entries[0].seq) if entries else None
+    if first is None:
         return
     health.first_calls.add(first.after_ms, first.hidden_ms, first.answer_ms)
     log.emit(

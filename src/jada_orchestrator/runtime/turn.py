@@ -16,7 +16,7 @@ from typing import TypeVar
 from jada_orchestrator.capacity.health import AgentView
 from jada_orchestrator.capacity.slots import Slots
 from jada_orchestrator.domain.catalogue import Catalogue
-from jada_orchestrator.domain.commands import PublishOutcome, SendToDeadLetter, WaitUntil
+from jada_orchestrator.domain.commands import Command, PublishOutcome, SendToDeadLetter, WaitUntil
 from jada_orchestrator.domain.events import (
     Event,
     LawBroken,
@@ -327,22 +327,27 @@ class Turns:
                 return
             workflow = Workflow(workflow_id)
         learn_ending(self._slots, workflow, event, turn.now)
-        ok = await self._decide(turn, workflow, event)
-        turn.receipts.append((item, Receipt.DURABLE if ok else Receipt.QUARANTINED))
+        story = self._decide(turn, workflow, event)
+        if story is not None:
+            await self._set_aside(turn, workflow_id, story)
+        turn.receipts.append((item, Receipt.DURABLE if story is None else Receipt.QUARANTINED))
 
-    async def _decide(self, turn: _Turn, workflow: Workflow, event: Event) -> bool:
-        """Decide one event; a workflow that makes us fail is put back to what is durable and set aside."""
+    def _decide(self, turn: _Turn, workflow: Workflow, event: Event) -> str | None:
+        """Decide one event; return None, or the story with which a workflow that makes us fail is to be set aside."""
         try:
             entries = step(workflow, event, turn.now, self._catalogue_of(workflow))
         except Exception:  # noqa: BLE001 - law 10: a breach inside one workflow quarantines that workflow, the rest go on
-            await self._set_aside(turn, workflow.workflow_id, traceback.format_exc())
-            return False
+            return traceback.format_exc()
+        workflow_id = workflow.workflow_id
         if entries:
-            turn.entries.setdefault(workflow.workflow_id, []).extend(entries)
+            gathered = turn.entries.get(workflow_id)
+            if gathered is None:
+                turn.entries[workflow_id] = entries
+            else:
+                gathered += entries
         if workflow.exists:
-            self._workflows[workflow.workflow_id] = workflow
-            turn.touched[workflow.workflow_id] = workflow
-        return True
+            self._workflows[workflow_id] = turn.touched[workflow_id] = workflow
+        return None
 
     async def _set_aside(self, turn: _Turn, workflow_id: WorkflowId, story: str) -> None:
         """Forget what this turn made of a workflow, and quarantine what is durable of it."""
@@ -390,7 +395,9 @@ class Turns:
                 turn_of = workflow.workflow_id if self._lanes.join(key, workflow.workflow_id) else None
             following = self._workflows.get(turn_of) if turn_of is not None else None
             if following is not None and following.waits_for_turn:
-                await self._decide(turn, following, TurnCame())
+                story = self._decide(turn, following, TurnCame())
+                if story is not None:
+                    await self._set_aside(turn, following.workflow_id, story)
 
     async def _grant_slots(self, turn: _Turn) -> None:
         """Give out slots until no call that waits may go; each grant shares the commit of what made the call ready."""
@@ -399,11 +406,12 @@ class Turns:
         for workflow_id, (task_id, side) in self._slots.grant(turn.now) if not self.draining else ():
             workflow = self._workflows[workflow_id]
             before = workflow.seq
-            if not await self._decide(turn, workflow, SlotGranted(task_id, side)):
-                continue
-            if workflow.seq == before:
+            story = self._decide(turn, workflow, SlotGranted(task_id, side))
+            if story is None and workflow.seq == before:
                 # It would be granted again and again.
-                await self._set_aside(turn, workflow_id, f"{side} {task_id} was granted a slot and did not take it")
+                story = f"{side} {task_id} was granted a slot and did not take it"
+            if story is not None:
+                await self._set_aside(turn, workflow_id, story)
                 continue
             if workflow.seq > before + 1 or not isinstance(turn.entries[workflow_id][-1].record, AttemptStarted):
                 # Anything but the start of the very call that was granted, which the slots know, may change what waits.
@@ -465,13 +473,17 @@ class Turns:
                 item.receipt(receipt)
 
     def _reconcile(self, workflow: Workflow) -> None:
-        commands = list(outstanding(workflow))
-        instant = next((command.instant for command in commands if isinstance(command, WaitUntil)), None)
-        wanted = [command for command in commands if not isinstance(command, WaitUntil)]
-        if self.draining:
-            wanted = [
-                c for c in wanted if isinstance(c, _TELLING) or self._performer.is_in_flight(workflow.workflow_id, c)
-            ]
+        instant: UtcMs | None = None
+        wanted: list[Command] = []
+        for command in outstanding(workflow):
+            if isinstance(command, WaitUntil):
+                instant = command.instant
+            elif (
+                not self.draining
+                or isinstance(command, _TELLING)
+                or self._performer.is_in_flight(workflow.workflow_id, command)
+            ):
+                wanted.append(command)
         # A booking whose own catalogue is lost was set aside: nothing that needs one is wanted for it.
         catalogue = self._catalogues.get(workflow.catalogue_version, self._tunables.catalogue)
         self._performer.reconcile(workflow, wanted, catalogue)
