@@ -39,6 +39,7 @@ from jada_orchestrator.ports.log import Log
 from jada_orchestrator.ports.operations import Reloaded
 from jada_orchestrator.ports.queues import QueueError
 from jada_orchestrator.ports.tracing import NoTracing, Tracing
+from jada_orchestrator.runtime.collecting import collect_what_has_ended
 from jada_orchestrator.runtime.orchestrator import Orchestrator
 from jada_orchestrator.runtime.world import World
 from jada_orchestrator.service.catalogues import read_catalogue
@@ -142,6 +143,7 @@ async def _live_again_and_again(loaded: LoadedSettings, host: _Host, load_settin
                 raise
             host.watcher.alive()  # waiting for the store is no hang
             await asyncio.sleep(_REJOIN_EVERY_S)
+        collect_what_has_ended()
 
 
 async def _live(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings) -> int:

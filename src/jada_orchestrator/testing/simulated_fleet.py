@@ -53,6 +53,7 @@ from jada_orchestrator.testing.fleet_store import (
     StoreClock,
     drawn_pause_s,
 )
+from jada_orchestrator.testing.garbage import collected_afterwards, settle_down
 from jada_orchestrator.testing.pausing import PausingLoop
 from jada_orchestrator.testing.planner import ScriptedPlanner
 from jada_orchestrator.testing.quiet import NoLog, QuietWatcher
@@ -405,21 +406,22 @@ def simulate_fleet(seed: int) -> Run:
     async def main() -> Run:
         return await Fleet(seed).sail()
 
-    return run_virtually(main(), PausingLoop)
+    with collected_afterwards():
+        return run_virtually(main(), PausingLoop)
 
 
 def main() -> int:
     """Run many seeds over several processes; return 1 when a law was broken in one of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seeds", type=int, default=1_000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seeds", metavar="N", type=int, default=1_000, help="how many seeds to run (1000)")
+    parser.add_argument("--from", dest="first", metavar="K", type=int, default=0, help="the first seed (0)")
+    parser.add_argument("--jobs", metavar="J", type=int, default=2, help="processes (2)")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     failing = handed_over = 0
     troubles: dict[str, int] = {}
     outcomes: dict[str, int] = {}
-    with multiprocessing.Pool(arguments.jobs) as pool:
+    with multiprocessing.Pool(arguments.jobs, settle_down) as pool:
         for done, found in enumerate(pool.imap_unordered(simulate_fleet, seeds, chunksize=20), start=1):
             if done % _TELL_EVERY == 0:
                 sys.stderr.write(f"{done} seeds, {failing} failing\n")

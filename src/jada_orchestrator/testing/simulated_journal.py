@@ -33,6 +33,7 @@ class SimulatedJournal(MemoryJournal):
 
     async def append(self, batch: Sequence[Append]) -> None:
         """Make the batch durable, or fail before or after that."""
+        self._witness.appending(batch)
         if self._fate.strikes("outage"):
             self._go_down()
         self.store.faults.clear()

@@ -59,6 +59,8 @@ class Witness:
         self._folded: dict[WorkflowId, Workflow] = {}
         self._keys: dict[tuple[WorkflowId, TaskId, Side], tuple[IdempotencyKey, int]] = {}
         self._lanes: dict[str, list[WorkflowId]] = {}
+        self._first_tried: dict[tuple[WorkflowId, int], tuple[Entry, UtcMs]] = {}
+        """By the place of an attempt's start in its workflow: what was to be appended there, and since when."""
 
     def object(self, sentence: str, workflow_id: WorkflowId | None = None) -> None:
         """Note a broken law."""
@@ -76,6 +78,14 @@ class Witness:
         return workflow
 
     # --- Commits ------------------------------------------------------------------------------------------------------
+
+    def appending(self, batch: Sequence[Append]) -> None:
+        """Note when the start of an attempt is first put to the store, which may have it wait."""
+        for append in batch:
+            for entry in append.entries:
+                place = append.workflow_id, entry.seq
+                if isinstance(entry.record, AttemptStarted) and self._first_tried.get(place, (None, 0))[0] is not entry:
+                    self._first_tried[place] = entry, self._now()
 
     def committing(self, *, superseded: bool) -> None:
         """Check whether a process may make a batch durable."""
@@ -230,8 +240,7 @@ class Witness:
         """Nothing is committed on a reservation that ran out, nor above what may be spent without a person."""
         if task.terms.effect is not Effect.COMMIT or call.attempt > 1 or workflow.request is None:
             return None
-        # The clock may have gone back, which entries never do; and a commit may have taken its time.
-        began = min(self._now(), _instant_of_attempt(self._store.workflows[workflow.workflow_id].entries, call))
+        began = self._when_decided(workflow.workflow_id, call)
         for needed_id in task.planned.takes:
             needed = workflow.tasks[needed_id]
             used = any(
@@ -249,6 +258,19 @@ class Witness:
             return f"it commits {amount} above {limit}, and nobody approved that"
         return None
 
+    def _when_decided(self, workflow_id: WorkflowId, call: AgentCall) -> int:
+        """Return when a call was decided upon.
+
+        Not when it is made: the commit may have taken its time. Nor what its entry says, if the clock has gone back:
+        entries never do.
+        """
+        for entry in reversed(self._store.workflows[workflow_id].entries):
+            record = entry.record
+            if isinstance(record, AttemptStarted) and record.task_id == call.task_id and record.side == "do":
+                _, tried_at = self._first_tried.get((workflow_id, entry.seq), (entry, entry.at))
+                return min(self._now(), entry.at, tried_at)
+        return 0
+
     # --- Messages -----------------------------------------------------------------------------------------------------
 
     def published(self, body: str) -> None:
@@ -260,11 +282,3 @@ class Witness:
             self.object(f"the outcome {outcome['id']} was published before it was durable", outcome["workflow_id"])
         if self.outcome_bodies.setdefault(outcome["id"], body) != body:
             self.object(f"the outcome {outcome['id']} was published with two contents", outcome["workflow_id"])
-
-
-def _instant_of_attempt(entries: Sequence[Entry], call: AgentCall) -> int:
-    for entry in reversed(entries):
-        record = entry.record
-        if isinstance(record, AttemptStarted) and record.task_id == call.task_id and record.side == "do":
-            return entry.at
-    return 0

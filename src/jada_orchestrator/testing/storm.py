@@ -7,7 +7,6 @@ ends it early with what there was until then, and 130.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import multiprocessing
 import os
@@ -23,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.testing.garbage import collected_afterwards, settle_down
 from jada_orchestrator.testing.simulated_report import Report
 from jada_orchestrator.testing.simulated_shrink import shrink
 from jada_orchestrator.testing.simulator import simulate
@@ -87,15 +87,9 @@ class Storm:
 def run_seeds(seeds: Sequence[int]) -> Storm:
     """Run some seeds in this process."""
     storm = Storm()
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
+    with collected_afterwards():
         for seed in seeds:
             _add(storm, simulate(seed))
-    finally:
-        if was_enabled:
-            gc.enable()
-    gc.collect()
     return storm
 
 
@@ -112,19 +106,13 @@ def _add(storm: Storm, report: Report) -> None:
         storm.failing.append(report.seed)
 
 
-def _settle_down() -> None:
-    """Keep what is there when a process begins out of every later search for garbage."""
-    gc.collect()
-    gc.freeze()
-
-
 def storms(seeds: int, start: int, jobs: int) -> Iterator[Storm]:
     """Run seeds over several processes, and yield what each chunk of them came to, as they end."""
     chunks = [range(at, min(at + _CHUNK, start + seeds)) for at in range(start, start + seeds, _CHUNK)]
     if jobs == 1:
         yield from map(run_seeds, chunks)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, initializer=_settle_down) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, initializer=settle_down) as pool:
         yield from pool.imap_unordered(run_seeds, chunks)
 
 
@@ -150,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(total: Storm, given: argparse.Namespace) -> None:
     """Add up what the seeds come to, and show how far it is: a bar on a terminal, a line now and then elsewhere."""
     on_terminal = sys.stderr.isatty()
-    _settle_down()
+    settle_down()
     began = told_at = time.monotonic()
     with _progress(quiet=given.json or not on_terminal) as progress:
         bar = progress.add_task("seeds", total=given.seeds, rate="", failing=0)
