@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from jada_orchestrator.adapters.aws.clients import AwsClients, Connections, open_clients
+from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
 from jada_orchestrator.adapters.aws.lambda_functions import INVOKE_PAYLOAD_BYTES_MAX, LambdaFunctions
 from jada_orchestrator.adapters.aws.payloads import S3Payloads
 from jada_orchestrator.adapters.aws.queues import SqsSource
@@ -23,9 +24,11 @@ from jada_orchestrator.adapters.aws.service import SqsService
 from jada_orchestrator.adapters.aws.worker_queues import SqsWorkers
 from jada_orchestrator.adapters.host.clock import SystemClock
 from jada_orchestrator.domain.catalogue import LambdaTransport, SqsTransport
+from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import Failed, Lost, Succeeded
 from jada_orchestrator.domain.ids import ActionName, IdempotencyKey
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.ports.agents import AgentCall
 from jada_orchestrator.ports.queues import AgentReply
 from jada_orchestrator.sandbox.stack import SandboxAgent, local_stack, replies_queue
@@ -78,20 +81,50 @@ def call(key: str, letters: int, action: str = "toy.echo") -> AgentCall:
     )
 
 
-def functions(clients: AwsClients, payloads: S3Payloads | None) -> LambdaFunctions:
+@pytest_asyncio.fixture(loop_scope="module", params=["client", "short way"])
+async def fast(clients: AwsClients, request: pytest.FixtureRequest) -> AsyncIterator[FastInvoker | None]:
+    """Each way to functions in turn: `fast_invoke` off and on."""
+    if request.param == "client":
+        yield None
+        return
+    invoker = FastInvoker(clients.functions, clients.session, connections=2)
+    yield invoker
+    await invoker.close()
+
+
+def functions(clients: AwsClients, payloads: S3Payloads | None, fast: FastInvoker | None = None) -> LambdaFunctions:
     """Functions as the daemon calls them."""
     encode = partial(tasks.encode, reply_to=None, offload=OFFLOAD if payloads else None)
     return LambdaFunctions(
-        clients.functions, connections=2, encode=encode, read=replies.read_payload, payloads=payloads
+        clients.functions, connections=2, encode=encode, read=replies.read_payload, fast=fast, payloads=payloads
     )
 
 
-async def test_a_function_gets_and_gives_what_no_call_carries(clients: AwsClients, payloads: S3Payloads) -> None:
-    """An input above Lambda's limit, and an output above ours, arrive whole."""
-    made = call("jk-lambda", INVOKE_PAYLOAD_BYTES_MAX + 10)
-    ended = await functions(clients, payloads).call(FUNCTION, made)
+@pytest.mark.parametrize(
+    ("letters", "objects"),
+    [(100, 0), (990_000, 0), (1_020_000, 1), (INVOKE_PAYLOAD_BYTES_MAX + 10, 2)],
+    ids=["small", "just by value", "large answer", "large both ways"],
+)
+async def test_a_function_gets_and_gives_what_no_call_carries(
+    clients: AwsClients, payloads: S3Payloads, fast: FastInvoker | None, letters: int, objects: int
+) -> None:
+    """What is above Lambda's limit, or ours for answers, goes by reference, nothing else does, and all arrives whole."""
+    await empty(clients)
+    made = call(f"jk-lambda-{letters}-{fast is None}", letters)
+    ended = await functions(clients, payloads, fast).call(FUNCTION, made)
     assert isinstance(ended.result, Succeeded), ended.result
     assert ended.result.output["word"] == made.input["word"]
+    assert len(await keys(clients)) == objects
+
+
+async def test_an_output_that_was_changed_on_the_short_way_is_unknown(
+    clients: AwsClients, payloads: S3Payloads, fast: FastInvoker | None
+) -> None:
+    """The function did it, and what it answered is not there to the byte: nobody says that it failed, or succeeded."""
+    spoilt = Spoilt(clients.objects, bucket=BUCKET, prefix="jada/", connections=2)
+    ended = await functions(clients, spoilt, fast).call(FUNCTION, call("jk-spoilt", 1_020_000))
+    assert isinstance(ended.result, Lost)
+    assert ended.result.failure.code == "OUTPUT_ALTERED"
 
 
 async def test_without_a_bucket_the_limit_and_the_setting_are_named(clients: AwsClients) -> None:
@@ -101,14 +134,6 @@ async def test_without_a_bucket_the_limit_and_the_setting_are_named(clients: Aws
     assert (ended.result.failure.code, ended.result.retryable) == ("TOO_LARGE", False)
     assert str(INVOKE_PAYLOAD_BYTES_MAX) in ended.result.failure.message
     assert "JADA_OFFLOAD__BUCKET" in ended.result.failure.message
-
-
-async def test_a_small_call_touches_no_bucket(clients: AwsClients, payloads: S3Payloads) -> None:
-    """What fits travels as ever."""
-    before = await keys(clients)
-    ended = await functions(clients, payloads).call(FUNCTION, call("jk-small", 100))
-    assert isinstance(ended.result, Succeeded)
-    assert await keys(clients) == before
 
 
 async def test_a_worker_gets_and_gives_what_no_message_carries(clients: AwsClients, payloads: S3Payloads) -> None:
@@ -188,6 +213,22 @@ async def test_the_doctor_looks_at_the_bucket(clients: AwsClients) -> None:
     assert await codes() == [("ok", "BUCKET"), ("warning", "BUCKET_FORGETS")]
     await expire(30, "")
     assert await codes() == [("ok", "BUCKET"), ("ok", "BUCKET_RULES")]
+
+
+class Spoilt(S3Payloads):
+    """The bucket when somebody writes over everything just before it is read."""
+
+    async def get(self, ref: PayloadRef) -> JsonObject:
+        """Return what lies there after it was changed."""
+        client: Any = self._client
+        await client.put_object(Bucket=ref.bucket, Key=ref.key, Body=b"{}")
+        return await super().get(ref)
+
+
+async def empty(clients: AwsClients) -> None:
+    """Remove what lies in the bucket."""
+    for key in await keys(clients):
+        await clients.objects.delete_object(Bucket=BUCKET, Key=key)
 
 
 async def keys(clients: AwsClients) -> list[str]:
