@@ -108,7 +108,7 @@ def functions(clients: AwsClients, payloads: S3Payloads | None, fast: FastInvoke
 async def test_a_function_gets_and_gives_what_no_call_carries(
     clients: AwsClients, payloads: S3Payloads, fast: FastInvoker | None, letters: int, objects: int
 ) -> None:
-    """What is above Lambda's limit, or ours for answers, goes by reference, nothing else does, and all arrives whole."""
+    """What is above Lambda's limit, or ours for answers, goes by reference, nothing else does; all arrives whole."""
     await empty(clients)
     made = call(f"jk-lambda-{letters}-{fast is None}", letters)
     ended = await functions(clients, payloads, fast).call(FUNCTION, made)

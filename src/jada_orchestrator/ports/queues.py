@@ -31,6 +31,13 @@ class Delivery:
     message_id: str
     receive_count: int
     age_ms: int
+    as_it_came: Message | None = None
+    """The message with a reference where `message` has what it refers to; None where it came as `message` is."""
+
+    @property
+    def letter(self) -> Message:
+        """What goes to the dead-letter queue: no larger than a queue takes, since a queue had it."""
+        return self.as_it_came or self.message
 
 
 class MessageSource(Protocol):

@@ -320,7 +320,7 @@ class Intake:
                 else Failure("LAW_BROKEN", "deciding this message failed; the log has the story")
             )
             self._world.log.emit("error", "message.dead_letter", f"Given up: {failure.message}", code=failure.code)
-            await self._world.outcomes.dead_letter(delivery.message, failure)
+            await self._world.outcomes.dead_letter(delivery.letter, failure)
             settler.delete(delivery)
         except QueueError as error:
             self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")
@@ -363,7 +363,7 @@ class Intake:
             "error", "reply.unreadable", f"A message on the reply queue is no reply: {reply.failure.message}"
         )
         try:
-            await self._world.outcomes.dead_letter(delivery.message, reply.failure)
+            await self._world.outcomes.dead_letter(delivery.letter, reply.failure)
             settler.delete(delivery)
         except QueueError as error:
             self._world.log.emit("warning", "message.not_settled", f"The message will come again by itself: {error}")

@@ -95,4 +95,6 @@ class WholeReplies:
     async def _whole(self, delivery: Delivery) -> Delivery:
         message = delivery.message
         body = await made_whole(message.body, self._payloads)
-        return delivery if body is message.body else replace(delivery, message=Message(body, message.attributes))
+        if body is message.body:
+            return delivery
+        return replace(delivery, message=Message(body, message.attributes), as_it_came=message)

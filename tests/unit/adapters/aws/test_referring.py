@@ -133,6 +133,7 @@ async def test_replies_come_whole_and_are_settled_as_ever() -> None:
     assert [each.message.body for each in received][::2] == ["first", "third"]
     assert json.loads(received[1].message.body)["output"] == OUTPUT
     assert received[1].message.attributes == {"a": "b"}
+    assert [each.letter for each in received] == [each.message for each in source.deliveries]
     await whole.delete(received[:1])
     await whole.give_back(received[1:2], after_ms=5)
     await whole.close()
