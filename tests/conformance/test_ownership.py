@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Protocol
@@ -498,25 +497,30 @@ async def test_old_spending_is_forgotten(pair: Pair) -> None:
     assert await two[1].share_spending(2, {}) == {"t": Decimal(2)}
 
 
-async def test_templates_that_change_are_told_to_all(pair: Pair) -> None:
-    """Whoever keeps a template or lets one go, every instance is told that there may be others."""
+async def test_templates_that_change_are_told_to_all(place: Place, pair: Pair) -> None:
+    """Whoever keeps a template or lets one go, every instance is told that there may be others; nobody else says so."""
     one, two = pair
-    template = Template("key", CatalogueVersion("c"), {}, (), "{}", UtcMs(1))
-    await _until_quiet(two[1])
-    await one[0].put_template(template)
+    told = asyncio.create_task(two[1].templates_told())
+    await _heard_all_so_far(place, two[1])
+    assert not told.done()
+    await one[0].put_template(Template("key", CatalogueVersion("c"), {}, (), "{}", UtcMs(1)))
     async with asyncio.timeout(5):
-        await two[1].templates_told()
+        await told
+    told = asyncio.create_task(two[1].templates_told())
+    await _heard_all_so_far(place, two[1])
+    assert not told.done()
     await one[0].drop_template("key")
     async with asyncio.timeout(5):
-        await two[1].templates_told()
+        await told
 
 
-async def _until_quiet(ownership: Ownership) -> None:
-    """Hear what is still to be heard of templates."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(0.3):
-            while True:
-                await ownership.templates_told()
+async def _heard_all_so_far(place: Place, ownership: Ownership) -> None:
+    """Wait until an instance has heard all that was said: what is said is heard in order, and a leave is said last."""
+    journal, _ = place.instance()
+    await journal.open()
+    await journal.close()
+    async with asyncio.timeout(5):
+        await ownership.woken()
 
 
 async def test_a_lane_is_one_instances(pair: Pair) -> None:
