@@ -20,7 +20,7 @@ OUTPUT: Final = {"letters": "é" * 1024 * 1024}
 
 @pytest.mark.parametrize("broken", [{"workflow_id": ""}, {"schema": "jada.reply/9"}], ids=str)
 def test_an_unreadable_reply_is_a_dead_letter_with_its_reference(broken: dict[str, str]) -> None:
-    """Its output, larger than any queue takes, stays in the bucket, and the letter says where it is, and why it lies."""
+    """Its output, larger than any queue takes, stays in the bucket; the letter says where, and the reason."""
 
     async def main() -> None:
         house, payloads = House(search), MemoryPayloads()
