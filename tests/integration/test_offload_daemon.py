@@ -184,8 +184,7 @@ async def test_a_kill_amid_large_payloads_costs_nothing(scene: Scene) -> None:
     """Killed while a worker has a large input, it takes the large answer when it is back, and tells it all once."""
     async with Gate().listening() as gate, scene.daemon() as daemon:
         scene.model.faults.order(Fault(FaultKind.TEXT, count=0, text=plan(gate.port)))
-        request = {"request_id": "large-1", "text": "Weigh many letters"}
-        await scene.post.send(QUEUES.requests, request)
+        await scene.post.send(QUEUES.requests, {"request_id": "large-1", "text": "Weigh many letters"})
         async with asyncio.timeout(60):
             await gate.begun.wait()
         before = await scene.keys()
@@ -203,13 +202,7 @@ async def test_a_kill_amid_large_payloads_costs_nothing(scene: Scene) -> None:
         assert {name: value for name, value in event["data"].items() if name not in {"result", "data_ref"}} == {
             name: value for name, value in whole.items() if name != "result"
         }
-
-        # Asked for again, it is the same event, and no second object.
-        kept = await scene.keys()
-        await scene.post.send(QUEUES.requests, request)
-        again = await scene.outcomes.outcome("large-1", count=2, within_s=60)
-        assert again == event
-        assert await scene.keys() == kept
-        assert [key for key in kept if key.startswith("jada/outcomes/")] == [event["data"]["data_ref"]["key"]]
+        kept = [key for key in await scene.keys() if key.startswith("jada/outcomes/")]
+        assert kept == [event["data"]["data_ref"]["key"]]
         assert await daemon.stop() == 0
-    assert len(scene.outcomes.about("large-1")) == 2, "one telling each time"
+    assert len(scene.outcomes.about("large-1")) == 1
