@@ -122,8 +122,6 @@ class Call:
     """Some attempt's fate is unknown: the effect may have happened."""
     settled_by: UtcMs = UtcMs(0)
     """After this no lost attempt can still be running: to who asks then, an "absent" is the truth."""
-    asked_at: UtcMs = UtcMs(0)
-    """When the last lookup was begun. Its answer may have been on its way, or have waited for the store, for long."""
     failure: Failure | None = None
     """The last one; kept for stories."""
 

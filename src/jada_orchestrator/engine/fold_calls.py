@@ -124,7 +124,7 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
     call = task.call(record.side)
     call.deadline = record.deadline
     if record.purpose == "lookup":
-        call.lookups, call.asked_at = record.number, at
+        call.lookups = record.number
         move(workflow, task, record.side, LOOKING_UP)
         return
     call.attempts = record.number

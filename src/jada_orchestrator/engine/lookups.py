@@ -19,7 +19,7 @@ from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Task, Workflow
-from jada_orchestrator.engine.keys import terms_of_side
+from jada_orchestrator.engine.keys import terms_of_call, terms_of_side
 from jada_orchestrator.engine.retry import backoff_ms, call_salt, is_over, lookups_of, may_call_again, policy_of
 
 
@@ -109,7 +109,9 @@ def _found_absent(workflow: Workflow, task: Task, side: Side, now: UtcMs) -> Rec
     """The agent had not seen the call when it was asked; the truth if no lost one could be on its way then."""
     task_id, call = task.planned.id, task.call(side)
     terms = terms_of_side(workflow, task, side)
-    truth = call.asked_at >= call.settled_by
+    # By the clock of when it was decided; the instant of its entry is a later one where the clock has gone back.
+    asked_at = call.deadline - terms_of_call(workflow, task, side, "lookup").timeout_ms
+    truth = asked_at >= call.settled_by
     why = call.failure or Failure("ABSENT", "the agent never saw the call")
     if may_call_again(workflow, task, side) and (truth or terms.idempotent):
         until = _next_call(workflow, task, side, now)

@@ -246,6 +246,19 @@ def test_absent_that_was_long_on_its_way_is_not_the_truth(offered: JsonObject, t
     assert driver.call("hold").maybe
 
 
+def test_absent_after_the_clock_went_back_is_not_the_truth() -> None:
+    """Entries never go back, a clock may: when a lookup was begun is what the clock said, as the deadline is."""
+    driver = begun(one("tickets.print", booking_id="b-1"))
+    driver.now = UtcMs(driver.now - 30_000)
+    driver.grant("hold")
+    driver.end("hold", LOST)
+    driver.grant("hold")
+    assert driver.entries[-1].at >= driver.call("hold").settled_by > driver.now
+    (ended,) = driver.end("hold", found("absent"))
+    assert isinstance(ended, r.LookupEnded)
+    assert (ended.then, ended.cleared) == ("lookup", False)
+
+
 def test_an_action_that_ignores_keys_is_called_again_only_when_absent_is_the_truth() -> None:
     """A ticket that may be under way is not printed a second time: the question is put again after the doubt ends."""
     driver = begun(one("tickets.print", booking_id="b-1"))
