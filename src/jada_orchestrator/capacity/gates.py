@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 
 class GatePhase(Enum):
@@ -30,6 +31,13 @@ class GatePhase(Enum):
     CLOSED = "closed"
     PROBING = "probing"
     RAMPING = "ramping"
+
+
+_OPEN: Final = GatePhase.OPEN
+_CLOSED: Final = GatePhase.CLOSED
+_PROBING: Final = GatePhase.PROBING
+_RAMPING: Final = GatePhase.RAMPING
+"""Every call passes a gate, and `domain.members` says what a member of an enumeration costs that is looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +79,20 @@ class Gate:
 
     def may_pass(self, now: int) -> bool:
         """Tell whether a call may pass now."""
-        match self.phase:
-            case GatePhase.OPEN:
-                return True
-            case GatePhase.CLOSED:
-                return now >= self.until
-            case GatePhase.PROBING:
-                return False
-            case GatePhase.RAMPING:
-                return self.passing < self.window
+        if self.phase is _OPEN:
+            return True
+        if self.phase is _CLOSED:
+            return now >= self.until
+        return self.phase is _RAMPING and self.passing < self.window
 
     def opens_at(self) -> int | None:
         """Return when it is worth asking again; None when only the end of a call can change anything."""
-        return self.until if self.phase is GatePhase.CLOSED else None
+        return self.until if self.phase is _CLOSED else None
 
     def passed(self) -> int:
         """Note that a call passes, which `may_pass` allowed; return the epoch that it carries."""
-        if self.phase is GatePhase.CLOSED:
-            self.phase = GatePhase.PROBING
+        if self.phase is _CLOSED:
+            self.phase = _PROBING
         self.passing += 1
         return self.epoch
 
@@ -99,16 +103,16 @@ class Gate:
         """
         if epoch != self.epoch:
             # One of many that were under way when the gate closed: it only knows more about how long.
-            if self.phase is GatePhase.CLOSED:
+            if self.phase is _CLOSED:
                 self.until = max(self.until, now + at_least_ms)
             return False
-        was_open = self.phase is GatePhase.OPEN
+        was_open = self.phase is _OPEN
         if was_open:
             self.since = now
         self.trips += 1
         self.epoch += 1
         self.passing = 0
-        self.phase = GatePhase.CLOSED
+        self.phase = _CLOSED
         self.until = now + max(at_least_ms, self.patience.after(self.trips))
         self.why = why
         return was_open
@@ -118,16 +122,15 @@ class Gate:
         if epoch != self.epoch:
             return False
         self.passing -= 1
-        match self.phase:
-            case GatePhase.PROBING:
-                self.phase, self.window = GatePhase.RAMPING, _WINDOW_FIRST
-            case GatePhase.RAMPING:
-                self.window += 1
-            case GatePhase.OPEN | GatePhase.CLOSED:
-                return False
+        if self.phase is _OPEN or self.phase is _CLOSED:
+            return False
+        if self.phase is _PROBING:
+            self.phase, self.window = _RAMPING, _WINDOW_FIRST
+        else:
+            self.window += 1
         if self.window < self.full_window:
             return False
-        self.phase, self.trips, self.why = GatePhase.OPEN, 0, ""
+        self.phase, self.trips, self.why = _OPEN, 0, ""
         return True
 
     def left(self, epoch: int, now: int) -> None:
@@ -135,5 +138,5 @@ class Gate:
         if epoch != self.epoch:
             return
         self.passing -= 1
-        if self.phase is GatePhase.PROBING:
-            self.phase, self.until = GatePhase.CLOSED, now
+        if self.phase is _PROBING:
+            self.phase, self.until = _CLOSED, now

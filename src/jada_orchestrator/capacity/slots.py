@@ -93,6 +93,7 @@ class Slots:
         self._busy = 0
         self._waiting = 0
         self._limits = dict(agents)
+        self._bulkhead = _bulkhead(total, len(self._limits))
         self._weights = dict(weights or {})
         self._lanes: dict[AgentName, _Lane] = {}
         self._open: dict[AgentName, _Lane] = {}
@@ -108,6 +109,7 @@ class Slots:
         """Change the bounds; what is in flight above a new bound is let end."""
         self._total = total
         self._limits = dict(agents)
+        self._bulkhead = _bulkhead(total, len(self._limits))
         self._weights.clear()
         self._weights.update(weights or {})
         for name, lane in self._lanes.items():
@@ -134,10 +136,12 @@ class Slots:
             if not waiting and not held:
                 return
             holding = self._holdings[workflow_id] = _Holding(tenant, priority)
-        for ref in [ref for ref, (agent, _) in holding.waiting.items() if waiting.get(ref) != agent]:
-            self._unwait(holding, ref)
-        for ref in [ref for ref, taken in holding.held.items() if held.get(ref) != taken.agent]:
-            self._free(holding, ref)
+        if holding.waiting:
+            for ref in [ref for ref, (agent, _) in holding.waiting.items() if waiting.get(ref) != agent]:
+                self._unwait(holding, ref)
+        if holding.held:
+            for ref in [ref for ref, taken in holding.held.items() if held.get(ref) != taken.agent]:
+                self._free(holding, ref)
         for ref, agent in held.items():
             if ref not in holding.held:
                 self._take(holding, ref, agent)
@@ -240,11 +244,6 @@ class Slots:
             for name, lane in sorted(self._lanes.items())
         )
 
-    @property
-    def _bulkhead(self) -> int:
-        """The most that any one agent may hold of the total; all of it where there is only one, or little to share."""
-        return self._total - (self._total // BULKHEAD_SHARE if len(self._limits) > 1 else 0)
-
     def _lane(self, agent: AgentName) -> _Lane:
         lane = self._lanes.get(agent)
         if lane is None:
@@ -305,6 +304,11 @@ class Slots:
             lane.breaker.gate.left(taken.epoch, self._now)
         lane.busy -= 1
         self._busy -= 1
+
+
+def _bulkhead(total: int, agents: int) -> int:
+    """Return the most that any agent may hold of the total: all of it where there is only one, or little to share."""
+    return total - (total // BULKHEAD_SHARE if agents > 1 else 0)
 
 
 def _instant(value: int | None) -> UtcMs | None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.ids import OutcomeId, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.making import made_often
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Dispatch(NamedTuple):
     revision: int
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
     """Wake the workflow at an instant."""

@@ -120,6 +120,7 @@ class ChoiceEnded:
     first_token_ms: int = 0
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Succeeded:
     """The agent did it, and answered `output` (already checked against the action's output schema)."""

@@ -103,11 +103,13 @@ def _hold_commit(workflow: Workflow, task: Task, call_input: JsonObject, now: Ut
 
 def _started(workflow: Workflow, task: Task, side: Side, call_input: JsonObject | None, now: UtcMs) -> Record:
     call = task.call(side)
-    deadline = UtcMs(now + terms_of_call(workflow, task, side, call.purpose).timeout_ms)
+    purpose = call.purpose
+    deadline = UtcMs(now + terms_of_call(workflow, task, side, purpose).timeout_ms)
     bound = workflow.request.constraints.deadline if workflow.request is not None else None
-    if bound is not None and side == "do" and call.purpose == "call" and workflow.winding_up is None:
+    if bound is not None and side == "do" and purpose == "call" and workflow.winding_up is None:
         deadline = min(deadline, bound)
-    return r.AttemptStarted(task.planned.id, side, call.purpose, call.number + 1, call_input, deadline)
+    number = (call.lookups if purpose == "lookup" else call.attempts) + 1
+    return r.AttemptStarted(task.planned.id, side, purpose, number, call_input, deadline)
 
 
 # --- Ended ---------------------------------------------------------------------------------------------------------

@@ -128,15 +128,23 @@ _INDEX_OF = {
 }
 
 
+_NOWHERE = (False, False, False)
+_PLACES_OF = {phase: tuple(number == index for number in range(3)) for phase, index in _INDEX_OF.items()}
+"""In which of the indexes a call is in a phase."""
+
+
 def _places(workflow: Workflow, tasks: Mapping[TaskId, Task]) -> Iterator[str]:
     """Look at the indexes for some tasks only."""
-    found = (workflow.grantable, workflow.active, workflow.waiting)
+    grantable, active, waiting = workflow.grantable, workflow.active, workflow.waiting
     for task_id, task in tasks.items():
-        for side, phase in (("do", task.do.phase), ("undo", task.undo.phase)):
-            ref, wanted = (task_id, side), _INDEX_OF.get(phase)
-            for number, index in enumerate(found):
-                if (ref in index) is not (number == wanted):
-                    yield f"{side} {task_id} is {phase.value}, which the index {_INDEX_NAMES[number]!r} does not know"
+        for ref, phase in (((task_id, "do"), task.do.phase), ((task_id, "undo"), task.undo.phase)):
+            found = (ref in grantable, ref in active, ref in waiting)
+            wanted = _PLACES_OF.get(phase, _NOWHERE)
+            if found != wanted:
+                wrong = [name for name, is_, ought in zip(_INDEX_NAMES, found, wanted, strict=True) if is_ is not ought]
+                yield from (
+                    f"{ref[1]} {task_id} is {phase.value}, which the index {name!r} does not know" for name in wrong
+                )
 
 
 def _graph(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:

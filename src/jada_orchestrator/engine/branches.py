@@ -93,8 +93,12 @@ def output_of(workflow: Workflow, task_id: TaskId, renewed: Outputs | None = Non
 
 def outputs_for(workflow: Workflow, planned: PlannedTask, renewed: Outputs | None = None) -> Outputs:
     """Return what a task may read: of everything that it comes after, what is there."""
-    found = {name: output_of(workflow, name, renewed) for name in planned.after}
-    return {name: output for name, output in found.items() if output is not None}
+    outputs: Outputs = {}
+    for name in planned.after:
+        output = output_of(workflow, name, renewed)
+        if output is not None:
+            outputs[name] = output
+    return outputs
 
 
 def as_called_now(workflow: Workflow, planned: PlannedTask) -> PlannedTask | tuple[Fault, ...]:

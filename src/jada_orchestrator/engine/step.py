@@ -23,10 +23,10 @@ def step(workflow: Workflow, event: Event, now: UtcMs, catalogue: Catalogue) -> 
     """
     entries: list[Entry] = []
     records = decide(workflow, event, now, catalogue)
+    at = UtcMs(max(now, workflow.at))  # instants never go back within a workflow, whatever the host's clock does
     while records:
         for record in records:
-            # Instants never go back within a workflow, whatever the host's clock does.
-            entry = Entry(workflow.seq + 1, UtcMs(max(now, workflow.at)), record)
+            entry = Entry(workflow.seq + 1, at, record)
             apply(workflow, entry)
             entries.append(entry)
         records = settle(workflow)

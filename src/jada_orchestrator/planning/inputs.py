@@ -43,16 +43,21 @@ def resolve_input(
         environment |= {ITEM_ROOT: task.item, INDEX_ROOT: task.index}
     value, faults = _resolve(task.bindings, environment, f"tasks.{task.id}.args")
     if action is not None:
-        required = action.input_schema.get("required", [])
-        missing = [
-            Fault(MISSING_AT_RUNTIME, f"tasks.{task.id}.args.{name}", f"`{binding.expression}` is not there (null)")
-            for name, binding in task.bindings.items()
-            if name in required and name not in value and not any(fault.where.endswith(f".{name}") for fault in faults)
-        ]
-        faults = (*faults, *missing)
+        if len(value) < len(task.bindings):
+            faults = (*faults, *_missing(task, action, value, faults))
         if not faults:
             faults = faults_in(action.input_schema, value, f"tasks.{task.id}.args", code=BAD_INPUT)
     return faults or value
+
+
+def _missing(task: PlannedTask, action: Action, value: JsonObject, told: Faults) -> list[Fault]:
+    """Return a fault for each field that the action requires and that was left out, where none was told of it."""
+    required = action.input_schema.get("required", [])
+    return [
+        Fault(MISSING_AT_RUNTIME, f"tasks.{task.id}.args.{name}", f"`{binding.expression}` is not there (null)")
+        for name, binding in task.bindings.items()
+        if name in required and name not in value and not any(fault.where.endswith(f".{name}") for fault in told)
+    ]
 
 
 def check_input(action: Action, value: JsonObject) -> Faults:

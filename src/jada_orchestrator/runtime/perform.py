@@ -106,11 +106,12 @@ class Performer:
 
         Waits are the timers' business and are not among `commands`.
         """
-        running = self._in_flight.get(workflow.workflow_id, {})
+        running = self._in_flight.get(workflow.workflow_id) or {}
         # A dict, not a set: what is started first must not depend on hashes, or no run could be replayed.
         wanted = dict.fromkeys(commands)
-        for command in [command for command in running if command not in wanted]:
-            _cancel(running.pop(command))
+        if running:
+            for command in [command for command in running if command not in wanted]:
+                _cancel(running.pop(command))
         for command in wanted:
             if command not in running:
                 running[command] = self._start(workflow, command, catalogue)
@@ -141,14 +142,14 @@ class Performer:
 
     def _start(self, workflow: Workflow, command: Command, catalogue: Catalogue) -> asyncio.Task[None]:
         match command:
+            case Dispatch():  # most are
+                target, call = _attempt(workflow, command, catalogue, self._world.clock.now())
+                context = self._world.tracing.context_of(workflow.workflow_id, command.task_id)
+                work = self._dispatch(command, target, call if context is None else replace(call, traceparent=context))
             case AskPlanner():
                 work = self._ask(command, _question(workflow, catalogue, self._world.clock.now()))
             case AskChoice():
                 work = self._choose(command, _choice(workflow, command, catalogue, self._world.clock.now()))
-            case Dispatch():
-                target, call = _attempt(workflow, command, catalogue, self._world.clock.now())
-                context = self._world.tracing.context_of(workflow.workflow_id, command.task_id)
-                work = self._dispatch(command, target, call if context is None else replace(call, traceparent=context))
             case PublishOutcome():
                 pending = next(o for o in workflow.outcomes if o.outcome_id == command.outcome_id)
                 work = self._publish(command, workflow, pending)

@@ -11,7 +11,7 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from jada_orchestrator.capacity.health import AgentView
 from jada_orchestrator.capacity.slots import Slots
@@ -52,6 +52,8 @@ from jada_orchestrator.runtime.world import Tunables, World
 
 _T = TypeVar("_T")
 
+_DURABLE: Final = Receipt.DURABLE
+"""What nearly every event comes to; `domain.members` says what it costs to look it up."""
 _TELLING = (PublishOutcome, SendToDeadLetter)
 _RECOVERY_EXTENSION_S = 30.0
 
@@ -330,7 +332,7 @@ class Turns:
         story = self._decide(turn, workflow, event)
         if story is not None:
             await self._set_aside(turn, workflow_id, story)
-        turn.receipts.append((item, Receipt.DURABLE if story is None else Receipt.QUARANTINED))
+        turn.receipts.append((item, _DURABLE if story is None else Receipt.QUARANTINED))
 
     def _decide(self, turn: _Turn, workflow: Workflow, event: Event) -> str | None:
         """Decide one event; return None, or the story with which a workflow that makes us fail is to be set aside."""
