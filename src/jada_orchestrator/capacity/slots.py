@@ -169,7 +169,7 @@ class Slots:
         """Yield the calls that may go now, each claimed as it is yielded; agents take turns, from call to call."""
         self._now = max(self._now, now)
         while self._busy < self._total:
-            best = self._aged() or self._most_urgent()
+            best = (self._aged() if self._since_aged + 1 >= AGED_EVERY else None) or self._most_urgent()
             if best is None:
                 return
             self._since_aged += 1
@@ -187,12 +187,11 @@ class Slots:
         return best
 
     def _aged(self) -> AgentName | None:
-        """Return, every so many grants, the agent for which a call has waited longest, if that is too long.
+        """Return the agent for which a call has waited longest, if that is too long.
 
-        Else what is urgent at some agents would keep what is not from the others, where the total is what bounds.
+        Asked every so many grants: else what is urgent at some agents would keep what is not from the others, where the
+        total is what bounds.
         """
-        if self._since_aged + 1 < AGED_EVERY:
-            return None
         since = self._now - AGED_AFTER_MS
         aged = [(lane.waiting.oldest, agent) for agent, lane in self._open.items() if lane.waiting.oldest <= since]
         best = next((agent for _, agent in sorted(aged) if self._may_go(self._open[agent])), None)

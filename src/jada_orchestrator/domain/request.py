@@ -8,6 +8,7 @@ from typing import Literal
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import RequestId, Tenant
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.money import Money
 
 OnFailure = Literal["undo_all", "keep_partial", "ask"]
@@ -46,6 +47,7 @@ class BookingRequest:
     """W3C trace context of the frontend, when its message carried one."""
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Message:
     """A queue message as it arrived, kept whole so that it can be moved to a dead-letter queue whole."""

@@ -6,7 +6,7 @@ One arm per event; the arms live beside each other by what they are about: `plan
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Final, assert_never
 
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
@@ -26,11 +26,7 @@ from jada_orchestrator.engine.planning_events import planner_failed, proposal_re
 
 def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue) -> list[Record]:
     """Return the records that an event leads to; `settle` adds what follows from them."""
-    if isinstance(event, e.RequestArrived):
-        return _request_arrived(workflow, event, catalogue)
-    if isinstance(event, e.RequestRefused):
-        return _request_refused(workflow, event)
-    if not workflow.exists:
+    if not workflow.exists and not isinstance(event, _BEGINNINGS):
         return []
     if workflow.quarantined is not None and not _is_heard_in_quarantine(event):
         return []
@@ -42,6 +38,10 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
             return attempt_ended(workflow, event, now, catalogue)
         case e.ReplyArrived():
             return reply_arrived(workflow, event, now, catalogue)
+        case e.RequestArrived():
+            return _request_arrived(workflow, event, catalogue)
+        case e.RequestRefused():
+            return _request_refused(workflow, event)
         case e.ControlArrived():
             return _controlled(workflow, event, now, catalogue)
         case e.TurnCame():
@@ -69,6 +69,10 @@ def decide(workflow: Workflow, event: e.Event, now: UtcMs, catalogue: Catalogue)
             assert_never(event)
 
 
+_BEGINNINGS: Final = (e.RequestArrived, e.RequestRefused)
+"""What a workflow may begin with; what comes a second time is answered from what there is."""
+
+
 def _turn_came(workflow: Workflow, catalogue: Catalogue) -> list[Record]:
     if workflow.retry_asked is not None:
         return [retry_now(workflow, workflow.retry_asked, catalogue)]
@@ -83,7 +87,7 @@ def _controlled(workflow: Workflow, event: e.ControlArrived, now: UtcMs, catalog
 
 
 def _is_heard_in_quarantine(event: e.Event) -> bool:
-    return isinstance(event, e.ControlArrived) and event.command == "release"
+    return isinstance(event, _BEGINNINGS) or (isinstance(event, e.ControlArrived) and event.command == "release")
 
 
 def _request_arrived(workflow: Workflow, event: e.RequestArrived, catalogue: Catalogue) -> list[Record]:

@@ -80,7 +80,7 @@ def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]
         user = workflow.tasks[name]
         if user.retired or user.do.phase is FAILED:
             continue  # of what was done with the old one, nothing is part of the booking
-        if _is_otherwise_called(workflow, user, workflow.request, renewed) or (
+        if (user.decided and _is_otherwise_called(workflow, user, workflow.request, renewed)) or (
             user.do.input is not None
             and task.planned.id in user.planned.takes
             and resolve_input(user.planned, outputs_for(workflow, user.planned, renewed), workflow.request)
@@ -95,8 +95,6 @@ def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]
 def _is_otherwise_called(workflow: Workflow, user: Task, request: BookingRequest, renewed: Outputs) -> bool:
     """Tell whether a task that was decided upon would be decided otherwise now."""
     planned = user.planned
-    if not user.decided:
-        return False
     now = outputs_for(workflow, planned, renewed)
     is_called = user.do.phase is not SKIPPED
     if planned.when and (resolve_condition(planned, now, request) is True) is not is_called:

@@ -51,9 +51,9 @@ def outstanding(workflow: Workflow) -> Iterator[Command]:
 def next_instant(workflow: Workflow) -> UtcMs | None:
     """Return the earliest instant at which the workflow has something to decide by itself."""
     instants = [workflow.tasks[task_id].call(side).until for task_id, side in workflow.waiting]
-    instants += [
-        UtcMs(workflow.tasks[task_id].call(side).deadline + ATTEMPT_GRACE_MS) for task_id, side in workflow.active
-    ]
+    if workflow.active:
+        first = min([workflow.tasks[task_id].call(side).deadline for task_id, side in workflow.active])
+        instants.append(UtcMs(first + ATTEMPT_GRACE_MS))
     if (
         workflow.winding_up is None
         and workflow.request is not None

@@ -35,7 +35,7 @@ def settle(workflow: Workflow) -> list[Record]:
         return _settle_broken(workflow, workflow.broken) or undo_retired(workflow)
     if workflow.to_skip:
         return [r.TaskSkipped(task_id, reason) for task_id, reason in workflow.to_skip.items()]
-    begun = begin_house_tasks(workflow) or undo_retired(workflow)
+    begun = (begin_house_tasks(workflow) if workflow.grantable else []) or undo_retired(workflow)
     if begun:
         return begun
     if workflow.to_decide:  # one by one: together they may be more than a plan can hold

@@ -37,10 +37,10 @@ def faults_in(schema: JsonObject, value: Json, where: str, *, code: str = "SCHEM
     (infinite numbers, halves of characters) or is nested too deep is one fault, UNCHECKABLE. Raises: SchemaError.
     """
     validator = _validator(schema)
-    faults: list[Fault] = []
     try:
         if validator.is_valid(value):
             return ()
+        faults: list[Fault] = []
         for error in validator.iter_errors(value):
             place = ".".join([where, *map(str, error.instance_path)])
             faults.append(Fault(code, place, _shortened(error.message)))

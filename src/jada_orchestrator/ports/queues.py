@@ -10,6 +10,7 @@ from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import AttemptResult
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import IdempotencyKey, TaskId, WorkflowId
+from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.usage import Usage
 
@@ -22,6 +23,7 @@ class QueueError(Exception):
     """
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One received message; `handle` is the queue's own token for settling it, `age_ms` how long it had waited."""
@@ -89,6 +91,7 @@ class OutcomeSink(Protocol):
         """Release connections. May be called twice."""
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class AgentReply:
     """A ``jada.reply/1`` message, parsed."""

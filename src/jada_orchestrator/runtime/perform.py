@@ -34,7 +34,7 @@ from jada_orchestrator.domain.events import (
     TaskProposed,
 )
 from jada_orchestrator.domain.faults import Failure
-from jada_orchestrator.domain.ids import Tenant, WorkflowId
+from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import WorkflowAccepted, WorkflowRejected
 from jada_orchestrator.domain.request import Message
@@ -238,8 +238,12 @@ class Performer:
     async def _dispatch(self, command: Dispatch, target: LambdaTransport | SqsTransport, call: AgentCall) -> None:
         if not self._may_act():
             return
+        ended: CallEnded | None
         try:
-            ended = await self._call(target, call)
+            if isinstance(target, LambdaTransport):
+                ended = await self._world.functions.call(target, call)
+            else:
+                ended = await self._world.workers.send(target, call)
         except Exception as error:  # noqa: BLE001 - a fault in the adapter must not strand the booking: nobody knows what it did
             ended = CallEnded(Lost(Failure("ADAPTER_FAULT", f"{type(error).__name__}: {error}")))
         if ended is None:
@@ -251,11 +255,6 @@ class Performer:
         _, task_id, side, purpose, number, revision = command
         event = AttemptEnded(task_id, side, purpose, number, revision, ended.result, ended.usage)
         self._report(command.workflow_id, event)
-
-    async def _call(self, target: LambdaTransport | SqsTransport, call: AgentCall) -> CallEnded | None:
-        if isinstance(target, LambdaTransport):
-            return await self._world.functions.call(target, call)
-        return await self._world.workers.send(target, call)
 
     async def _publish(self, command: PublishOutcome, workflow: Workflow, pending: PendingOutcome) -> None:
         request = workflow.request
@@ -366,7 +365,8 @@ def _choice(workflow: Workflow, command: AskChoice, catalogue: Catalogue, now: U
 def _attempt(
     workflow: Workflow, command: Dispatch, catalogue: Catalogue, now: UtcMs
 ) -> tuple[LambdaTransport | SqsTransport, AgentCall]:
-    assert workflow.request is not None, "only accepted requests have tasks"
+    request = workflow.request
+    assert request is not None, "only accepted requests have tasks"
     task = workflow.tasks[command.task_id]
     call = task.call(command.side)
     terms = terms_of_call(workflow, task, command.side, command.purpose)
@@ -374,8 +374,8 @@ def _attempt(
     agent = catalogue.agents[terms.agent]
     attempt = AgentCall(
         workflow_id=workflow.workflow_id,
-        request_id=workflow.request.request_id,
-        tenant=Tenant(workflow.tenant),
+        request_id=request.request_id,
+        tenant=request.tenant,
         task_id=command.task_id,
         # A lookup has a key of its own each time, so it is always the first attempt under its key.
         attempt=command.number if command.purpose == "call" else 1,
@@ -387,6 +387,6 @@ def _attempt(
         deadline=call.deadline,
         timeout_ms=max(0, call.deadline - now),
         model=agent.model.value if agent.model.kind == "id" else None,
-        traceparent=workflow.request.traceparent,
+        traceparent=request.traceparent,
     )
     return agent.transport, attempt

@@ -105,12 +105,12 @@ def read_json(text: str | bytes, *, mend_texts: bool = False) -> ReadJson:
 
 def _read(text: str | bytes) -> tuple[Json, _Notes]:
     """Return what a text holds, with what was noted. Raises: ValueError, RecursionError."""
-    notes = _Notes()
     if isinstance(text, str):
         try:
-            return _FLAWLESS.decode(text), notes
+            return _FLAWLESS.decode(text), _Notes()
         except ValueError:
             pass  # it is read again, and every flaw noted
+    notes = _Notes()
     value = json.loads(
         text,
         object_pairs_hook=notes.pairs,

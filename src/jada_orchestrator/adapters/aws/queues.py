@@ -137,7 +137,7 @@ class SqsSource:
 
     def _delivery(self, message: MessageTypeDef) -> Delivery:
         system: Any = message.get("Attributes", {})
-        sent_at = int(system.get("SentTimestamp", self._clock.now()))
+        now = self._clock.now()
         attributes = {name: _text_of(value) for name, value in message.get("MessageAttributes", {}).items()}
         return Delivery(
             message=Message(message.get("Body", ""), attributes),
@@ -145,7 +145,7 @@ class SqsSource:
             message_id=message.get("MessageId", ""),
             receive_count=int(system.get("ApproximateReceiveCount", 1)),
             # The queue's clock is not ours: a message is never younger than nothing.
-            age_ms=max(self._clock.now() - sent_at, 0),
+            age_ms=max(now - int(system.get("SentTimestamp", now)), 0),
         )
 
 

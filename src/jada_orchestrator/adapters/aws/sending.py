@@ -68,7 +68,7 @@ def attribute_bytes(name: str, value: str) -> int:
 
 
 def _size(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def json_for_sqs(text: str) -> str:
