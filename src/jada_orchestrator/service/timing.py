@@ -25,7 +25,9 @@ class Timing:
 def timing_of(seen: Seen) -> Timing | None:
     """Return the timing of a booking's forward work; None before a plan, or when nothing of it has ended.
 
-    A task's own time is from its first dispatch to its answer, retries and lookups included.
+    A task's own time is from its first dispatch to its answer, retries and lookups included. A list has none: each of
+    its calls is a task of the plan, from when the list is made out on, and the list comes after all of them. Nor has
+    what the house does itself, which waits for time or for people and not for an agent.
     """
     plan, adopted_at = seen.workflow.plan, seen.adopted_at
     if plan is None or adopted_at is None:

@@ -26,22 +26,30 @@ CONNECTIONS_MAX: Final = 8
 """Operators at once; one more is turned away rather than taken out of the reserve of descriptors."""
 IDLE_S: Final = 30.0
 """A connection that asks nothing for this long is closed."""
+UNREAD_S: Final = 5.0
+"""A connection whose answers nobody reads for this long is cut off: what is read at all on this host is read at once."""
 
 
 @asynccontextmanager
-async def open_control(path: Path, operations: Operations) -> AsyncIterator[None]:
+async def open_control(
+    path: Path, operations: Operations, *, idle_s: float = IDLE_S, unread_s: float = UNREAD_S
+) -> AsyncIterator[None]:
     """Serve the control socket inside the context; the file is removed at the end.
 
     A file that a killed daemon left is replaced; one on which somebody still answers is not.
 
     Raises: ListenError.
     """
-    server = _Server(operations)
+    server = _Server(operations, idle_s, unread_s)
+    listening: asyncio.Server | None = None
     try:
         make_room(path)
         listening = await asyncio.start_unix_server(server.serve, path, limit=LINE_BYTES_MAX)
         let_group_in(path)
     except OSError as error:
+        if listening is not None:
+            listening.close()
+            remove(path)
         raise ListenError(
             f"the control socket {path} cannot be opened: {error.strerror or error}; set JADA_CONTROL_SOCKET to a path "
             "that this user can make and that no other daemon uses"
@@ -49,38 +57,62 @@ async def open_control(path: Path, operations: Operations) -> AsyncIterator[None
     try:
         yield
     finally:
+        remove(path)  # first: once nobody answers on it, another daemon may put its own there
         listening.close()
         await server.close()
-        remove(path)
 
 
 class _Server:
-    """Answers connections, a bounded number at once."""
+    """Answers connections: a bounded number at once, each for as long as somebody asks and reads."""
 
-    def __init__(self, operations: Operations) -> None:
+    def __init__(self, operations: Operations, idle_s: float, unread_s: float) -> None:
         self._operations = operations
+        self._idle_s = idle_s
+        self._unread_s = unread_s
         self._serving: set[asyncio.Task[object]] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection until it ends, asks nonsense too long for a line, or is idle."""
+        """Answer one connection until it ends, asks nonsense too long for a line, is idle, or reads no answers."""
         task = asyncio.current_task()
         assert task is not None, "streams are served by tasks"
         self._serving.add(task)
         try:
             if len(self._serving) > CONNECTIONS_MAX:
-                await _write(writer, _refused("BUSY", "too many control connections are open; try again"))
+                await self._tell(writer, _refused("BUSY", "too many control connections are open; try again"))
                 return
             while True:
-                async with asyncio.timeout(IDLE_S):
+                async with asyncio.timeout(self._idle_s):
                     line = await reader.readline()
                 if not line:
                     return
-                await _write(writer, await self._answer(line))
+                await self._tell(writer, await self._answer(line))
         except (TimeoutError, ValueError, OSError, asyncio.IncompleteReadError):
-            return  # idle, a line without end, or the other side has gone: nobody is there to be told
+            pass  # idle, a line without end, or the other side has gone: nobody is there to be told
+        except asyncio.CancelledError:
+            # The daemon ends, and waits for no reader. The task has nothing more to do, and streams would log an error
+            # of one that ends as cancelled.
+            writer.transport.abort()
         finally:
-            self._serving.discard(task)
-            writer.close()
+            try:
+                await self._hang_up(writer)
+            finally:
+                self._serving.discard(task)
+
+    async def _tell(self, writer: asyncio.StreamWriter, answer: JsonObject) -> None:
+        """Write an answer. Raises: TimeoutError, when nobody reads; OSError."""
+        async with asyncio.timeout(self._unread_s):
+            await _write(writer, answer)
+
+    async def _hang_up(self, writer: asyncio.StreamWriter) -> None:
+        """Close a connection with what is written; what nobody reads does not keep its descriptor open."""
+        try:
+            async with asyncio.timeout(self._unread_s):
+                writer.close()
+                await writer.wait_closed()
+        except (TimeoutError, OSError):
+            return  # nobody reads, or the other side has gone
+        finally:
+            writer.transport.abort()
 
     async def close(self) -> None:
         """End what is open."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import select
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 from jada_orchestrator.adapters.web.control import CONNECTIONS_MAX, ask, open_control
 from jada_orchestrator.adapters.web.errors import DaemonUnreachableError, ListenError
 from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.ports.operations import Reloaded
 from tests.unit.adapters.web.operations import FakeOperations
 
 
@@ -74,6 +78,82 @@ async def test_connections_are_bounded(tmp_path: Path) -> None:
         assert json.loads(await raw(tmp_path / "s", b'{"command":"status"}\n'))["faults"][0]["code"] == "BUSY"
         for _, writer in held:
             writer.close()
+
+
+async def hung_up(client: socket.socket) -> bool:
+    """Whether the other side closes its end, without anything being read of what it wrote."""
+    poll = select.poll()
+    poll.register(client, 0)
+    return bool(await asyncio.to_thread(poll.poll, 10_000))
+
+
+async def test_who_never_asks_gives_up_its_place(tmp_path: Path) -> None:
+    """Connections that say nothing are closed after a while, all of them, and others are let in."""
+    async with open_control(tmp_path / "s", FakeOperations(), idle_s=0.05):
+        silent = [await asyncio.open_unix_connection(tmp_path / "s") for _ in range(CONNECTIONS_MAX)]
+        for reader, writer in silent:
+            assert await reader.read() == b""
+            writer.close()
+        assert (await ask(tmp_path / "s", "status", timeout_s=5))["ok"]
+
+
+async def test_who_asks_and_never_reads_is_cut_off(tmp_path: Path) -> None:
+    """Answers pile up behind one that reads none: its place and its descriptor are free again after a while."""
+    operations = FakeOperations()
+    operations.faults = (Fault("LONG", "settings.json:3", "x" * 50_000),)
+    async with open_control(tmp_path / "s", operations, unread_s=0.05):
+        with contextlib.ExitStack() as clients:
+            for _ in range(CONNECTIONS_MAX):
+                client = clients.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(str(tmp_path / "s"))
+                client.sendall(b'{"command":"reload"}\n' * 100)
+                assert await hung_up(client)
+            assert (await ask(tmp_path / "s", "status", timeout_s=5))["ok"]
+
+
+async def test_who_reads_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    """A daemon that ends waits for no reader: every connection is cut off."""
+    operations = FakeOperations()
+    operations.faults = (Fault("LONG", "settings.json:3", "x" * 50_000),)
+    with socket.socket(socket.AF_UNIX) as client:
+        async with open_control(tmp_path / "s", operations, unread_s=3_600):
+            client.connect(str(tmp_path / "s"))
+            client.sendall(b'{"command":"reload"}\n' * 100)
+            async with asyncio.timeout(10):
+                while operations.reloads < 3:  # noqa: ASYNC110 - answers that are written are what is waited for
+                    await asyncio.sleep(0)
+        assert await hung_up(client)
+
+
+async def test_the_next_daemon_s_socket_is_left_alone(tmp_path: Path) -> None:
+    """One that ends slowly takes away its own socket first, and never the one that another puts in its place."""
+    path = tmp_path / "s"
+    operations = SlowOperations()
+    async with contextlib.AsyncExitStack() as next_one:
+        async with open_control(path, operations):
+            _, writer = await asyncio.open_unix_connection(path)
+            writer.write(b'{"command":"reload"}\n')
+            await operations.begun.wait()
+            operations.on_end = lambda: next_one.enter_async_context(open_control(path, FakeOperations()))
+        assert (await ask(path, "status", timeout_s=5))["ok"]
+        writer.close()
+
+
+class SlowOperations(FakeOperations):
+    """A reload that never ends by itself; what is set is done when it is cut off, while the daemon ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+        self.on_end: Callable[[], Awaitable[None]]
+
+    async def reload(self) -> Reloaded:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.on_end()
+        raise AssertionError("it is only ever cut off")
 
 
 async def test_the_socket_is_for_owner_and_group_and_goes_away(tmp_path: Path) -> None:
