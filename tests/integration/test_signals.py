@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,33 @@ async def test_sighup_while_it_starts_ends_nothing(alone: Surroundings) -> None:
         assert "reload again" in refused["message"]
         await daemon.ready()
         assert await daemon.stop() == 0
+
+
+async def test_sigterm_while_it_starts_breaks_the_start_off(alone: Surroundings) -> None:
+    """A start that waits for a service which does not answer ends at once, in good order, with status 0."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        endpoint = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        async with alone.daemon({"AWS_ENDPOINT_URL": endpoint}) as daemon:
+            await daemon.told("daemon.descriptors")
+            asking, _ = await asyncio.to_thread(deaf.accept)  # after its queues
+            with asking:
+                assert await daemon.stop() == 0
+            assert [line["jada_event"] for line in daemon.lines][-1] == "daemon.drained"
+            assert daemon.raw == []
+            assert not daemon.events("daemon.ready")
+
+
+async def test_a_second_sigterm_hurries_nothing(alone: Surroundings) -> None:
+    """Also while everything is being closed the daemon ends in its own time, and with status 0."""
+    async with alone.daemon() as daemon:
+        await daemon.ready()
+        daemon.signal(signal.SIGTERM)
+        await daemon.told("daemon.draining")
+        daemon.signal(signal.SIGTERM)
+        await daemon.told("daemon.drained")
+        daemon.signal(signal.SIGTERM)
+        assert await daemon.ended() == 0
+        assert daemon.raw == []
 
 
 async def test_sighup_takes_new_settings_for_the_next_booking(alone: Surroundings, tmp_path: Path) -> None:

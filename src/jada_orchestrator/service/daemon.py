@@ -51,6 +51,7 @@ from jada_orchestrator.service.model_access import PriceListError
 from jada_orchestrator.service.operating import RunningOperations, open_descriptors
 from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.service.settings_tiers import LoadedSettings
+from jada_orchestrator.service.stopping import StartBrokenOffError, StopRequests
 from jada_orchestrator.service.wiring import open_world, tunables_of
 
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
@@ -68,7 +69,8 @@ LoadSettings = Callable[[], LoadedSettings]
 async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int:
     """Run until SIGTERM or SIGINT, then drain; return the exit status. SIGHUP takes new settings, and ends nothing.
 
-    Says in the log why it cannot start, or why it had to stop. A second SIGTERM or SIGINT does not hurry it.
+    Says in the log why it cannot start, or why it had to stop. Asked to stop while it starts, it breaks the start off
+    and closes what was opened. A second SIGTERM or SIGINT does not hurry it.
     """
     settings = loaded.settings
     log = open_log(settings.log, settings.log_level)
@@ -76,11 +78,13 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
     tracing = open_tracing(log)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, partial(_refuse_reload, log))
+    stops = StopRequests()
     try:
         for notice in loaded.notices:
             log.emit("warning", "settings.notice", notice)
-        host = _Host(CountingLog(tracing or log), log, open_watcher(), tracing or NoTracing())
-        return await _start(loaded, host, load_settings)
+        host = _Host(CountingLog(tracing or log), log, open_watcher(), tracing or NoTracing(), stops)
+        with stops.heard(loop):
+            return await _start(loaded, host, load_settings)
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
         if tracing is not None:
@@ -91,12 +95,13 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
 
 @dataclass(frozen=True, slots=True)
 class _Host:
-    """Whoever watches this process: they stay when it begins anew."""
+    """Whoever watches this process, or stops it: they stay when it begins anew."""
 
     log: CountingLog
     host_log: HostLog
     watcher: Watcher
     tracing: Tracing
+    stops: StopRequests
 
 
 async def _start(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings) -> int:
@@ -108,6 +113,10 @@ async def _start(loaded: LoadedSettings, host: _Host, load_settings: LoadSetting
         return misconfigured_status()
     try:
         return await _live_again_and_again(loaded, host, load_settings)
+    except StartBrokenOffError:
+        host.watcher.stopping()
+        log.emit("info", "daemon.drained", "Stopped while it was starting: nothing was begun")
+        return DONE
     except (CatalogueError, PriceListError, TooFewDescriptorsError, ModelConfigurationError, AwsSetupError) as error:
         log.emit("critical", "daemon.misconfigured", str(error))
         return misconfigured_status()
@@ -128,12 +137,13 @@ async def _start(loaded: LoadedSettings, host: _Host, load_settings: LoadSetting
 async def _live_again_and_again(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings) -> int:
     """Run; when the lease on a shared store was lost, begin anew as another instance, as soon as the store is there.
 
-    Raises: whatever ends the first life otherwise, or makes another one impossible.
+    Raises: StartBrokenOffError; whatever ends the first life otherwise, or makes another one impossible.
     """
     rejoining = False
     while True:
         try:
-            return await _live(loaded, host, load_settings)
+            with host.stops.breaking_off():
+                return await _live(loaded, host, load_settings)
         except JournalLeaseLostError as error:
             rejoining = True
             host.log.emit("error", "daemon.rejoins", f"Everything in flight was stopped; beginning anew: {error}")
@@ -142,7 +152,8 @@ async def _live_again_and_again(loaded: LoadedSettings, host: _Host, load_settin
             if not rejoining:
                 raise
             host.watcher.alive()  # waiting for the store is no hang
-            await asyncio.sleep(_REJOIN_EVERY_S)
+            with host.stops.breaking_off():
+                await asyncio.sleep(_REJOIN_EVERY_S)
         collect_what_has_ended()
 
 
@@ -170,7 +181,7 @@ async def _live(loaded: LoadedSettings, host: _Host, load_settings: LoadSettings
         learning = asyncio.get_running_loop().create_task(check)
         try:
             with watch_loop(meter):
-                return await _run(settings, orchestrator, operations, log)
+                return await _run(settings, orchestrator, operations, host)
         except JournalLeaseLostError as error:
             if not orchestrator.is_stopping:
                 raise
@@ -205,9 +216,9 @@ async def _check_and_warn(
             world.log.emit("warning", "model.warning", str(warning), code=warning.code)
 
 
-async def _run(settings: Settings, orchestrator: Orchestrator, operations: RunningOperations, log: Log) -> int:
+async def _run(settings: Settings, orchestrator: Orchestrator, operations: RunningOperations, host: _Host) -> int:
     """Listen for operators and machines, and go round until stopped. Raises: ListenError, JournalError."""
-    loop = asyncio.get_running_loop()
+    loop, log = asyncio.get_running_loop(), host.log
     reloads: set[asyncio.Task[Reloaded]] = set()
 
     def reload() -> None:
@@ -215,11 +226,12 @@ async def _run(settings: Settings, orchestrator: Orchestrator, operations: Runni
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, orchestrator.stop)
+    host.stops.act(orchestrator.stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
     async with AsyncExitStack() as listeners:
-        listeners.callback(_forget_signals, loop, log)
+        listeners.push_async_callback(_end_reloads, reloads)
+        listeners.callback(_refuse_reloads, loop, log)
+        listeners.callback(host.stops.act, None)  # what is closed now is closed whole
         await listeners.enter_async_context(open_control(control_socket(settings), operations))
         if settings.health:
             address = await listeners.enter_async_context(open_health(parse_address(settings.health), operations))
@@ -228,9 +240,14 @@ async def _run(settings: Settings, orchestrator: Orchestrator, operations: Runni
     return DONE
 
 
-def _forget_signals(loop: asyncio.AbstractEventLoop, log: Log) -> None:
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.remove_signal_handler(signal_number)
+async def _end_reloads(reloads: set[asyncio.Task[Reloaded]]) -> None:
+    """Break off what is being taken: it must not reach for what is closed next."""
+    for task in reloads:
+        task.cancel()
+    await asyncio.gather(*reloads, return_exceptions=True)
+
+
+def _refuse_reloads(loop: asyncio.AbstractEventLoop, log: Log) -> None:
     loop.add_signal_handler(signal.SIGHUP, partial(_refuse_reload, log))
 
 
