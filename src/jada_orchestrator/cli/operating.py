@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from jada_orchestrator import __version__
 from jada_orchestrator.cli import options
 from jada_orchestrator.cli.failing import FAILED, UNREACHABLE, CommandError
 from jada_orchestrator.cli.screen import print_json, screen
@@ -17,6 +18,12 @@ from jada_orchestrator.cli.screen import print_json, screen
 RELOAD_TIMEOUT_S = 30.0
 """Within the time that systemd gives a reload; reading hundreds of agents takes one second."""
 STATUS_TIMEOUT_S = 5.0
+_NOT_HEARD = frozenset({"BUSY", "UNKNOWN_COMMAND"})
+"""With these the daemon does not answer what was asked, but that it cannot be asked."""
+_UNHEARD_HINT = (
+    "Too many connections: those that ask nothing are closed within half a minute. An unknown command: the daemon is "
+    "of another version, and a restart takes the new one."
+)
 _PASSING = "passing"
 """What the daemon calls an agent's breaker that lets calls through."""
 
@@ -49,7 +56,13 @@ def status(context: typer.Context, socket: SocketOption = None, as_json: options
     if as_json:
         print_json(told)
     else:
-        _show(told)
+        try:
+            _show(told)
+        except KeyError as error:
+            raise CommandError(
+                f"the daemon is of version {told.get('version')} and this is {__version__}: it does not tell {error}",
+                hint="`jada status --json` prints what it tells. A restart of the daemon takes the new version.",
+            ) from error
     if told["trouble"]:
         raise typer.Exit(FAILED)
 
@@ -109,6 +122,10 @@ def _ask(
 
     path = socket or daemon_socket(lambda: options.loaded(context).settings)
     try:
-        return asyncio.run(ask_daemon(path, command, timeout_s=timeout_s, more=more))
+        answer = asyncio.run(ask_daemon(path, command, timeout_s=timeout_s, more=more))
     except DaemonUnreachableError as error:
         raise CommandError(str(error), status=UNREACHABLE) from error
+    if not answer.get("ok") and any(fault["code"] in _NOT_HEARD for fault in answer["faults"]):
+        why = "; ".join(fault["message"] for fault in answer["faults"])
+        raise CommandError(f"the daemon did not answer the question: {why}", hint=_UNHEARD_HINT, status=UNREACHABLE)
+    return answer

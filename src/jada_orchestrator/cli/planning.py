@@ -198,7 +198,8 @@ def _draw(result: dry_run.DryRun, outlook: Outlook | None) -> None:
         case Refuse():
             console.print(Text(f"The planner refuses: {result.compiled.reason}", "bold red"))
         case Faulted():
-            console.print(Text(f"The proposal has {len(result.compiled.faults)} faults:", "bold red"))
+            count = len(result.compiled.faults)
+            console.print(Text(f"The proposal has {'a fault' if count == 1 else f'{count} faults'}:", "bold red"))
             for fault in result.compiled.faults:
                 console.print(Text(f"  {fault}", "red"))
     if result.model:

@@ -102,7 +102,10 @@ def _tell(running: Sandbox, env_file: Path | None, *, as_json: bool) -> None:
     from jada_orchestrator.sandbox.booth import env_file_lines, export_lines
 
     if env_file is not None:
-        env_file.write_text(env_file_lines(running.environment), encoding="utf-8")
+        try:
+            env_file.write_text(env_file_lines(running.environment), encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"{env_file} cannot be written: {error.strerror}", status=USAGE) from error
     if as_json:
         print_json({"environment": running.environment, "stand_ins": list(running.stand_ins)})
         return

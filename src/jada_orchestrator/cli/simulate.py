@@ -59,7 +59,7 @@ def _text_of(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
         whole = json.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CommandError(f"{path} holds no proposal: {error}", status=USAGE) from error
     return json.dumps(whole["proposal"]) if isinstance(whole, dict) and "proposal" in whole else text
 
@@ -71,7 +71,7 @@ def _request_of(settings: Settings, path: Path | None, proposal: str) -> Booking
     if path is not None:
         try:
             body |= json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise CommandError(f"{path} holds no request: {error}", status=USAGE) from error
     arrived = submitting.check(body, settings)
     if arrived is None:

@@ -80,7 +80,7 @@ def submit(
         "on_failure": on_failure,
     }
     bounds = {name: value for name, value in bounds.items() if value is not None}
-    if bounds:
+    if bounds and isinstance(body.get("constraints") or {}, dict):  # anything else is told by the check below
         body["constraints"] = {**(body.get("constraints") or {}), **bounds}
     if not body.get("text") and not body.get("booking"):
         hint = 'For instance: jada submit "Two of us, Boston to Lisbon 3-10 May" --wait'
@@ -184,7 +184,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         body = json.loads(text)
     except OSError as error:
         raise CommandError(f"{path} cannot be read: {error.strerror}", status=USAGE) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"{path} holds no JSON: {error}", status=USAGE) from error
     if not isinstance(body, dict):
         raise CommandError(f"{path} has to hold one JSON object", status=USAGE)
@@ -196,7 +196,7 @@ def _json_object(text: str | None, option: str) -> dict[str, Any] | None:
         return None
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"{option} is no JSON: {error}", status=USAGE) from error
     if not isinstance(value, dict):
         raise CommandError(f'{option} has to be a JSON object, such as {{"travellers": 2}}', status=USAGE)

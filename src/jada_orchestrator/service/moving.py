@@ -10,9 +10,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from jada_orchestrator.adapters.journal.opening import Store, check_store_url, open_instances, open_store
+from jada_orchestrator.adapters.journal.opening import (
+    Store,
+    check_store_url,
+    is_postgres,
+    open_instances,
+    open_store,
+    store_path,
+)
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
-from jada_orchestrator.ports.journal import Append, Head, Journal, JournalInUseError, Stored
+from jada_orchestrator.ports.journal import (
+    Append,
+    Head,
+    Journal,
+    JournalInUseError,
+    JournalUnavailableError,
+    Stored,
+)
 
 BATCH_WORKFLOWS: Final = 200
 """Workflows in one commit, and compared at once: some 8,000 records of ordinary bookings."""
@@ -44,6 +58,7 @@ async def move(source_url: str, target_url: str, progress: Progress = lambda _wh
     """Copy everything and compare it. Raises: ValueError, JournalError, JournalInUseError, MoveFailedError."""
     if check_store_url(source_url) == check_store_url(target_url):
         raise ValueError("source and target are the same store")
+    _demand_there(source_url)
     async with AsyncExitStack() as stack:
         source = await stack.enter_async_context(_alone(source_url))
         target = await stack.enter_async_context(_alone(target_url))
@@ -58,6 +73,12 @@ async def move(source_url: str, target_url: str, progress: Progress = lambda _wh
         if [each for each in await target.templates() if each in templates] != templates:
             raise MoveFailedError("the templates are not the same in both stores")
         return await _compare(source, target, len(versions), len(templates), progress)
+
+
+def _demand_there(url: str) -> None:
+    """See that a source is there: opened for writing it would be made, and be moved with all that is in it, nothing."""
+    if not is_postgres(url) and not store_path(url).exists():
+        raise JournalUnavailableError(f"there is no store at {store_path(url)}: nothing was moved")
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -231,7 +232,10 @@ class RunningOperations:
     async def reload(self) -> Reloaded:
         """Take new settings and catalogue, or none of them; see the port."""
         async with self._reloading:
-            result = await self._reload()
+            try:
+                result = await self._reload()
+            except Exception as error:  # noqa: BLE001 - whoever asked, also by a signal, is told in every case
+                result = Reloaded(taken=False, faults=(_unforeseen(error),))
         self._reloads["taken" if result.taken else "refused"] += 1
         if result.taken:
             models = " and then ".join(ladder_of(self._loaded.settings))
@@ -291,6 +295,12 @@ def _first_calls(first: FirstCalls) -> list[tuple[str, str, str, float]]:
         ("jada_plan_seconds", "counter", "The making of those bookings' plans, summed.", answer_s),
         ("jada_plan_hidden_seconds", "counter", "Of that, what ran after the first call.", hidden_s),
     ]
+
+
+def _unforeseen(error: Exception) -> Fault:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    said = f"this was not foreseen: {type(error).__name__}: {error} (at {where.name}); report it, or restart the daemon"
+    return Fault("RELOAD_BROKE", "daemon", said)
 
 
 def open_descriptors() -> int:

@@ -35,7 +35,7 @@ def values_of(loaded: LoadedSettings) -> dict[str, tuple[Json, Origin]]:
 def check_key(key: str) -> None:
     """Refuse what is no setting. Raises: SettingsMistakesError, with the nearest key."""
     if key not in keys():
-        message = f"there is no setting of this name{similar(key, keys())} `jada config show` lists them all"
+        message = f"there is no setting of this name{similar(key, keys())}: `jada config show` lists them all"
         raise SettingsMistakesError((Fault("SETTING_UNKNOWN", key, message),))
 
 

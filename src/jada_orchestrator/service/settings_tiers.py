@@ -160,6 +160,9 @@ def read_settings_file(path: Path) -> JsonObject:
     except json.JSONDecodeError as error:
         fault = Fault("SETTINGS_NOT_JSON", f"{path}:{error.lineno}:{error.colno}", f"this is no JSON: {error.msg}")
         raise SettingsMistakesError((fault,)) from error
+    except RecursionError as error:
+        fault = Fault("SETTINGS_NOT_JSON", str(path), "it is nested deeper than any settings are")
+        raise SettingsMistakesError((fault,)) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsMistakesError((Fault("SETTINGS_UNREADABLE", str(path), f"cannot be read: {error}"),)) from error
     if not isinstance(content, dict):

@@ -9,6 +9,7 @@ from jada_orchestrator.adapters.journal.opening import open_instances, open_read
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.ports.journal import Head, JournalReader
 from jada_orchestrator.ports.ownership import Instance
+from jada_orchestrator.service.refusals import MisconfiguredError
 from jada_orchestrator.service.settings import Settings
 
 
@@ -29,9 +30,12 @@ class AmbiguousIdError(Exception):
 async def store_reader(settings: Settings) -> AsyncIterator[JournalReader]:
     """Open the settings' store for reading; it is touched by the first question, whose errors are the port's.
 
-    Raises: ValueError, when the store's URL is none.
+    Raises: MisconfiguredError, when the store's URL is none.
     """
-    reader = open_reader(settings.store)
+    try:
+        reader = open_reader(settings.store)
+    except ValueError as error:
+        raise MisconfiguredError(f"{error}. It is the setting `store` (JADA_STORE, --store)") from error
     try:
         yield reader
     finally:

@@ -87,6 +87,33 @@ def test_a_file_that_holds_no_request_is_refused(tmp_path: Path, capsys: pytest.
         assert says in error_of(capsys, 2, "submit", "-f", str(path))
 
 
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("[" * 100_000, "holds no JSON"), ('{"text": "x", "constraints": "y"}', "constraints")],
+    ids=["too deep", "no constraints"],
+)
+def test_a_file_with_anything_in_it_is_refused_in_words(
+    content: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever stands in it, also where flags add to it."""
+    (tmp_path / "r.json").write_text(content, "utf-8")
+    told = error_of(capsys, 2, "submit", "--file", str(tmp_path / "r.json"), "--max-total", "3 USD")
+    assert says in told
+
+
+@pytest.mark.parametrize("url", ["postgresql://[::1", "sqlite:///"])
+@pytest.mark.parametrize(
+    "command", [["list"], ["show", "web-1"], ["cancel", "web-1"], ["cost"]], ids=lambda each: each[0]
+)
+def test_a_store_that_is_none_is_a_matter_of_usage(
+    command: list[str], url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How a store is written, and which setting it is; never that it was not foreseen."""
+    told = error_of(capsys, 2, *command, "--store", url)
+    assert "JADA_STORE" in told
+    assert "not foreseen" not in told
+
+
 def test_control_messages_have_their_own_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A control message in a file is not submitted as a request."""
     path = tmp_path / "control.json"

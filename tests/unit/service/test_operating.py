@@ -34,6 +34,7 @@ class Running:
 
     taken: list[Tunables] = field(default_factory=list)
     now: Snapshot = NOW
+    breaks: bool = False
 
     def snapshot(self) -> Snapshot:
         """It is ready."""
@@ -41,6 +42,8 @@ class Running:
 
     async def reload(self, tunables: Tunables) -> None:
         """Take what is given."""
+        if self.breaks:
+            raise RuntimeError("nobody thought of this")
         self.taken.append(tunables)
 
 
@@ -110,6 +113,17 @@ async def test_machines_are_told_whether_plans_can_be_made(daemon: Daemon, why: 
     daemon.orchestrator.now = replace(NOW, planning_stopped=why)
     told = {sample.name: sample.values for sample in daemon.operations.samples()}
     assert told["jada_planning_stopped"] == (((), float(why is not None)),)
+
+
+async def test_a_reload_that_breaks_is_told_and_the_next_one_taken(daemon: Daemon) -> None:
+    """Whatever goes wrong in it: a signal has nobody to raise to, and whoever asked waits for an answer."""
+    daemon.orchestrator.breaks = True
+    reloaded = await daemon.operations.reload()
+    assert [fault.code for fault in reloaded.faults] == ["RELOAD_BROKE"]
+    assert "RuntimeError: nobody thought of this (at reload)" in reloaded.faults[0].message
+    assert "daemon.reload_refused" in daemon.log.events()
+    daemon.orchestrator.breaks = False
+    assert (await daemon.operations.reload()).taken
 
 
 async def test_settings_and_catalogue_are_read_beside_the_loop(daemon: Daemon) -> None:

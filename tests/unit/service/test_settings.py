@@ -98,6 +98,11 @@ def test_bad_json_is_named_with_its_line(tmp_path: Path) -> None:
     assert "settings.json:2:15: this is no JSON" in fault
 
 
+def test_json_without_end_is_a_mistake(tmp_path: Path) -> None:
+    """However deep it is nested, it is refused in words, and a reload with it."""
+    assert "nested deeper" in faults_of(written(tmp_path, "[" * 100_000))[0]
+
+
 def test_json_that_is_no_object_is_a_mistake(tmp_path: Path) -> None:
     """A list in the place of the object is refused."""
     assert "one JSON object" in faults_of(written(tmp_path, [1]))[0]

@@ -38,9 +38,8 @@ async def test_a_start_is_broken_off_and_closes_what_it_opened() -> None:
             closed.set()
 
     asyncio.get_running_loop().call_soon(stops.ask)
-    with pytest.raises(StartBrokenOffError):
-        with stops.breaking_off():
-            await start()
+    with pytest.raises(StartBrokenOffError), stops.breaking_off():
+        await start()
     assert closed.is_set()
     async with asyncio.timeout(5):
         await asyncio.sleep(0)
@@ -51,9 +50,8 @@ async def test_a_stop_that_came_earlier_breaks_the_next_start_off() -> None:
     stops = StopRequests()
     stops.act(None)
     stops.ask()
-    with pytest.raises(StartBrokenOffError):
-        with stops.breaking_off():
-            await asyncio.sleep(0)
+    with pytest.raises(StartBrokenOffError), stops.breaking_off():
+        await asyncio.sleep(0)
 
 
 async def test_what_runs_is_not_cancelled() -> None:

@@ -40,7 +40,8 @@ class CatalogueError(Exception):
     """
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
-        super().__init__("\n".join([f"the catalogue has {len(faults)} mistakes:", *(f"  {fault}" for fault in faults)]))
+        count = "a mistake" if len(faults) == 1 else f"{len(faults)} mistakes"
+        super().__init__("\n".join([f"the catalogue has {count}:", *(f"  {fault}" for fault in faults)]))
         self.faults = faults
 
 

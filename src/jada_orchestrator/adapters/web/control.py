@@ -27,7 +27,7 @@ CONNECTIONS_MAX: Final = 8
 IDLE_S: Final = 30.0
 """A connection that asks nothing for this long is closed."""
 UNREAD_S: Final = 5.0
-"""A connection whose answers nobody reads for this long is cut off: what is read at all on this host is read at once."""
+"""A connection whose answers nobody reads for this long is cut off: who reads at all reads at once."""
 
 
 @asynccontextmanager
