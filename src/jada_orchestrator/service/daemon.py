@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import signal
+import traceback
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
     """Run until SIGTERM or SIGINT, then drain; return the exit status. SIGHUP takes new settings, and ends nothing.
 
     Says in the log why it cannot start, or why it had to stop. Asked to stop while it starts, it breaks the start off
-    and closes what was opened. A second SIGTERM or SIGINT does not hurry it.
+    and closes what was opened. A second SIGTERM or SIGINT does not hurry it. What nobody foresaw ends it, too, with its
+    traceback in the log: the service manager starts it anew.
     """
     settings = loaded.settings
     log = open_log(settings.log, settings.log_level)
@@ -85,6 +87,9 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
         host = _Host(CountingLog(tracing or log), log, open_watcher(), tracing or NoTracing(), stops)
         with stops.heard(loop):
             return await _start(loaded, host, load_settings)
+    except Exception:  # noqa: BLE001 - nobody else would tell where it was, and the process is all that ends
+        log.emit("critical", "daemon.broke", f"Ended by what nobody foresaw: {traceback.format_exc()}")
+        return FAILED
     finally:
         loop.remove_signal_handler(signal.SIGHUP)
         if tracing is not None:

@@ -87,6 +87,11 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "It is started again in a second, ten times in five minutes. `jada doctor` says what is missing; after ten\n"
         "failures: systemctl reset-failed jada-orchestrator && systemctl start jada-orchestrator",
     ),
+    "daemon.broke": Meaning(
+        "The daemon ended by a fault of this program",
+        "It is started again in a second, ten times in five minutes, and takes everything up. Please report it with\n"
+        "the traceback. If it ends by the same again and again, go back to the version before.",
+    ),
     "settings.notice": Meaning(
         "A setting is not used as it was written", "The message says which and why. Nothing is wrong with the service."
     ),

@@ -45,11 +45,10 @@ async def open_control(
     try:
         make_room(path)
         listening = await asyncio.start_unix_server(server.serve, path, limit=LINE_BYTES_MAX)
-        let_group_in(path)
+        own = let_group_in(path)
     except OSError as error:
         if listening is not None:
             listening.close()
-            remove(path)
         raise ListenError(
             f"the control socket {path} cannot be opened: {error.strerror or error}; set JADA_CONTROL_SOCKET to a path "
             "that this user can make and that no other daemon uses"
@@ -57,7 +56,7 @@ async def open_control(
     try:
         yield
     finally:
-        remove(path)  # first: once nobody answers on it, another daemon may put its own there
+        remove(path, own)
         listening.close()
         await server.close()
 

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from jada_orchestrator.adapters.web.addresses import TcpAddress
 from jada_orchestrator.adapters.web.errors import ListenError
-from jada_orchestrator.adapters.web.unix_sockets import let_group_in, make_room, remove
+from jada_orchestrator.adapters.web.unix_sockets import FileId, let_group_in, make_room, remove
 from jada_orchestrator.ports.operations import Operations, Sample
 
 
@@ -29,11 +29,12 @@ async def open_health(address: TcpAddress | Path, operations: Operations) -> Asy
     """
     runner = web.AppRunner(application(operations), access_log=None, handle_signals=False, shutdown_timeout=1.0)
     await runner.setup()
+    own: FileId = (0, 0)
     try:
         if isinstance(address, Path):
             make_room(address)
             await web.UnixSite(runner, str(address)).start()
-            let_group_in(address)
+            own = let_group_in(address)
         else:
             await web.TCPSite(runner, address.host, address.port).start()
     except OSError as error:
@@ -45,9 +46,9 @@ async def open_health(address: TcpAddress | Path, operations: Operations) -> Asy
     try:
         yield _shown(runner.addresses)
     finally:
-        await runner.cleanup()
         if isinstance(address, Path):
-            remove(address)
+            remove(address, own)
+        await runner.cleanup()
 
 
 def application(operations: Operations) -> web.Application:

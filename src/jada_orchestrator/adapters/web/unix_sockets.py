@@ -6,9 +6,12 @@ import contextlib
 import errno
 import socket
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 SOCKET_MODE: Final = 0o660
+
+FileId: TypeAlias = tuple[int, int]
+"""Device and number; no other file has the same one as long as somebody listens on it."""
 
 
 def make_room(path: Path) -> None:
@@ -31,12 +34,19 @@ def make_room(path: Path) -> None:
             raise OSError(errno.EADDRINUSE, "another daemon answers on it")
 
 
-def let_group_in(path: Path) -> None:
-    """Let owner and group connect."""
+def let_group_in(path: Path) -> FileId:
+    """Let owner and group connect; return which file it is, for `remove`. Raises: OSError."""
     path.chmod(SOCKET_MODE)
+    return _id_of(path)
 
 
-def remove(path: Path) -> None:
-    """Remove a socket's file; one that is gone already is none."""
+def remove(path: Path, own: FileId) -> None:
+    """Remove a socket's file, unless it is gone, or another's by now: to be called before our end of it is closed."""
     with contextlib.suppress(OSError):
-        path.unlink()
+        if _id_of(path) == own:
+            path.unlink()
+
+
+def _id_of(path: Path) -> FileId:
+    found = path.lstat()
+    return found.st_dev, found.st_ino

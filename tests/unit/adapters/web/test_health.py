@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import aiohttp
@@ -48,6 +49,19 @@ async def test_metrics_are_in_the_text_format() -> None:
     assert "jada_turns_total 3.0\n" in text
     assert 'jada_bookings{status="running"} 2.0\n' in text
     assert "# TYPE jada_events_total counter\n" in text
+
+
+async def test_the_next_daemon_s_socket_is_left_alone(tmp_path: Path) -> None:
+    """A daemon that ends takes its own file away, and not the one that another has put in its place."""
+    path = tmp_path / "health.sock"
+    async with contextlib.AsyncExitStack() as next_one:
+        async with open_health(path, FakeOperations()):
+            path.unlink()
+            await next_one.enter_async_context(open_health(path, FakeOperations()))
+        connector = aiohttp.UnixConnector(str(path))
+        async with aiohttp.ClientSession(connector=connector) as session, session.get("http://jada/healthz") as page:
+            assert page.status == 200
+    assert not path.exists()
 
 
 async def test_a_socket_in_use_is_not_taken_over(tmp_path: Path) -> None:
