@@ -152,8 +152,11 @@ class Fleet:
             self._is_upgrade = False
             self._launch()
         await self._wait_for_the_end()
-        for ship in self._alive():
-            await self._drain(ship)
+        await self._drain_all()
+        if self._store.mail:  # handed over while all were leaving: whoever comes next takes it
+            self._launch()
+            await self._wait_for_the_end()
+            await self._drain_all()
         for each in (*workers, watching):
             each.cancel()
         await asyncio.gather(*workers, watching, return_exceptions=True)
@@ -222,6 +225,11 @@ class Fleet:
             self._loop.resume(ship.journal)
             ship.main.cancel()
             await asyncio.gather(ship.main, return_exceptions=True)
+
+    async def _drain_all(self) -> None:
+        while alive := self._alive():  # one that lost its lease meanwhile has begun anew
+            for ship in alive:
+                await self._drain(ship)
 
     async def _drain(self, ship: Ship) -> None:
         if ship.orchestrator is not None:
