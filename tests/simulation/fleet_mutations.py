@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from jada_orchestrator.ports.journal import JournalUnavailableError
+from jada_orchestrator.ports.journal import Append, JournalCorruptError, JournalUnavailableError, Stored
 from jada_orchestrator.ports.ownership import Ownership, Wanted
 from jada_orchestrator.runtime.intake import Intake
 from jada_orchestrator.runtime.ownership import Keeper
 from jada_orchestrator.runtime.turn import Turns
+from jada_orchestrator.testing import journal
 from jada_orchestrator.testing.fleet_store import FleetJournal
 from jada_orchestrator.testing.journal import MemoryJournal
 from jada_orchestrator.testing.shared_journal import SharedJournal
@@ -83,6 +84,19 @@ def _check_nothing(self: Keeper) -> None:
     return None
 
 
+def _retire_all(self: SharedJournal, workflow_id: Any) -> bool:
+    return True
+
+
+_appended: Final = journal._appended  # noqa: SLF001
+
+
+def _forget_what_a_tombstone_stands_for(before: Stored | None, append: Append) -> Stored | None:
+    if before is not None and before.head.retired and append.entries[0].seq <= before.entries[0].seq:
+        raise JournalCorruptError("record 1 is another one than the one that was to be written")
+    return _appended(before, append)
+
+
 async def _trust_from_the_answer(self: Keeper, ownership: Ownership) -> None:
     renewed = await ownership.renew()
     self._trusted_until_s = ownership.elapsed_s() + ownership.lease_ms / 1_000
@@ -142,4 +156,10 @@ FLEET_MUTATIONS: Final = (
     Mutation("drop a reply that reached the wrong one", ((Intake, "_hand_over", _forget_replies),)),
     Mutation("let a lane be anybody's", ((SharedJournal, "_take_lane", _any_lane),)),
     Mutation("take a workflow from its owner", ((SharedJournal, "_take", _take_all),)),
+    Mutation("retire what somebody has taken", ((SharedJournal, "_may_retire", _retire_all),), caught_within=250),
+    Mutation(
+        "find a commit that was made again in the way of a tombstone",
+        ((journal, "_appended", _forget_what_a_tombstone_stands_for),),
+        caught_within=250,
+    ),
 )

@@ -28,7 +28,6 @@ ELSEWHERE_ONLY: Final = {
     "ModelRaised",  # the ladder of models is the governor's, which has worlds of its own (test_model_day.py)
     "Quarantined",  # nothing breaks a law of ours there
     "Released",
-    "WorkflowRetired",  # several instances retire in the fleet's worlds (test_fleet.py)
 }
 """Records that the worlds do not lead to, each with its reason."""
 ELSEWHERE: Final = int(os.environ.get("JADA_STORM_SEED", "20261123"))

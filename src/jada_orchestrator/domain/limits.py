@@ -157,5 +157,21 @@ WAITING_FOR_PEOPLE_MAX: Final = 10_000
 """Workflows that wait for an approval or an answer and do not count as work in flight; beyond it they do."""
 WORKFLOWS_IN_FLIGHT_MAX: Final = 10_000
 """Workflows held in memory; at 15 KiB each, 150 MiB."""
+RETIRE_WORKFLOWS_MAX: Final = 10
+"""Workflows retired in one commit: a turn's commit that comes just then waits for it, a few milliseconds."""
+RETIRE_RECORDS_MAX: Final = 600
+"""Records that are read and deleted for one such commit, but always one workflow's: for the same reason."""
+RETIRE_PAUSE_TIMES: Final = 9
+"""After a piece the store is left alone for so many times as long as the piece took: a tenth of its time is taken."""
+RETIRE_PAUSE_MIN_MS: Final = 50
+"""And for so long at least: with ten workflows a piece, two hundred a second is more than any host accepts."""
+RETIRE_LOOK_MS: Final = 300_000
+"""How often the store is asked for something to retire while there is nothing: one look into an index."""
+FORGET_EVERY_MS: Final = 3_600_000
+"""How often instances that ended long ago are forgotten; and how long retiring rests when the store is damaged."""
+INSTANCES_KEPT_MS: Final = 86_400_000
+"""How long an instance that ended is remembered: a day is enough for whoever asks the database what happened."""
+SPENDING_KEPT_DAYS: Final = 7
+"""Days for which the spending of each instance is kept: budgets are for one day, and clocks of hosts differ."""
 DESCRIPTORS_LOOK_MS: Final = 500
 """How often open files are counted at most: with thousands open that takes a millisecond."""

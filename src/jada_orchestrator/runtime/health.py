@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from jada_orchestrator.ports.journal import JournalAmbiguousError, JournalUnavailableError
+from jada_orchestrator.ports.journal import JournalAmbiguousError, JournalUnavailableError, Stored
 from jada_orchestrator.runtime.snapshot import FirstCalls, Spending
 from jada_orchestrator.runtime.world import World
 
@@ -28,6 +28,8 @@ class Health:
     """By the event loop's clock: when a turn last came to its end, or the store was last waited for."""
     commits: int = 0
     records: int = 0
+    retired: int = 0
+    """Workflows that were retired."""
     spending: Spending = field(default_factory=Spending)
     first_calls: FirstCalls = field(default_factory=FirstCalls)
 
@@ -56,6 +58,17 @@ async def through_trouble(health: Health, world: World, act: Callable[[], Awaita
         else:
             _note_trouble(health, world, None)
             return done
+
+
+def tell_unreadable(world: World, stored: Stored, why: str) -> None:
+    """Say that a stored workflow cannot be folded."""
+    world.log.emit(
+        "critical",
+        "workflow.unreadable",
+        f"The journal's records cannot be folded; the workflow is left alone: {why}",
+        workflow_id=stored.workflow_id,
+        request_id=stored.head.request_id,
+    )
 
 
 def _note_trouble(health: Health, world: World, trouble: str | None) -> None:

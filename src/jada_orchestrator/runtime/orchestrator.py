@@ -9,6 +9,7 @@ from dataclasses import replace
 from enum import Enum
 from typing import Any
 
+from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.workflow import Status
 from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.runtime.collecting import without_collection
@@ -89,6 +90,10 @@ class Orchestrator:
         if self._world.templates is not None:
             self._world.templates.use = tunables.templates
 
+    def prune(self, before: UtcMs) -> None:
+        """Retire what ended before an instant, whatever the setting says, beside everything else."""
+        self._turns.retirer.ask(before)
+
     async def run(self) -> Ended:
         """Recover, then go round until stopped.
 
@@ -115,15 +120,16 @@ class Orchestrator:
             stopping = loop.create_task(self._stop.wait())
             turning = loop.create_task(self._go_round())
             reporting = loop.create_task(self._report_status())
+            retiring = loop.create_task(self._turns.retirer.run())
             try:
-                endless = {turning, reporting, *keeping, *self._tasks}
+                endless = {turning, reporting, retiring, *keeping, *self._tasks}
                 ended, _ = await asyncio.wait({stopping, *endless}, return_when=asyncio.FIRST_COMPLETED)
                 for task in ended & endless:
                     self._turns.halt()
                     task.result()  # it only ends by an error, and without it the daemon would be lame
                 return await self._drain(turning)
             finally:
-                await _end([stopping, turning, reporting])
+                await _end([stopping, turning, reporting, retiring])
         finally:
             self._phase = Phase.ENDED
             async with AsyncExitStack() as ending:  # which goes on with the rest when one of them raises
@@ -180,6 +186,7 @@ class Orchestrator:
             calls_in_flight=self._turns.calls_in_flight,
             inbox=len(self._inbox),
             left_for_newer=self._turns.keeper.left,
+            retired=health.retired,
             turns=health.turns,
             commits=health.commits,
             records=health.records,

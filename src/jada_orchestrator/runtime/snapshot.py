@@ -89,6 +89,8 @@ class Snapshot:
     first_calls: FirstCalls = field(default_factory=FirstCalls)
     left_for_newer: int = 0
     """Bookings that nobody works on, because only a newer version can read their records."""
+    retired: int = 0
+    """Bookings that were retired since the process began."""
     planning_stopped: str | None = None
     """Why no plans can be made until a person or the calendar acts."""
     agents: tuple[AgentView, ...] = ()

@@ -41,10 +41,11 @@ from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
 from jada_orchestrator.runtime.counting import count, learn, note_first_call
 from jada_orchestrator.runtime.handing_over import idle_of
 from jada_orchestrator.runtime.heads import Heads
-from jada_orchestrator.runtime.health import CatalogueLostError, Health, through_trouble
+from jada_orchestrator.runtime.health import CatalogueLostError, Health, tell_unreadable, through_trouble
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.ownership import Keeper, missing_of, wanted_for
 from jada_orchestrator.runtime.perform import Performer
+from jada_orchestrator.runtime.retiring import Retirer
 from jada_orchestrator.runtime.routing import route
 from jada_orchestrator.runtime.telling import Teller
 from jada_orchestrator.runtime.timers import Timers
@@ -88,6 +89,8 @@ class Turns:
         """Loaded for the present turn, to be asked; those that have nothing left to do leave with it."""
         self._catalogues: dict[CatalogueVersion, Catalogue] = {tunables.catalogue.version: tunables.catalogue}
         self._turning = False
+        in_memory = self._workflows.__contains__
+        self.retirer = Retirer(world, lambda: self._tunables, self.health, in_memory, lambda: self.draining)
         self.keeper = Keeper(world, inbox.wake)
         self._lanes = Lanes()
         self._teller = Teller(world.log)
@@ -256,13 +259,14 @@ class Turns:
         missing = missing_of(wanted, self._workflows, self._unreadable)
         if not missing:
             return frozenset()
-        taken = await self._through_trouble(lambda: self.keeper.take(missing))
-        for found in taken.stored.values():
-            workflow = self._fold(found)
-            if workflow is not None:
-                await self._know_catalogue(workflow)
-                self._workflows[workflow.workflow_id] = workflow
-                self._brought_in.append(workflow)
+        async with self.retirer.leaving_alone(each.workflow_id for each in missing):
+            taken = await self._through_trouble(lambda: self.keeper.take(missing))
+            for found in taken.stored.values():
+                workflow = self._fold(found)
+                if workflow is not None:
+                    await self._know_catalogue(workflow)
+                    self._workflows[workflow.workflow_id] = workflow
+                    self._brought_in.append(workflow)
         return taken.elsewhere
 
     def _fold(self, stored: Stored) -> Workflow | None:
@@ -271,13 +275,7 @@ class Turns:
             return fold(stored.workflow_id, stored.entries)
         except Exception:  # noqa: BLE001 - one unreadable workflow must not stop the others (law 10)
             self._unreadable.add(stored.workflow_id)
-            self._world.log.emit(
-                "critical",
-                "workflow.unreadable",
-                f"The journal's records cannot be folded; the workflow is left alone: {traceback.format_exc()}",
-                workflow_id=stored.workflow_id,
-                request_id=stored.head.request_id,
-            )
+            tell_unreadable(self._world, stored, traceback.format_exc())
             return None
 
     async def _know_catalogue(self, workflow: Workflow) -> None:

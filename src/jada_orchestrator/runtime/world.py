@@ -89,6 +89,8 @@ class Tunables:
     """How many it may have open; used with `files_open` only."""
     models_of: Callable[[BookingRequest], tuple[str, ...]] | None = None
     """The ladder of models that a request begun now is planned with; None: `model` alone."""
+    retention_ms: int = 0
+    """How long what has ended is kept whole; 0: for ever."""
     read_plans_ahead: bool = True
     """Whether reads of a plan that is still arriving are started before it is there."""
     templates: TemplateUse = field(default_factory=TemplateUse)

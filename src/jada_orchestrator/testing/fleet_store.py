@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from jada_orchestrator.domain.ids import WorkflowId
-from jada_orchestrator.domain.records import PlanningStarted, TaskSucceeded
+from jada_orchestrator.domain.records import Entry, PlanningStarted, TaskSucceeded
 from jada_orchestrator.ports.journal import (
     Append,
     JournalAmbiguousError,
@@ -79,6 +79,10 @@ class FleetStore(SharedStore):
     began: dict[WorkflowId, int] = field(default_factory=dict)
     ended: dict[WorkflowId, int] = field(default_factory=dict)
 
+    replaced: dict[WorkflowId, tuple[Entry, ...]] = field(default_factory=dict)
+    """The records in the place of which tombstones stand."""
+    repeated: int = 0
+    """Commits that were made again after a tombstone had been put in the place of what they brought."""
     broken: list[str] = field(default_factory=list)
     """What must never happen in a store, and did."""
 
@@ -133,6 +137,21 @@ class FleetJournal(SharedJournal):
         await self._pause_at(0.5 if self._is_slow else 0.006)
         if self.is_cut or dice.random() < 0.01:
             raise JournalAmbiguousError("the answer to a commit was lost (a planted fault)")
+
+    async def retire(self, tombstones: Sequence[Append]) -> int:
+        """Put tombstones; now and then that is slow, or its answer is lost."""
+        dice = self._dice
+        await self._pause_at(0.003)
+        if dice.random() < 0.05:
+            retired = await self._slowly(
+                partial(super().retire, tombstones), "retiring", dice.uniform(0, 6), dice.uniform(0, 3)
+            )
+        else:
+            await asyncio.sleep(dice.uniform(0.001, 0.02))
+            retired = await super().retire(tombstones)
+        if self.is_cut or dice.random() < 0.05:
+            raise JournalAmbiguousError("the answer to retiring was lost (a planted fault)")
+        return retired
 
     async def renew(self) -> Renewed:
         """Renew; the answer takes its time, and now and then very long. Then pauses are near as well."""
@@ -198,7 +217,20 @@ class FleetJournal(SharedJournal):
             self._loop.pause(self.process, drawn_pause_s(self._dice))
             await asyncio.sleep(0)
 
+    def _put_tombstone(self, append: Append) -> None:
+        store = self._noted
+        if not store.is_alive(self.number):
+            store.broken.append(f"instance {self.number} retired {append.workflow_id} after it had been ended")
+        if store.is_alive(store.owners.get(append.workflow_id)):
+            store.broken.append(f"{append.workflow_id} was retired while a live instance had it")
+        store.replaced[append.workflow_id] = store.workflows[append.workflow_id].entries
+        super()._put_tombstone(append)
+
     def _write(self, batch: Sequence[Append]) -> None:
+        gone = self._noted.replaced
+        self._noted.repeated += any(
+            each.workflow_id in gone and each.entries[0].seq <= len(gone[each.workflow_id]) for each in batch
+        )
         super()._write(batch)
         self._noted.note(batch, self.number)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from jada_orchestrator.domain.ids import RequestId, WorkflowId, workflow_id_of
-from jada_orchestrator.domain.records import PlanAdopted, RevisionAsked, RevisionGivenUp, WorkflowEnded
+from jada_orchestrator.domain.records import Entry, PlanAdopted, RevisionAsked, RevisionGivenUp, WorkflowEnded
 from jada_orchestrator.domain.workflow import Phase, Task, Workflow
 from jada_orchestrator.engine import outstanding
 from jada_orchestrator.engine.audit import breaches
@@ -33,10 +33,10 @@ def check_ends(
     for request_id in frontends.owed.texts:
         if workflow_id_of(RequestId(request_id)) not in store.workflows:
             witness.object(f"{request_id} was never accepted")
-    for workflow_id, stored in store.workflows.items():
+    for workflow_id in store.workflows:
         workflow = witness.durable(workflow_id)
         assert workflow is not None, "what is stored can be folded"
-        ends = sum(isinstance(entry.record, WorkflowEnded) for entry in stored.entries)
+        ends = sum(isinstance(entry.record, WorkflowEnded) for entry in witness.entries(workflow_id))
         for sentence in _broken(workflow, ends, books, frontends):
             witness.object(sentence, workflow_id)
         if workflow.terminal is not None:
@@ -45,12 +45,12 @@ def check_ends(
         witness.object(sentence)
 
 
-def revisions_in(store: MemoryStore) -> Counter[str]:
-    """Count the revisions of plans that were asked for, adopted, and given up."""
+def revisions_in(stories: Iterable[Sequence[Entry]]) -> Counter[str]:
+    """Count the revisions of plans that were asked for, adopted, and given up, in the entries of workflows."""
     found: Counter[str] = Counter()
-    for stored in store.workflows.values():
+    for entries in stories:
         is_asked = False
-        for entry in stored.entries:
+        for entry in entries:
             match entry.record:
                 case RevisionAsked():
                     found["asked"] += 1

@@ -66,6 +66,10 @@ _END_S: Final = 3_600.0
 _TELL_EVERY: Final = 500
 UPGRADES: Final = 0.25
 """Of all runs so many are rolling upgrades."""
+LATE_AGAIN: Final = 0.2
+"""Of all requests so many come once more when they are over, and mostly retired."""
+RETENTION_MS: Final = 1_500
+"""Short enough for what ends to be retired while the troubles go on, by whichever instance."""
 ORPHAN_S_MAX: Final = 14.0
 """How long a workflow may be nobody's while one instance is well."""
 REQUESTS, REPLIES, OUTCOMES, DEAD = "requests", "replies", "outcomes", "dead-letters"
@@ -111,6 +115,9 @@ class Run:
     troubles: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
     handed_over: int = 0
+    retired: int = 0
+    repeated: int = 0
+    """Commits made again whose workflow had been retired meanwhile."""
 
 
 class Fleet:
@@ -248,6 +255,8 @@ class Fleet:
             body = json.dumps({"id": f"web-{number}", "key": key})
             for _ in range(2 if self._dice.random() < 0.3 else 1):
                 self._queues.put(REQUESTS, body)
+            if self._dice.random() < LATE_AGAIN:
+                self._loop.later(self._dice.uniform(5, 40), partial(self._queues.put, REQUESTS, body))
             await asyncio.sleep(self._dice.uniform(0, 5))
 
     async def _work(self, queue: str) -> None:
@@ -324,6 +333,7 @@ class Fleet:
                 self._object(f"{name} ended as {kind}")
         self.found.broken += [*self._store.broken, *books.doubled, *books.changed_inputs]
         self.found.handed_over = self._store.letters
+        self.found.repeated = self._store.repeated
         if self._store.mail:
             self._object(f"{len(self._store.mail)} messages were handed over and never taken")
         self._check_journal()
@@ -333,6 +343,10 @@ class Fleet:
         began, ended = self._store.began, self._store.ended
         for workflow_id, stored in self._store.workflows.items():
             workflow = fold(workflow_id, stored.entries)
+            if workflow.retired is not None:
+                whole = fold(workflow_id, self._store.replaced[workflow_id])
+                self._check_tombstone(workflow, whole)
+                workflow = whole
             self.found.broken += [f"{workflow_id}: {sentence}" for sentence in breaches(workflow)]
             if workflow.quarantined is not None or not workflow.is_terminal:
                 self._object(f"{workflow_id} is {Status(workflow.status).value}")
@@ -343,6 +357,17 @@ class Fleet:
             for before, after in itertools.pairwise(in_order):
                 if began.get(after.workflow_id, math.inf) < ended.get(before.workflow_id, math.inf):
                     self._object(f"in the lane {key} {after.workflow_id} began before {before.workflow_id} had ended")
+
+    def _check_tombstone(self, workflow: Workflow, whole: Workflow) -> None:
+        """See that what stays of a workflow tells what it was, and that nothing but telling happened to it since."""
+        self.found.retired += 1
+        for sentence in breaches(workflow):
+            self._object(f"{workflow.workflow_id}, retired: {sentence}")
+        for name in ("request_id", "digest", "terminal", "created_at", "finished_at", "usage", "cancelled"):
+            if getattr(workflow, name) != getattr(whole, name):
+                self._object(f"{workflow.workflow_id} is another one since it was retired, by its {name}")
+        if [each.outcome_id for each in workflow.outcomes] != [whole.outcomes[-1].outcome_id]:
+            self._object(f"{workflow.workflow_id} has another outcome since it was retired")
 
     # --- Wiring ---------------------------------------------------------------------------------------------------
 
@@ -392,6 +417,7 @@ def _tunables() -> Tunables:
         workflows_in_flight_max=100,
         receivers=1,
         drain_ms=3_000,
+        retention_ms=RETENTION_MS,
     )
 
 
@@ -426,7 +452,7 @@ def main() -> int:
     parser.add_argument("--jobs", metavar="J", type=int, default=2, help="processes (2)")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
-    failing = handed_over = 0
+    failing = handed_over = retired = repeated = 0
     troubles: dict[str, int] = {}
     outcomes: dict[str, int] = {}
     with multiprocessing.Pool(arguments.jobs, settle_down) as pool:
@@ -435,6 +461,8 @@ def main() -> int:
                 sys.stderr.write(f"{done} seeds, {failing} failing\n")
             failing += bool(found.broken)
             handed_over += found.handed_over
+            retired += found.retired
+            repeated += found.repeated
             for sums, counts in ((troubles, found.troubles), (outcomes, found.outcomes)):
                 for name, count in counts.items():
                     sums[name] = sums.get(name, 0) + count
@@ -442,7 +470,8 @@ def main() -> int:
                 sys.stdout.write(f"seed {found.seed}: {sentence}\n")
                 sys.stdout.flush()
     sys.stdout.write(
-        f"{len(seeds)} seeds, {failing} failing; outcomes {outcomes}; troubles {troubles}; {handed_over} handed over\n"
+        f"{len(seeds)} seeds, {failing} failing; outcomes {outcomes}; troubles {troubles}; {handed_over} handed over; "
+        f"{retired} retired, {repeated} commits made again after that\n"
     )
     return 1 if failing else 0
 

@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
-from jada_orchestrator.ports.journal import Append, JournalSupersededError, JournalUnavailableError, Stored
+from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.ports.journal import (
+    Append,
+    JournalAmbiguousError,
+    JournalSupersededError,
+    JournalUnavailableError,
+    Stored,
+)
 from jada_orchestrator.testing.journal import MemoryJournal, MemoryStore
 from jada_orchestrator.testing.simulated_fate import Fate
 from jada_orchestrator.testing.simulated_witness import Witness
@@ -48,6 +55,20 @@ class SimulatedJournal(MemoryJournal):
                 self.superseded_at = asyncio.get_running_loop().time()
             raise
 
+    async def retirable(self, before: UtcMs, workflows_max: int, records_max: int) -> Sequence[Stored]:
+        """Return workflows that may be retired."""
+        self._stumble()
+        return await super().retirable(before, workflows_max, records_max)
+
+    async def retire(self, tombstones: Sequence[Append]) -> int:
+        """Put tombstones, or fail before or after that."""
+        if self._fate.strikes("journal_before"):
+            raise JournalUnavailableError("nothing was retired (a planted fault)")
+        retired = await super().retire(tombstones)
+        if self._fate.strikes("journal_after"):
+            raise JournalAmbiguousError("the answer to retiring was lost (a planted fault)")
+        return retired
+
     async def load(self, workflow_ids: Iterable[WorkflowId]) -> dict[WorkflowId, Stored]:
         """Return those of the workflows that exist."""
         self._stumble()
@@ -68,6 +89,10 @@ class SimulatedJournal(MemoryJournal):
         """Return a catalogue that was kept."""
         self._stumble()
         return await super().catalogue(version)
+
+    def _put_tombstone(self, append: Append) -> None:
+        self._witness.retiring(append, superseded=self._own_epoch != self.store.epoch)
+        super()._put_tombstone(append)
 
     def _write(self, batch: Sequence[Append]) -> None:
         self._witness.committing(superseded=self._own_epoch != self.store.epoch)

@@ -25,6 +25,8 @@ from jada_orchestrator.testing.simulated_frontend import OUTCOMES
 from jada_orchestrator.testing.simulated_journal import SimulatedJournal
 
 _PROCESS: Final[ContextVar[Life | None]] = ContextVar("process", default=None)
+_RETENTION_MS: Final = 60_000
+"""Short enough for what ended early to be retired while the rest goes on and frontends ask again."""
 _STOPS_WITHIN_S: Final = 5.0
 """A process that was told that another one has taken over must be gone after this."""
 
@@ -65,6 +67,7 @@ def tunables_with(catalogue: Catalogue) -> Tunables:
         workflows_in_flight_max=100,
         receivers=2,
         drain_ms=3_000,
+        retention_ms=_RETENTION_MS,
     )
 
 

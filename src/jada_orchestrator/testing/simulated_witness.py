@@ -57,6 +57,7 @@ class Witness:
         self._catalogues = catalogues
         self._executing = executing
         self._folded: dict[WorkflowId, Workflow] = {}
+        self._replaced: dict[WorkflowId, tuple[Entry, ...]] = {}
         self._keys: dict[tuple[WorkflowId, TaskId, Side], tuple[IdempotencyKey, int]] = {}
         self._lanes: dict[str, list[WorkflowId]] = {}
         self._first_tried: dict[tuple[WorkflowId, int], tuple[Entry, UtcMs]] = {}
@@ -73,9 +74,15 @@ class Witness:
         if stored is None:
             return None
         workflow = self._folded.setdefault(workflow_id, Workflow(workflow_id))
-        for entry in stored.entries[workflow.seq :]:
-            apply(workflow, entry)
+        for entry in stored.entries:
+            if entry.seq > workflow.seq:
+                apply(workflow, entry)
         return workflow
+
+    def entries(self, workflow_id: WorkflowId) -> tuple[Entry, ...]:
+        """Return all that ever became durable of a workflow, also what a tombstone stands in the place of."""
+        before = self._replaced.get(workflow_id, ())
+        return (*before, *self._store.workflows[workflow_id].entries[1 if before else 0 :])
 
     # --- Commits ------------------------------------------------------------------------------------------------------
 
@@ -115,12 +122,29 @@ class Witness:
             if any(isinstance(entry.record, PlanningStarted) and entry.record.call == 1 for entry in append.entries):
                 self._check_turn(append.workflow_id)
 
+    def retiring(self, tombstone: Append, *, superseded: bool) -> None:
+        """Check a tombstone that is just being put in the place of a workflow's records."""
+        workflow_id = tombstone.workflow_id
+        self.committing(superseded=superseded)
+        workflow, kept = self.durable(workflow_id), fold(workflow_id, tombstone.entries)
+        assert workflow is not None, "only what is there is retired"
+        self._replaced[workflow_id] = self._store.workflows[workflow_id].entries
+        if not workflow.is_done or workflow.terminal == "needs_attention" or workflow.quarantined is not None:
+            self.object("it was retired before it was over", workflow_id)
+        if workflow.lane is not None:
+            self.object("it was retired while others of its lane wait for it", workflow_id)
+        for name in ("seq", "at", "request_id", "tenant", "digest", "terminal", "finished_at", "usage", "is_done"):
+            if getattr(kept, name) != getattr(workflow, name):
+                self.object(f"its tombstone tells another {name}", workflow_id)
+        for sentence in breaches(kept):
+            self.object(f"once retired: {sentence}", workflow_id)
+
     def _check_answer(self, workflow_id: WorkflowId, record: TaskBackedOff, seq: int) -> None:
         """An attempt is fenced from the answers to other attempts of the same call, as it was when it was decided.
 
         Later records of the same commit may have another task in its place, under another key.
         """
-        workflow = fold(workflow_id, self._store.workflows[workflow_id].entries[: seq - 1])
+        workflow = fold(workflow_id, self.entries(workflow_id)[: seq - 1])
         key = call_key(workflow, workflow.tasks[record.task_id], record.side)
         if (key, record.number) not in self._books.refused:
             sentence = f"attempt {record.number} at {record.task_id} is held to be refused, but another one was"

@@ -126,16 +126,17 @@ class _Simulation:
         report = self._report
         report.virtual_s, report.rounds, report.mishaps = self._loop.time(), self._loop.rounds, self._fate.drawn
         check_ends(self._store, self._agents.books, self._witness, self._frontends, report.outcomes)
-        report.revisions = revisions_in(self._store)
+        stories = {workflow_id: self._witness.entries(workflow_id) for workflow_id in self._store.workflows}
+        report.revisions = revisions_in(stories.values())
         for queue in (REQUESTS, REPLIES):
             if self._queues.messages(queue):
                 self._witness.object(f"{len(self._queues.messages(queue))} messages are left in {queue}")
         for sentence, workflow_id in self._witness.broken.items():
             report.broken.append(sentence if workflow_id is None else f"{workflow_id}: {sentence}")
-            stored = self._store.workflows.get(workflow_id) if workflow_id is not None else None
-            if stored is not None:
-                report.stories[stored.workflow_id] = story_of(stored.entries)
-        everything = [entry.record for stored in self._store.workflows.values() for entry in stored.entries]
+            if workflow_id is not None and workflow_id in stories:
+                report.stories[workflow_id] = story_of(stories[workflow_id])
+        everything = [entry.record for entries in stories.values() for entry in entries]
+        everything += [stored.entries[0].record for stored in self._store.workflows.values() if stored.head.retired]
         report.records.update(type(record).__name__ for record in everything)
         report.fingerprint = fingerprint_of((s.workflow_id, s.entries) for s in self._store.workflows.values())
 
