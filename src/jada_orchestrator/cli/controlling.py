@@ -162,6 +162,10 @@ def _refuse_in_vain(workflow_id: WorkflowId, head: Head, command: str) -> None:
     name = head.request_id or workflow_id
     if head.rejected:
         raise CommandError(f"{name} was turned away; there is nothing to {command}", status=FAILED)
+    if head.retired:
+        hint = "To have it done again, submit the request under a new request_id."
+        why = f"{name} ended as {status.value} and was retired: its records are deleted; there is nothing to {command}"
+        raise CommandError(why, hint=hint, status=FAILED)
     if command == "release" and not head.quarantined:
         raise CommandError(f"{name} is {status.value} and was not set aside", status=FAILED)
     if command != "release" and head.quarantined:

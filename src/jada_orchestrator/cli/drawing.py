@@ -79,6 +79,8 @@ def table_of(heads: Iterable[tuple[WorkflowId, Head]], now: UtcMs) -> Table:
         status = styled_status(head.status)
         if head.quarantined:
             status.append(" (set aside)", "bold red")
+        if head.retired:
+            status.append(" (retired)", "dim")
         table.add_row(
             head.request_id or "(unreadable)",
             status,
@@ -182,6 +184,10 @@ def _notes(workflow: Workflow) -> Iterable[Text]:
         yield Text(f"{workflow.failure.message} [{workflow.failure.code}]", STATUS_STYLES[workflow.status.value])
     if workflow.settled is not None:
         yield Text(f"Settled by hand by {workflow.settled}: `jada why` has what was done", "green")
+    if workflow.retired is not None:
+        at = clock_time(workflow.retired.retired_at, date=True)
+        what = f"its {workflow.retired.records} records are deleted, its plan and what agents answered with them"
+        yield Text(f"Retired {at}: {what}", "dim")
     for fault in workflow.rejected_faults:
         yield Text(f"  {fault}", "red")
 

@@ -24,6 +24,7 @@ from jada_orchestrator.cli import (
     models,
     operating,
     planning,
+    pruning,
     reading,
     rehearsing,
     running,
@@ -271,6 +272,15 @@ app.command(
         "jada migrate sqlite:///var/lib/jada/journal.db postgresql://jada@db.example/jada",
     ),
 )(migrating.migrate)
+app.command(
+    "prune",
+    rich_help_panel=_RUN,
+    help=taught(
+        "Retire what ended long ago: its records are deleted, and one stands for them. A running daemon goes on.",
+        "jada prune --dry-run",
+        "jada prune --older-than 30",
+    ),
+)(pruning.prune)
 app.add_typer(dead_letters.dlq, name="dlq", rich_help_panel=_RUN)
 app.command(
     "doctor",

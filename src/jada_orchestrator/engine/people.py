@@ -12,7 +12,6 @@ from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import CatalogueVersion, TaskId
-from jada_orchestrator.domain.instants import format_instant
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Phase, Status, Workflow
 from jada_orchestrator.engine.ending import abandon
@@ -106,19 +105,10 @@ def _deny(workflow: Workflow, event: e.ControlArrived) -> list[Record]:
     return [r.ApprovalDecided(granted=False, by=event.by), *abandon(workflow, failure)]
 
 
-def retired_reason(retired: r.WorkflowRetired) -> str:
-    """Return why nothing can be done any more about a workflow that was retired."""
-    return (
-        f"it ended as {retired.status} at {format_instant(retired.finished_at)} and was retired at "
-        f"{format_instant(retired.retired_at)}: its records are deleted, and nothing can go on from them. Send the "
-        "request again under a new request_id"
-    )
-
-
 def may_retry(workflow: Workflow) -> str | None:
     """Return why a workflow cannot be retried from its failed tasks; None when it can."""
     if workflow.retired is not None:
-        return retired_reason(workflow.retired)
+        return "it was retired: its records are deleted, and nothing can go on from them"
     if workflow.terminal not in {"failed", "compensated", "cancelled", "needs_attention"} or workflow.request is None:
         return f"it is {workflow.status.value}; only what failed, was undone or needs attention can be retried"
     if workflow.settled is not None:

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.instants import UtcMs
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ class Operations(Protocol):
 
     async def template(self, act: Literal["pin", "unpin", "forget"], key: str) -> Fault | None:
         """Pin a template, let it be as any other again, or forget it; return why that cannot be, or None."""
+
+    def prune(self, before: UtcMs) -> Fault | None:
+        """Have what ended before an instant retired from now on; return why that cannot be, or None."""
 
     async def reload(self) -> Reloaded:
         """Take new settings and catalogue, or none of them. One at a time."""

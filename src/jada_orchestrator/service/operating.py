@@ -20,7 +20,7 @@ from jada_orchestrator.capacity.descriptors import DescriptorBudget
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Fault
-from jada_orchestrator.domain.instants import format_instant
+from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.ports.journal import JournalError
 from jada_orchestrator.ports.operations import Reloaded, Sample
 from jada_orchestrator.runtime.orchestrator import Orchestrator
@@ -54,6 +54,7 @@ TAKEN_BY_RELOAD: Final = frozenset(
         "outcome_queue",
         "read_plans_ahead",
         "reply_to_allowed",
+        "retention_days",
         "templates.after",
         "templates.use",
         "tenant_weights",
@@ -141,6 +142,7 @@ class RunningOperations:
             "turns": now.turns,
             "commits": now.commits,
             "records": now.records,
+            "retired": now.retired,
             "turned_ms_ago": now.turned_ms_ago,
             "loop": {
                 "lag_p99_ms": round(lag.p99_s * 1e3, 1),
@@ -191,6 +193,7 @@ class RunningOperations:
             ("jada_turns", "counter", "Turns of the loop.", now.turns),
             ("jada_commits", "counter", "Durable commits.", now.commits),
             ("jada_records", "counter", "Records made durable.", now.records),
+            ("jada_retired", "counter", "Bookings that were retired.", now.retired),
             ("jada_model_cost_usd", "counter", "Cost of model calls with a known price.", float(now.spent_usd)),
             ("jada_model_unpriced_calls", "counter", "Model calls whose price is unknown.", now.unpriced_calls),
             *_first_calls(now.first_calls),
@@ -228,6 +231,13 @@ class RunningOperations:
         except JournalError as error:
             return Fault("NOT_STORED", "store", str(error))
         return None if there else Fault("NO_SUCH_TEMPLATE", "key", f"there is no template {key}: jada templates list")
+
+    def prune(self, before: UtcMs) -> Fault | None:
+        """Have what ended before an instant retired; see the port."""
+        if self._orchestrator.snapshot().phase is not Phase.READY:
+            return Fault("NOT_RUNNING", "daemon", "it is starting or stopping now")
+        self._orchestrator.prune(before)
+        return None
 
     async def reload(self) -> Reloaded:
         """Take new settings and catalogue, or none of them; see the port."""

@@ -312,6 +312,8 @@ class Settings(BaseSettings):
     """Where `jada reload` and `jada status` reach the daemon; empty: in the runtime folder, else beside the store."""
     health: HealthAddress = ""
     """Where /healthz, /readyz, /metrics and /version are served: 127.0.0.1:9620 or unix:/path; empty: nowhere."""
+    retention_days: float = Field(default=90.0, ge=0, le=36_500)
+    """How long the records of a booking are kept after its end; then one record stands for them. 0: for ever."""
     drain_seconds: float = Field(default=25.0, ge=0, le=3_600)
     """How long a stop waits for what is in flight before it parks it for the next start."""
 

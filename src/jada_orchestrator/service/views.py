@@ -86,7 +86,8 @@ def show(seen: Seen) -> JsonObject:
     """Return the JSON of ``jada show``, to the contract's letter.
 
     While the workflow waits for a person, `questions` or `approval` is there as well: what it waits for. Once a call
-    has gone out, `first_call` says how soon. Where a person dealt with what stood, `settled_by` names who.
+    has gone out, `first_call` says how soon. Where a person dealt with what stood, `settled_by` names who; of
+    one that was retired, `retired` says when, and how many records it had.
     """
     workflow = seen.workflow
     plan = None
@@ -115,6 +116,9 @@ def show(seen: Seen) -> JsonObject:
         shown["approval"] = {"amount": workflow.approval.amount.to_json(), "task_id": workflow.approval.task_id}
     if workflow.settled is not None:
         shown["settled_by"] = workflow.settled
+    if workflow.retired is not None:
+        at = format_instant(workflow.retired.retired_at)
+        shown["retired"] = {"at": at, "records": workflow.retired.records}
     if first := first_call_of(workflow):
         shown["first_call"] = first
     return shown
@@ -152,6 +156,7 @@ def show_head(workflow_id: WorkflowId, head: Head) -> JsonObject:
         "created_at": format_instant(head.created_at),
         "finished_at": _instant(head.finished_at),
         "quarantined": head.quarantined,
+        "retired": head.retired,
     }
 
 

@@ -187,6 +187,7 @@ def tunables_of(settings: Settings, catalogue: Catalogue, budget: DescriptorBudg
         catalogue=catalogue,
         model=settings.model,
         outcome_queue=settings.outcome_queue,
+        retention_ms=retention_ms_of(settings),
         read_plans_ahead=settings.read_plans_ahead,
         reply_to_allowed=frozenset({*settings.reply_to_allowed, settings.outcome_queue}),
         calls_in_flight_max=min(settings.calls_in_flight, budget.functions),
@@ -200,6 +201,11 @@ def tunables_of(settings: Settings, catalogue: Catalogue, budget: DescriptorBudg
         templates=template_use_of(settings),
         governing=governing_of(settings),
     )
+
+
+def retention_ms_of(settings: Settings) -> int:
+    """Return how long what has ended is kept whole; 0: for ever."""
+    return round(settings.retention_days * DAY_MS)
 
 
 def payload_connections(settings: Settings, budget: DescriptorBudget) -> int:

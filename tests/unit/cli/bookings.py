@@ -62,21 +62,21 @@ def store_url(folder: Path) -> str:
     return f"sqlite://{folder / 'journal.db'}"
 
 
-def write(folder: Path, *bookings: tuple[WorkflowId, list[Record]]) -> str:
+def write(folder: Path, *bookings: tuple[WorkflowId, list[Record]], start: UtcMs = START) -> str:
     """Write bookings into a new store, a record every 100 ms, and return its URL."""
 
     async def append() -> None:
         journal = open_journal(store_url(folder))
         await journal.open()
-        await journal.append([_append(*booking) for booking in bookings])
+        await journal.append([_append(*booking, start) for booking in bookings])
         await journal.close()
 
     asyncio.run(append())
     return store_url(folder)
 
 
-def _append(workflow_id: WorkflowId, records: list[Record]) -> Append:
-    entries = tuple(Entry(seq, UtcMs(START + 100 * seq), record) for seq, record in enumerate(records, 1))
+def _append(workflow_id: WorkflowId, records: list[Record], start: UtcMs) -> Append:
+    entries = tuple(Entry(seq, UtcMs(start + 100 * seq), record) for seq, record in enumerate(records, 1))
     workflow = fold(workflow_id, entries)
     return Append(workflow_id, entries, head_of(workflow))
 

@@ -122,7 +122,7 @@ def test_nobody_can_do_anything_about_it(command: str) -> None:
     assert feed(workflow, e.ControlArrived(command, "ann", "")) == []  # type: ignore[arg-type] # a word of the contract's
     reason = may_retry(workflow)
     assert reason is not None
-    assert "was retired at 2030-03-17T17:46:40" in reason
+    assert "was retired" in reason
 
 
 def test_a_message_that_was_turned_away_is_known_again() -> None:

@@ -112,6 +112,16 @@ MEANINGS: Final[dict[str, Meaning]] = {
         "Bookings were given up for other instances to go on with",
         "This instance was asked to stop, and does nothing for them just now. Nothing to do.",
     ),
+    "workflows.retired": Meaning(
+        "Bookings that ended long ago were retired",
+        "Their records were deleted, and one stands for each, after the setting `retention_days` or by `jada prune`.\n"
+        "They are known again when they are asked for. Nothing to do.",
+    ),
+    "retention.stopped": Meaning(
+        "What ended long ago cannot be read, and nothing is retired for an hour",
+        "A record of a booking that ended is damaged, or a newer version wrote it. Bookings go on. Restore the store\n"
+        "from a backup, or run the newer version; `retention_days` 0 stops retention meanwhile.",
+    ),
     "workflows.not_left": Meaning("No booking waits for a newer version any more", "Nothing to do."),
     "workflows.left": Meaning(
         "Bookings wait for an instance of a newer version",
@@ -190,7 +200,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "workflow.ended": Meaning("A booking ended", _STORY),
     "workflow.retired": Meaning(
         "The records of a booking that ended long ago were deleted",
-        "One record stands for them, and its outcome can still be told again. Nothing to do.",
+        "The setting `retention_days` says after how long. Its outcome can still be told again. Nothing to do.",
     ),
     "workflow.quarantined": Meaning(
         "A booking was set aside because a law of the program is broken",

@@ -1,8 +1,9 @@
 """The control socket: one JSON object a line, both ways, on a Unix socket that the operator's group may open.
 
-Question: ``{"command": "status"}``, ``{"command": "reload"}``, or ``{"command": "templates", "act", "key"}`` with
-``pin``, ``unpin`` or ``forget`` for `act`. Answer: ``{"ok": true, ...}``, or
-``{"ok": false, "faults": [{"code", "where", "message"}]}``. A connection may ask several times, one after another.
+Question: ``{"command": "status"}``, ``{"command": "reload"}``, ``{"command": "prune", "before"}`` with an instant in
+milliseconds since 1970, or ``{"command": "templates", "act", "key"}`` with ``pin``, ``unpin`` or ``forget`` for `act`.
+Answer: ``{"ok": true, ...}``, or ``{"ok": false, "faults": [{"code", "where", "message"}]}``. A connection may ask
+several times, one after another.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from jada_orchestrator.adapters.web.errors import DaemonUnreachableError, Listen
 from jada_orchestrator.adapters.web.unix_sockets import let_group_in, make_room, remove
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.ports.operations import Operations
 
 LINE_BYTES_MAX: Final = 64 * 1024
@@ -138,8 +140,17 @@ class _Server:
                 }
             case "templates":
                 return await self._template(question)
+            case "prune":
+                return self._prune(question)
             case _:
-                return _refused("UNKNOWN_COMMAND", "the commands are status, reload and templates")
+                return _refused("UNKNOWN_COMMAND", "the commands are status, reload, templates and prune")
+
+    def _prune(self, question: JsonObject) -> JsonObject:
+        before = question.get("before")
+        if type(before) is not int or before < 0:
+            return _refused("BAD_QUESTION", "prune takes an instant before which bookings ended, in milliseconds")
+        fault = self._operations.prune(UtcMs(before))
+        return {"ok": fault is None, "faults": [] if fault is None else [_fault(fault)]}
 
     async def _template(self, question: JsonObject) -> JsonObject:
         act, key = question.get("act"), question.get("key")

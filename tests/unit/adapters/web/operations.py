@@ -16,6 +16,7 @@ class FakeOperations:
         self.faults: tuple[Fault, ...] = ()
         self.reloads = 0
         self.acts: list[tuple[str, str]] = []
+        self.pruned: list[int] = []
 
     def version(self) -> str:
         return "9.9.9"
@@ -38,6 +39,10 @@ class FakeOperations:
 
     async def template(self, act: str, key: str) -> Fault | None:
         self.acts.append((act, key))
+        return self.faults[0] if self.faults else None
+
+    def prune(self, before: int) -> Fault | None:
+        self.pruned.append(before)
         return self.faults[0] if self.faults else None
 
     async def reload(self) -> Reloaded:
