@@ -9,11 +9,19 @@ from pathlib import Path
 import pytest
 
 from jada_orchestrator.adapters.journal.opening import open_store
-from jada_orchestrator.domain.ids import CatalogueVersion, TaskId, WorkflowId
+from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, TaskId, Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.records import CallDue, Entry, TaskSucceeded
+from jada_orchestrator.domain.records import (
+    CallDue,
+    Entry,
+    OutcomeDelivered,
+    OutcomeReopened,
+    TaskSucceeded,
+    WorkflowRetired,
+)
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.template import Template
+from jada_orchestrator.domain.usage import Usage
 from jada_orchestrator.ports.journal import Append, Head, JournalInUseError, Stored
 from jada_orchestrator.ports.queues import Delivery
 from jada_orchestrator.service.moving import Moved, MoveFailedError, move
@@ -74,6 +82,54 @@ async def test_there_and_back(tmp_path: Path, database: str) -> None:
     assert await move(database, after) == Moved(WORKFLOWS, WORKFLOWS // 3, 2 * WORKFLOWS, 1, 1)
     first, last = await contents(before), await contents(after)
     assert [(each.workflow_id, each.entries) for each in first] == [(each.workflow_id, each.entries) for each in last]
+
+
+async def test_what_was_retired_moves_as_it_is(tmp_path: Path, database: str) -> None:
+    """A tombstone keeps its number, what was told since follows it, and the next store goes on from there."""
+    before, after = f"sqlite://{tmp_path / 'before.db'}", f"sqlite://{tmp_path / 'after.db'}"
+    at = UtcMs(5)
+    record = WorkflowRetired(
+        "web",
+        Tenant("t"),
+        "d",
+        False,
+        None,
+        "completed",
+        None,
+        "m",
+        False,
+        1,
+        Usage(),
+        at,
+        at,
+        OutcomeId("o"),
+        at,
+        2,
+        at,
+    )
+    ended = replace(HEAD, done=True, status="completed", finished_at=at)
+    retired = replace(ended, retired=True, ordering_key=None, catalogue_version=CatalogueVersion(""))
+    journal = open_store(before).journal
+    await journal.open()
+    told, whole = (replace(workflow(number), head=ended) for number in range(2))
+    await journal.append([told, whole])
+    tombstones = [Append(each.workflow_id, (Entry(2, at, record),), retired) for each in (told, whole)]
+    assert await journal.retire(tombstones[:1]) == 1
+    asked = Append(told.workflow_id, (Entry(3, at, OutcomeReopened(OutcomeId("o"))),), replace(retired, done=False))
+    await journal.append([asked])
+    await journal.close()
+    assert await move(before, database) == Moved(2, 1, 4, 1, 0)
+    assert await move(database, after) == Moved(2, 1, 4, 1, 0)
+    journal = open_store(after).journal
+    await journal.open()
+    found = [stored async for stored in journal.everything()]
+    assert found == [
+        Stored(told.workflow_id, asked.head, (*tombstones[0].entries, *asked.entries)),
+        Stored(whole.workflow_id, ended, whole.entries),
+    ]
+    await journal.append([replace(asked, entries=(Entry(4, at, OutcomeDelivered(OutcomeId("o"))),), head=retired)])
+    assert await journal.retire(tombstones[1:]) == 1
+    await journal.close()
 
 
 async def test_what_was_moved_is_claimed_by_the_next_instance(tmp_path: Path, database: str) -> None:

@@ -119,7 +119,8 @@ async def _copy(source: Journal, target: Journal, progress: Progress) -> set[Cat
     batch: list[Append] = []
     count = 0
     async for stored in source.everything():
-        versions.add(stored.head.catalogue_version)
+        if stored.head.catalogue_version:  # what was turned away or retired needs none
+            versions.add(stored.head.catalogue_version)
         batch.append(Append(stored.workflow_id, stored.entries, stored.head))
         if len(batch) == BATCH_WORKFLOWS:
             await target.append(batch)
@@ -157,4 +158,4 @@ async def _compare(source: Journal, target: Journal, catalogues: int, templates:
 
 def _facts(head: Head) -> tuple[object, ...]:
     """Return what of a head every store keeps to the letter; texts that only lists show may hold a ``?`` for a NUL."""
-    return (head.status, head.created_at, head.finished_at, head.done, head.quarantined, head.rejected)
+    return (head.status, head.created_at, head.finished_at, head.done, head.quarantined, head.rejected, head.retired)

@@ -52,6 +52,20 @@ async def test_a_refused_reload_names_every_fault(tmp_path: Path) -> None:
     ]
 
 
+async def test_pruning_is_asked_by_an_instant(tmp_path: Path) -> None:
+    """The daemon is told before when; what is no instant is refused, and so is what it cannot do now."""
+    operations = FakeOperations()
+    async with open_control(tmp_path / "s", operations):
+        assert await ask(tmp_path / "s", "prune", timeout_s=5, more={"before": 5_000}) == {"ok": True, "faults": []}
+        for wrong in ({}, {"before": "yesterday"}, {"before": -1}, {"before": True}):
+            answer = await ask(tmp_path / "s", "prune", timeout_s=5, more=wrong)
+            assert answer["faults"][0]["code"] == "BAD_QUESTION"
+        operations.faults = (Fault("NOT_RUNNING", "daemon", "it is starting"),)
+        answer = await ask(tmp_path / "s", "prune", timeout_s=5, more={"before": 6_000})
+    assert (answer["ok"], answer["faults"][0]["code"]) == (False, "NOT_RUNNING")
+    assert operations.pruned == [5_000, 6_000]
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [(b"nonsense\n", "NOT_JSON"), (b"[1]\n", "UNKNOWN_COMMAND"), (b'{"command":"x"}\n', "UNKNOWN_COMMAND")],
