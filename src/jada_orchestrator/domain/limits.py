@@ -157,14 +157,14 @@ WAITING_FOR_PEOPLE_MAX: Final = 10_000
 """Workflows that wait for an approval or an answer and do not count as work in flight; beyond it they do."""
 WORKFLOWS_IN_FLIGHT_MAX: Final = 10_000
 """Workflows held in memory; at 15 KiB each, 150 MiB."""
-RETIRE_WORKFLOWS_MAX: Final = 10
+RETIRE_WORKFLOWS_MAX: Final = 5
 """Workflows retired in one commit: a turn's commit that comes just then waits for it, a few milliseconds."""
-RETIRE_RECORDS_MAX: Final = 600
+RETIRE_RECORDS_MAX: Final = 300
 """Records that are read and deleted for one such commit, but always one workflow's: for the same reason."""
 RETIRE_PAUSE_TIMES: Final = 9
 """After a piece the store is left alone for so many times as long as the piece took: a tenth of its time is taken."""
 RETIRE_PAUSE_MIN_MS: Final = 50
-"""And for so long at least: with ten workflows a piece, two hundred a second is more than any host accepts."""
+"""And for so long at least: with five workflows a piece, a hundred a second is eight millions a day."""
 RETIRE_LOOK_MS: Final = 300_000
 """How often the store is asked for something to retire while there is nothing: one look into an index."""
 FORGET_EVERY_MS: Final = 3_600_000
