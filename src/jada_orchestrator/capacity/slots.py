@@ -168,8 +168,12 @@ class Slots:
     def grant(self, now: UtcMs) -> Iterator[tuple[WorkflowId, CallRef]]:
         """Yield the calls that may go now, each claimed as it is yielded; agents take turns, from call to call."""
         self._now = max(self._now, now)
+        since = self._now - AGED_AFTER_MS
+        is_any_aged = any(lane.waiting.oldest <= since for lane in self._open.values())  # none comes to be so meanwhile
         while self._busy < self._total:
-            best = (self._aged() if self._since_aged + 1 >= AGED_EVERY else None) or self._most_urgent()
+            best = self._aged() if is_any_aged and self._since_aged + 1 >= AGED_EVERY else None
+            if best is None:
+                best = self._most_urgent()
             if best is None:
                 return
             self._since_aged += 1

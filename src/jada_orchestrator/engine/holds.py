@@ -34,12 +34,12 @@ def expiry_of(output: JsonObject) -> UtcMs | None:
 
 def due_of(workflow: Workflow, task: Task) -> UtcMs | None:
     """Return by when a task should have gone: the first of its reservations to run out, or the deadline."""
-    instants = [
-        expires_at for needed in task.planned.takes if (expires_at := workflow.tasks[needed].expires_at) is not None
-    ]
-    if workflow.request is not None and workflow.request.constraints.deadline is not None:
-        instants.append(workflow.request.constraints.deadline)
-    return min(instants, default=None)
+    due = workflow.request.constraints.deadline if workflow.request is not None else None
+    for needed in task.planned.takes:
+        expires_at = workflow.tasks[needed].expires_at
+        if expires_at is not None and (due is None or expires_at < due):
+            due = expires_at
+    return due
 
 
 def refresh_expired(workflow: Workflow, task: Task, now: UtcMs) -> list[Record] | None:

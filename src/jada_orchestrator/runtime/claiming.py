@@ -18,7 +18,7 @@ def sync_slots(slots: Slots, workflow: Workflow) -> None:
         workflow.workflow_id,
         workflow.tenant,
         workflow.request.priority if workflow.request is not None else 0,
-        dict(claimable(workflow)),
+        dict(claimable(workflow)) if workflow.grantable else {},
         held,
         lambda ref: due_of(workflow, workflow.tasks[ref[0]]),
     )

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
+from jada_orchestrator.domain.making import made_often
 
 DEPTH_MAX: Final = 64
 """Levels of nesting: a booking has about six; whatever is deeper is an attack or a mistake."""
@@ -36,6 +37,7 @@ _NAME_CHARS_KEPT: Final = 64
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class ReadJson:
     """What a text holds. `value` is the best that could be made of it, None where it is no JSON at all."""
@@ -92,7 +94,8 @@ def read_json(text: str | bytes, *, mend_texts: bool = False) -> ReadJson:
         return ReadJson(None, (_too_deep(),))
     except ValueError as error:
         return ReadJson(None, (Fault("NOT_JSON", "", f"the message is not JSON ({error}); send one JSON object"),))
-    if _is_deeper(value, DEPTH_MAX):
+    # What has fewer containers than levels is not that deep: with most texts nobody need go down.
+    if _containers(text) > DEPTH_MAX and _is_deeper(value, DEPTH_MAX):
         return ReadJson(None, (*notes.faults, _too_deep()))
     if not _may_be_broken(text):
         return ReadJson(value, tuple(notes.faults))
@@ -202,6 +205,11 @@ def _may_be_broken(text: str | bytes) -> bool:
     if isinstance(text, bytes):
         return True
     return "\\u" in text or (not text.isascii() and _SURROGATE.search(text) is not None)
+
+
+def _containers(text: str | bytes) -> int:
+    """Return how many objects and arrays a text may hold at most."""
+    return text.count("{") + text.count("[") if isinstance(text, str) else text.count(b"{") + text.count(b"[")
 
 
 def _is_deeper(value: Json, levels: int) -> bool:

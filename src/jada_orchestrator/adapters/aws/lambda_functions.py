@@ -77,13 +77,13 @@ class LambdaFunctions:
 
     async def call(self, target: LambdaTransport, call: AgentCall) -> CallEnded:
         """Make one attempt; see the port."""
-        subject = _subject(target)
         try:
             payload = self._encode(call, None).encode()
         except (TypeError, ValueError) as error:
-            return CallEnded(result_of(BAD_CALL, subject, f"the task cannot be written as JSON: {error}."))
+            return CallEnded(result_of(BAD_CALL, _subject(target), f"the task cannot be written as JSON: {error}."))
         if len(payload) > INVOKE_PAYLOAD_BYTES_MAX:
-            ref = await offloaded(self._payloads, call, subject, f"{len(payload)} bytes", INVOKE_PAYLOAD_BYTES_MAX)
+            size = f"{len(payload)} bytes"
+            ref = await offloaded(self._payloads, call, _subject(target), size, INVOKE_PAYLOAD_BYTES_MAX)
             if isinstance(ref, CallEnded):
                 return ref
             payload = self._encode(call, ref).encode()
@@ -96,21 +96,21 @@ class LambdaFunctions:
 
     async def _call_in_time(self, target: LambdaTransport, call: AgentCall, payload: bytes) -> CallEnded:
         """Wait for a connection and invoke, both within the call's time."""
-        subject = _subject(target)
         begun = False
         if call.timeout_ms <= 0:
-            return CallEnded(result_of(NO_TIME_TO_SEND, subject, "the deadline passed before the call."))
+            return CallEnded(result_of(NO_TIME_TO_SEND, _subject(target), "the deadline passed before the call."))
         try:
             async with asyncio.timeout(call.timeout_ms / 1000), self._admission:
                 begun = True
                 return await self._invoke(target, call, payload)
         except TimeoutError:
+            subject = _subject(target)
             if not begun:
                 what = f"no connection was free within {call.timeout_ms} ms."
                 return CallEnded(result_of(NO_TIME_TO_SEND, subject, what))
             return CallEnded(result_of(CALL_TIMEOUT, subject, f"no answer within {call.timeout_ms} ms."))
         except Exception as error:  # noqa: BLE001 - the port raises nothing; `judge` calls what it does not know `Lost`
-            return CallEnded(result_of_error(error, LAMBDA_CODES, subject))
+            return CallEnded(result_of_error(error, LAMBDA_CODES, _subject(target)))
 
     async def _invoke(self, target: LambdaTransport, call: AgentCall, payload: bytes) -> CallEnded:
         """Send the one request and read its answer whole."""
