@@ -41,6 +41,23 @@ class Entry(Generic[T, R]):
     answer: asyncio.Future[R]
     begun: bool = False
 
+    async def answered_within(self, timeout_s: float) -> R:
+        """Wait for the answer. What has not begun by the end of the time, or when this is cancelled, is not sent.
+
+        A timer at the answer itself, since one around whoever waits (`asyncio.timeout`) costs four times as much, and
+        every task that is sent to a worker waits here. Raises: TimeoutError.
+        """
+        timer = asyncio.get_running_loop().call_later(timeout_s, _too_late, self.answer)
+        try:
+            return await self.answer
+        finally:
+            timer.cancel()
+
+
+def _too_late(answer: asyncio.Future[R]) -> None:
+    if not answer.done():
+        answer.set_exception(TimeoutError())
+
 
 @dataclass(slots=True, eq=False)
 class Batcher(Generic[T, R]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -52,8 +51,7 @@ class SqsWorkers:
             message = _message(call, json_for_sqs(self._encode(call, ref)))
         entry = self._sender.add(target.queue, message)
         try:
-            async with asyncio.timeout(call.timeout_ms / 1000):
-                result = await entry.answer
+            result = await entry.answered_within(call.timeout_ms / 1000)
         except TimeoutError:
             verdict = CALL_TIMEOUT if entry.begun else NO_TIME_TO_SEND
             return CallEnded(result_of(verdict, subject, f"the queue had not answered after {call.timeout_ms} ms."))

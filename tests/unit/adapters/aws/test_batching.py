@@ -114,6 +114,32 @@ async def test_what_was_given_up_before_it_began_is_not_sent() -> None:
     assert wire.batches == [["a"]]
 
 
+async def test_what_is_late_before_it_began_is_not_sent() -> None:
+    """Whoever waits no longer than a time is told when it is over; what had not begun by then never goes."""
+    wire = Wire(gate=asyncio.Event())
+    batcher = batcher_on(wire, at_once=1)
+    first = batcher.add("a", 1)
+    await settle()
+    second = batcher.add("b", 1)
+
+    for entry in (first, second):
+        with pytest.raises(TimeoutError):
+            await entry.answered_within(0.0)
+
+    assert (first.begun, second.begun) == (True, False)
+    assert wire.gate is not None
+    wire.gate.set()
+    await batcher.close()
+    assert wire.batches == [["a"]]
+
+
+async def test_an_answer_in_time_is_the_answer() -> None:
+    """What is answered within its time comes as it is."""
+    entry = batcher_on(Wire()).add("a", 1)
+
+    assert await entry.answered_within(60.0) == "A"
+
+
 async def test_giving_up_one_that_is_on_its_way_does_not_disturb_the_others() -> None:
     """The rest of a batch gets its answers when one of its waiters is cancelled."""
     wire = Wire(gate=asyncio.Event())
