@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
+from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.ids import CatalogueVersion, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import AttemptStarted, Entry, TaskSucceeded
@@ -80,8 +81,8 @@ class Load:
             self._seqs[workflow_id] = seq + 2
             at = UtcMs(1_800_000_000_000 + seq)
             entries = (
-                Entry(seq + 1, at, TaskSucceeded(TaskId("hold_flight"), "call", 1, OUTPUT)),
-                Entry(seq + 2, at, AttemptStarted(TaskId("pay"), "do", "call", 1, OUTPUT, UtcMs(at + 20_000))),
+                Entry(seq + 1, at, TaskSucceeded(TaskId("hold_flight"), "call", 1, packed(OUTPUT))),
+                Entry(seq + 2, at, AttemptStarted(TaskId("pay"), "do", "call", 1, packed(OUTPUT), UtcMs(at + 20_000))),
             )
             appends.append(Append(workflow_id, entries, HEAD))
         return appends

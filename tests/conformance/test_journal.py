@@ -30,6 +30,7 @@ from jada_orchestrator.domain.catalogue import (
     RetryPolicy,
     SqsTransport,
 )
+from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import (
     ActionName,
@@ -468,7 +469,7 @@ async def test_texts_of_any_kind_survive(journal: Journal) -> None:
     """Accents, emoji, NUL, quotes, long texts and lone surrogates come back as they were."""
     texts = ["Lisboa, à beira do Tejo", "🛫", "a\x00b", "'); DROP TABLE records;--", "x" * 300_000, "\ud800", ""]
     stored = tuple(
-        Entry(seq, UtcMs(seq), TaskSucceeded(TaskId("t"), "call", 1, {"text": text}))
+        Entry(seq, UtcMs(seq), TaskSucceeded(TaskId("t"), "call", 1, packed({"text": text})))
         for seq, text in enumerate(texts, start=1)
     )
     await journal.append([Append(wf("a"), stored, head())])

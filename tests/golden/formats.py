@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from jada_orchestrator.adapters.journal.codec import KINDS, SINCE, VERSIONS
+from jada_orchestrator.domain.documents import Packed
 
 FOLDER: Final = Path(__file__).parent / "formats"
 """``format-N.json`` has the kinds of format N; one that a release had is never changed."""
@@ -24,7 +25,7 @@ CLOSED: Final = 1
 
 def shape_of(kind: str) -> str:
     """Return a digest of everything that a record of a kind can hold, by names and types."""
-    schemas, components = msgspec.json.schema_components([KINDS[kind]], ref_template="{name}")
+    schemas, components = msgspec.json.schema_components([KINDS[kind]], schema_hook=_as_objects, ref_template="{name}")
     told = json.dumps(_without_words([VERSIONS.get(kind, 1), list(schemas), components]), sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
@@ -46,6 +47,13 @@ def record(kind: str) -> bool:
     text = json.dumps(dict(sorted(known.items())), indent=1)
     (FOLDER / f"format-{number}.json").write_text(text + "\n", encoding="utf-8")
     return True
+
+
+def _as_objects(cls: type) -> dict[str, Any]:
+    """Describe what is kept as its text: it is stored as the object that it is."""
+    if cls is not Packed:
+        raise NotImplementedError
+    return {"type": "object"}
 
 
 def _without_words(schema: Any) -> Any:

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
 
 from jada_orchestrator.adapters.journal.codec import KINDS
+from jada_orchestrator.domain.documents import JsonObject, Packed, packed
 from jada_orchestrator.domain.records import Record
 
 
@@ -37,6 +38,8 @@ def _value(hint: Any, name: str, *, bare: bool) -> Any:
         return () if bare else (_value(arguments[0], name, bare=False),)
     if origin is dict:
         return {} if bare else {f"{name}_key": _value(arguments[1], name, bare=False)}
+    if hint is Packed:
+        return packed(_value(JsonObject, name, bare=bare))
     if is_dataclass(hint) and isinstance(hint, type):
         return _dataclass(hint, bare=bare)
     return _plain(hint, name, bare=bare)

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec
+from jada_orchestrator.adapters.journal.packed_decoders import as_read
 from tests.golden import formats
 from tests.golden.samples import samples_of
 
@@ -24,7 +25,7 @@ def lines_of(kind: str) -> list[str]:
             "kind": encoded.kind,
             "version": encoded.version,
             "payload": json.loads(encoded.payload),
-            "value": msgspec.to_builtins(record),
+            "value": msgspec.to_builtins(record, enc_hook=as_read),
         }
         lines.append(json.dumps(line, ensure_ascii=False))
     return lines

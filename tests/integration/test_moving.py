@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jada_orchestrator.adapters.journal.opening import open_store
+from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, TaskId, Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import (
@@ -40,7 +41,7 @@ def workflow(number: int) -> Append:
     text = ["plain", "a\x00b", "\ud800", "é 🛫"][number % 4]
     entries = (
         Entry(1, UtcMs(number), CallDue(TaskId("t"), "do")),
-        Entry(2, UtcMs(number + 1), TaskSucceeded(TaskId("t"), "call", 1, {"text": text})),
+        Entry(2, UtcMs(number + 1), TaskSucceeded(TaskId("t"), "call", 1, packed({"text": text}))),
     )
     head = replace(HEAD, request_id=f"web-{number}-{text}", done=number % 3 != 0)
     return Append(WorkflowId(f"wf-{number:06}"), entries, replace(head, catalogue_version=travel_catalogue().version))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jada_orchestrator.adapters.journal.codec import KINDS, Encoded, RecordCodec
-from jada_orchestrator.domain.documents import canonical_json
+from jada_orchestrator.domain.documents import Packed, canonical_json, packed
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.ports.journal import JournalCorruptError, JournalVersionError
 
@@ -32,6 +32,7 @@ PLAIN: Final[dict[Any, st.SearchStrategy[Any]]] = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     str: TEXTS,
     Decimal: st.decimals(-(10**15), 10**15, places=4),
+    Packed: st.dictionaries(TEXTS, JSON, max_size=3).map(packed),
     types.NoneType: st.none(),
 }
 

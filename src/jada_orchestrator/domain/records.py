@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.documents import Json, JsonObject, Packed
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.foreseen import TaskForeseen
@@ -149,7 +149,7 @@ class AttemptStarted:
     side: Side
     purpose: Purpose
     number: int
-    input: JsonObject | None
+    input: Packed | None
     deadline: UtcMs
 
 
@@ -216,7 +216,7 @@ class TaskSucceeded:
     task_id: TaskId
     purpose: Purpose
     number: int
-    output: JsonObject
+    output: Packed
     usage: Usage | None = None
 
 

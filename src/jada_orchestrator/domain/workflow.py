@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from jada_orchestrator.domain.catalogue import Effect
-from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.documents import Json, JsonObject, Packed
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.head_start import FirstDispatch, HeadStart
@@ -113,7 +113,8 @@ class Call:
     """Attempts of an earlier effort, which count no more; numbers go on, so that none is ever given twice (law 5)."""
     lookups_before: int = 0
     """The same of lookups: each has a key of its own, under which its agent may remember what it answered."""
-    input: JsonObject | None = None
+    packed_input: Packed | None = None
+    """What it is told, the same in every attempt; None before the first. `input` reads it."""
     deadline: UtcMs = UtcMs(0)
     """Of the last attempt or lookup in flight."""
     until: UtcMs = UtcMs(0)
@@ -124,6 +125,11 @@ class Call:
     """After this no lost attempt can still be running: to who asks then, an "absent" is the truth."""
     failure: Failure | None = None
     """The last one; kept for stories."""
+
+    @property
+    def input(self) -> JsonObject | None:
+        """What it is told, read anew each time."""
+        return None if self.packed_input is None else self.packed_input.opened()
 
     @property
     def purpose(self) -> Purpose:
@@ -185,7 +191,8 @@ class Task:
     """Direct predecessors that are not final yet."""
     do: Call = NOT_CALLED
     undo: Call = NOT_CALLED
-    output: JsonObject | None = None
+    packed_output: Packed | None = None
+    """What it answered; `output` reads it."""
     released: bool = False
     """Its successors have been told that it is final; that happens once."""
     expires_at: UtcMs | None = None
@@ -206,6 +213,11 @@ class Task:
     """Its condition was looked at, which happens once."""
     retired: bool = False
     """A revision gave it up: what it did is undone while the rest goes on."""
+
+    @property
+    def output(self) -> JsonObject | None:
+        """What it answered, read anew each time."""
+        return None if self.packed_output is None else self.packed_output.opened()
 
     def call(self, side: Side) -> Call:
         """Return one of the two calls, to be read."""

@@ -16,7 +16,7 @@ from typing import assert_never
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Catalogue
-from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.documents import JsonObject, packed
 from jada_orchestrator.domain.events import Side
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.instants import UtcMs
@@ -54,7 +54,7 @@ def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs, catalogue
     if call.phase is LOOKUP_READY:
         key = call_key(workflow, task, event.side)
         return [_started(workflow, task, event.side, {"idempotency_key": key}, now)]
-    if call.input is not None:  # made before: every attempt sends the same
+    if call.packed_input is not None:  # made before: every attempt sends the same
         return [_started(workflow, task, event.side, None, now)]
     call_input = _resolve(workflow, task, event.side, catalogue)
     if isinstance(call_input, tuple):
@@ -109,7 +109,8 @@ def _started(workflow: Workflow, task: Task, side: Side, call_input: JsonObject 
     if bound is not None and side == "do" and purpose == "call" and workflow.winding_up is None:
         deadline = min(deadline, bound)
     number = (call.lookups if purpose == "lookup" else call.attempts) + 1
-    return r.AttemptStarted(task.planned.id, side, purpose, number, call_input, deadline)
+    told = None if call_input is None else packed(call_input)
+    return r.AttemptStarted(task.planned.id, side, purpose, number, told, deadline)
 
 
 # --- Ended ---------------------------------------------------------------------------------------------------------
@@ -200,13 +201,15 @@ _AWAITS_TRUTH = frozenset({LOST, LOOKUP_READY, LOOKING_UP, BACKING_OFF, READY})
 def _succeeded(workflow: Workflow, task: Task, event: e.AttemptEnded, output: JsonObject) -> list[Record]:
     if event.side == "undo":
         return [r.TaskCompensated(task.planned.id, "call", event.number)]
-    succeeded = r.TaskSucceeded(task.planned.id, "call", event.number, output, event.usage)
+    succeeded = r.TaskSucceeded(task.planned.id, "call", event.number, packed(output), event.usage)
     return [succeeded, *outgrown(workflow, task, output)]
 
 
 def _found_out(workflow: Workflow, task: Task, record: Record) -> list[Record]:
     """What a lookup found to be done is as good as an answer: a renewal is compared with what was done before it."""
-    return [record, *outgrown(workflow, task, record.output)] if isinstance(record, r.TaskSucceeded) else [record]
+    if not isinstance(record, r.TaskSucceeded):
+        return [record]
+    return [record, *outgrown(workflow, task, record.output.opened())]
 
 
 def _failed(workflow: Workflow, task: Task, side: Side, result: e.Failed, usage: Usage | None, now: UtcMs) -> Record:

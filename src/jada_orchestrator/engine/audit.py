@@ -200,7 +200,7 @@ def _is_left(task: Task) -> bool:
 def _effects(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
     for task in tasks:
         name, done, undone = task.planned.id, task.do.phase, task.undo.phase
-        if done is SUCCEEDED and task.output is None and not task.planned.for_each:
+        if done is SUCCEEDED and task.packed_output is None and not task.planned.for_each:
             yield f"{name} succeeded without an output"
         if task.terms.effect is READ and (undone is not WAITING or done is UNRESOLVED):
             yield f"{name} only reads, but is undone or unresolved"

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Final, TypeAlias
 
 from jada_orchestrator.domain import records as r
+from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.head_start import FirstDispatch
@@ -73,7 +74,7 @@ def move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
         if phase in FINAL_PHASES:
             workflow.unfinished -= 1
             if phase is not SUCCEEDED:
-                task.output = task.expires_at = None  # of what was given back, and not reserved anew
+                task.packed_output = task.expires_at = None  # of what was given back, and not reserved anew
             if not task.released:
                 task.released = True
                 _release_dependents(workflow, task)
@@ -129,7 +130,7 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
         return
     call.attempts = record.number
     if record.input is not None:
-        call.input = record.input
+        call.packed_input = record.input
         if record.side == "do":
             task.amount = committed_amount(task, record.input)
             if not isinstance(planned := as_called_now(workflow, task.planned), tuple):
@@ -142,7 +143,7 @@ def await_started(workflow: Workflow, record: r.AwaitStarted, at: UtcMs) -> None
     del at
     task = workflow.tasks[record.task_id]
     call = task.own_call("do")
-    call.input, call.until, call.attempts = record.input, record.until, call.attempts + 1
+    call.packed_input, call.until, call.attempts = packed(record.input), record.until, call.attempts + 1
     move(workflow, task, "do", AWAITING)
     look_for_askers(workflow)
 
@@ -210,7 +211,7 @@ def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> No
     """Fold `TaskSucceeded`."""
     del at
     task = workflow.tasks[record.task_id]
-    task.output = record.output
+    task.packed_output = record.output
     task.expires_at = expiry_of(record.output) if task.terms.effect is RESERVE else None
     task.refreshing = False
     task.own_call("do").maybe = False

@@ -9,7 +9,7 @@ changed under the traveller's feet, and is undone.
 from __future__ import annotations
 
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.documents import JsonObject, Packed
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs, parse_instant
 from jada_orchestrator.domain.limits import HOLD_MARGIN_MS, HOLD_REFRESHES_MAX
@@ -21,9 +21,9 @@ from jada_orchestrator.engine.branches import Outputs, outputs_for
 from jada_orchestrator.planning import resolve_condition, resolve_input, resolve_list
 
 
-def expiry_of(output: JsonObject) -> UtcMs | None:
+def expiry_of(output: Packed) -> UtcMs | None:
     """Return when what an output reserves runs out; None when it does not say, or not readably."""
-    value = output.get("expires_at")
+    value = output.opened().get("expires_at") if output.may_say("expires_at") else None
     if not isinstance(value, str):
         return None
     try:
@@ -81,7 +81,7 @@ def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]
         if user.retired or user.do.phase is FAILED:
             continue  # of what was done with the old one, nothing is part of the booking
         if (user.decided and _is_otherwise_called(workflow, user, workflow.request, renewed)) or (
-            user.do.input is not None
+            user.do.packed_input is not None
             and task.planned.id in user.planned.takes
             and resolve_input(user.planned, outputs_for(workflow, user.planned, renewed), workflow.request)
             != user.do.input

@@ -9,7 +9,7 @@ from __future__ import annotations
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.choice import Choice
-from jada_orchestrator.domain.documents import Json, JsonObject
+from jada_orchestrator.domain.documents import Json, JsonObject, packed
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.house import APPROVE, CHOOSE, HOUSE_ACTIONS
 from jada_orchestrator.domain.ids import TaskId
@@ -94,7 +94,7 @@ def await_over(task: Task) -> Record:
         return _failed(task_id, "APPROVAL_EXPIRED", "nobody approved it in time", number=1)
     if task.planned.action == CHOOSE:
         return _chosen(task_id, _options(task), 0, "order")
-    return r.TaskSucceeded(task_id, "call", 1, {"waited_until": format_instant(task.do.until)})
+    return r.TaskSucceeded(task_id, "call", 1, packed({"waited_until": format_instant(task.do.until)}))
 
 
 def answered(workflow: Workflow, task_id: TaskId, *, granted: bool, by: str) -> Record:
@@ -103,7 +103,7 @@ def answered(workflow: Workflow, task_id: TaskId, *, granted: bool, by: str) -> 
     A denial is an answer like any other where the plan asks about it, and a failure where nobody would notice.
     """
     if granted or any(task_id in roots_of(task.planned.when) for task in workflow.tasks.values()):
-        return r.TaskSucceeded(task_id, "call", 1, {"approved": granted, "by": by})
+        return r.TaskSucceeded(task_id, "call", 1, packed({"approved": granted, "by": by}))
     return _failed(task_id, "APPROVAL_DENIED", f"{by} denied it", number=1)
 
 
@@ -138,7 +138,7 @@ def _options(task: Task) -> list[Json]:
 
 
 def _chosen(task_id: TaskId, options: list[Json], index: int, by: str, number: int = 1) -> Record:
-    return r.TaskSucceeded(task_id, "call", number, {"index": index, "option": options[index], "by": by})
+    return r.TaskSucceeded(task_id, "call", number, packed({"index": index, "option": options[index], "by": by}))
 
 
 # --- What people are shown --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import assert_never
 
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
-from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.documents import JsonObject, packed
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs
@@ -75,7 +75,7 @@ def _answered(workflow: Workflow, task: Task, side: Side, answer: JsonObject, no
             return r.TaskCompensated(task_id, "lookup", number)
         output = answer.get("output")
         if isinstance(output, dict):
-            return r.TaskSucceeded(task_id, "lookup", number, output)
+            return r.TaskSucceeded(task_id, "lookup", number, packed(output))
         return _ask_again(workflow, task, side, _unusable("it says succeeded, but gives no output object"), now)
     if state == "failed":
         return _found_failed(workflow, task, side, _error_of(answer), now)

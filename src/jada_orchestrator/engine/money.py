@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
-from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.documents import JsonObject, Packed
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId
 from jada_orchestrator.domain.members import COMMIT
@@ -18,11 +18,11 @@ from jada_orchestrator.engine.branches import Outputs, outputs_for
 from jada_orchestrator.planning import resolve_amount, resolve_condition, resolve_input
 
 
-def committed_amount(task: Task, call_input: JsonObject) -> Money | None:
+def committed_amount(task: Task, call_input: Packed) -> Money | None:
     """Return what a call with this input commits; None when the action commits no money, or its input names none."""
     if task.terms.effect is not COMMIT or task.terms.amount is None:
         return None
-    amount = resolve_amount(task.terms.amount, input=call_input, output=None)
+    amount = resolve_amount(task.terms.amount, input=call_input.opened(), output=None)
     return amount if isinstance(amount, Money) else None
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from jada_orchestrator.adapters.journal.opening import open_journal
 from jada_orchestrator.domain.catalogue import Binding, Effect, RetryPolicy
+from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.ids import (
     ActionName,
@@ -132,7 +133,7 @@ def accepted(request_id: str) -> list[Record]:
 
 def tried(task_id: TaskId, number: int = 1) -> AttemptStarted:
     """An attempt at a task's own action."""
-    return AttemptStarted(task_id, "do", "call", number, {} if number == 1 else None, UtcMs(START + 60_000))
+    return AttemptStarted(task_id, "do", "call", number, packed({}) if number == 1 else None, UtcMs(START + 60_000))
 
 
 def ended(status: str, failure: Failure | None = None, result: object = None) -> list[Record]:
@@ -153,13 +154,13 @@ def completed(request_id: str = "web-done") -> tuple[WorkflowId, list[Record]]:
         tried(SEARCH),
         TaskBackedOff(SEARCH, "do", "call", 1, Failure("SLOW", "too slow"), UtcMs(START + 700)),
         tried(SEARCH, 2),
-        TaskSucceeded(SEARCH, "call", 2, {"offers": []}),
+        TaskSucceeded(SEARCH, "call", 2, packed({"offers": []})),
         tried(HOLD),
-        TaskSucceeded(HOLD, "call", 1, {"hold_id": "h-1"}),
+        TaskSucceeded(HOLD, "call", 1, packed({"hold_id": "h-1"})),
         tried(TICKET),
         AttemptLost(TICKET, "do", 1, Failure("CRASHED", "the function crashed"), "lookup", UtcMs(START + 1_200)),
-        AttemptStarted(TICKET, "do", "lookup", 1, {}, UtcMs(START + 60_000)),
-        TaskSucceeded(TICKET, "lookup", 1, {"booking_id": "b-1"}),
+        AttemptStarted(TICKET, "do", "lookup", 1, packed({}), UtcMs(START + 60_000)),
+        TaskSucceeded(TICKET, "lookup", 1, packed({"booking_id": "b-1"})),
         *ended("completed", result={"booking": "b-1"}),
     ]
     return workflow_id_of(RequestId(request_id)), records
@@ -171,9 +172,9 @@ def compensated(request_id: str = "web-undone") -> tuple[WorkflowId, list[Record
         *accepted(request_id),
         PlanAdopted(1, plan()),
         tried(SEARCH),
-        TaskSucceeded(SEARCH, "call", 1, {"offers": []}),
+        TaskSucceeded(SEARCH, "call", 1, packed({"offers": []})),
         tried(HOLD),
-        TaskSucceeded(HOLD, "call", 1, {"hold_id": "h-2"}),
+        TaskSucceeded(HOLD, "call", 1, packed({"hold_id": "h-2"})),
         tried(TICKET),
         TaskFailed(TICKET, "call", 1, SOLD_OUT),
         CompensationStarted(SOLD_OUT, cancelled=False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Effect
+from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.instants import UtcMs, format_instant
 from jada_orchestrator.domain.limits import HOLD_MARGIN_MS, HOLD_REFRESHES_MAX
 from jada_orchestrator.engine.holds import due_of, expiry_of
@@ -181,10 +182,10 @@ def test_a_lost_renewal_is_looked_up_like_any_call() -> None:
 
 def test_only_readable_instants_count() -> None:
     """An output without a readable `expires_at` holds for ever, as far as we know."""
-    assert expiry_of({"expires_at": format_instant(START)}) == START
-    assert expiry_of({}) is None
-    assert expiry_of({"expires_at": "soon"}) is None
-    assert expiry_of({"expires_at": 5}) is None
+    assert expiry_of(packed({"expires_at": format_instant(START)})) == START
+    assert expiry_of(packed({})) is None
+    assert expiry_of(packed({"expires_at": "soon"})) is None
+    assert expiry_of(packed({"expires_at": 5})) is None
 
 
 def test_the_first_reservation_to_run_out_is_what_a_task_is_due_by() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
@@ -14,7 +15,7 @@ from jada_orchestrator.testing.quiet import QuietLog
 from jada_orchestrator.testing.virtual_time import run_virtually
 
 LOST = AttemptLost(TaskId("hold"), "do", 1, Failure("INTERRUPTED", "cut off"), "lookup", UtcMs(1), counted=False)
-FOUND = TaskSucceeded(TaskId("hold"), "lookup", 1, {})
+FOUND = TaskSucceeded(TaskId("hold"), "lookup", 1, packed({}))
 
 
 def told(log: QuietLog) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from jada_orchestrator.adapters.journal.opening import open_reader
+from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.events import Succeeded
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import CatalogueVersion, RequestId, WorkflowId, workflow_id_of
@@ -96,6 +97,6 @@ def test_without_a_plan_there_is_no_timing(tmp_path: Path) -> None:
 def test_a_task_that_is_done_again_forgets_its_lookup(tmp_path: Path) -> None:
     """After another attempt the task's time ends with that attempt, not with an earlier lookup."""
     workflow_id, records = bookings.completed("web-again")
-    again: list[Record] = [bookings.tried(bookings.TICKET, 2), TaskSucceeded(bookings.TICKET, "call", 2, {})]
+    again: list[Record] = [bookings.tried(bookings.TICKET, 2), TaskSucceeded(bookings.TICKET, "call", 2, packed({}))]
     shown = asyncio.run(seen(bookings.write(tmp_path, (workflow_id, [*records[:-3], *again])), "web-again"))
     assert shown.ended_at(bookings.TICKET) == bookings.START + 1_600

@@ -16,6 +16,13 @@ from typing import Any, Final, TypeAlias, cast
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 
+from jada_orchestrator.adapters.journal.packed_decoders import (
+    as_kept,
+    as_read,
+    as_stored,
+    decode_attempt,
+    decode_success,
+)
 from jada_orchestrator.adapters.journal.plan_decoder import PlanDecoder
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Catalogue
@@ -130,10 +137,9 @@ class RecordCodec:
         self._upcasters = dict(upcasters)
         self._written_as = {cls: (kind, versions.get(kind, 1)) for kind, cls in kinds.items()}
         self._decoders: dict[tuple[str, int], Callable[[bytes | str], r.Record]] = {
-            (kind, versions.get(kind, 1)): PlanDecoder() if cls is r.PlanAdopted else msgspec.json.Decoder(cls).decode
-            for kind, cls in kinds.items()
+            (kind, versions.get(kind, 1)): _decoder_of(cls) for kind, cls in kinds.items()
         }
-        self._encode = msgspec.json.Encoder().encode
+        self._encode = msgspec.json.Encoder(enc_hook=as_stored).encode
 
     def encode(self, record: r.Record) -> Encoded:
         """Return the record as it is stored.
@@ -187,15 +193,24 @@ class RecordCodec:
             fields = json.loads(payload)
             for earlier in range(version, present):
                 fields = self._upcasters[kind, earlier](fields)
-            return cast("r.Record", msgspec.convert(fields, self._classes[kind]))
+            return cast("r.Record", msgspec.convert(fields, self._classes[kind], dec_hook=as_kept))
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             msg = f"a stored record of kind {kind} (version {version}) is damaged: {error}"
             raise JournalCorruptError(msg) from error
 
 
+def _decoder_of(cls: type[Any]) -> Callable[[bytes | str], r.Record]:
+    if cls is r.PlanAdopted:
+        return PlanDecoder()
+    if cls is r.AttemptStarted:
+        return decode_attempt
+    return decode_success if cls is r.TaskSucceeded else msgspec.json.Decoder(cls).decode
+
+
 def _escaped(record: r.Record) -> bytes:
     r"""Encode a record that holds lone surrogates (a message may be anybody's), which only ``\uXXXX`` can say."""
-    return json.dumps(msgspec.to_builtins(record), ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    fields = msgspec.to_builtins(record, enc_hook=as_read)
+    return json.dumps(fields, ensure_ascii=True, separators=(",", ":")).encode("ascii")
 
 
 def encode_template(template: Template) -> str:

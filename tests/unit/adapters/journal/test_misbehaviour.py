@@ -19,6 +19,7 @@ import pytest
 from jada_orchestrator.adapters.journal.complaints import journal_error_of
 from jada_orchestrator.adapters.journal.reader import SqliteJournalReader
 from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
+from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.ids import TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.records import Entry, TaskSucceeded
@@ -36,7 +37,7 @@ from tests.unit.adapters.journal.conftest import HEAD, batch, stored_seqs
 
 def large(seq: int) -> list[Append]:
     """One entry of 200 kB."""
-    record = TaskSucceeded(TaskId("t"), "call", 1, {"text": "x" * 200_000})
+    record = TaskSucceeded(TaskId("t"), "call", 1, packed({"text": "x" * 200_000}))
     return [Append(WorkflowId("wf-0"), (Entry(seq, UtcMs(seq), record),), HEAD)]
 
 
