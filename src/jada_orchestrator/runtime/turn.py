@@ -89,6 +89,8 @@ class Turns:
         """Loaded for the present turn, to be asked; those that have nothing left to do leave with it."""
         self._catalogues: dict[CatalogueVersion, Catalogue] = {tunables.catalogue.version: tunables.catalogue}
         self._turning = False
+        self._taking_up = False
+        """More is to be taken up at once: nothing is granted before it is there."""
         in_memory = self._workflows.__contains__
         self.retirer = Retirer(world, lambda: self._tunables, self.health, in_memory, lambda: self.draining)
         self.keeper = Keeper(world, inbox.wake)
@@ -152,12 +154,16 @@ class Turns:
     async def recover(self) -> int:
         """Take up everything unfinished, in ordinary turns begun with nothing in flight; return how many there were.
 
+        Slots are granted in the last of these turns: by priority and due date among all that wait, and not among those
+        that happened to be taken up first.
+
         Guarantees: when it returns, what was lost is durably known to be, and what may be in flight is in flight.
         Raises: JournalError.
         """
         self._teller.putting_off = True
         count = await self._bring_in()
-        for _ in range(1 + count // TURN_EVENTS_MAX):  # what comes in meanwhile stands behind them in the inbox
+        for more in range(count // TURN_EVENTS_MAX, -1, -1):  # what comes in meanwhile stands behind them in the inbox
+            self._taking_up = more > 0
             await self.turn()
         self._teller.putting_off = False
         return count
@@ -403,7 +409,7 @@ class Turns:
         """Give out slots until no call that waits may go; each grant shares the commit of what made the call ready."""
         for workflow in turn.touched.values():
             sync_slots(self._slots, workflow)
-        for workflow_id, (task_id, side) in self._slots.grant(turn.now) if not self.draining else ():
+        for workflow_id, (task_id, side) in self._slots.grant(turn.now) if self._grants else ():
             workflow = self._workflows[workflow_id]
             before = workflow.seq
             story = self._decide(turn, workflow, SlotGranted(task_id, side))
@@ -417,6 +423,10 @@ class Turns:
                 # Anything but the start of the very call that was granted, which the slots know, may change what waits.
                 sync_slots(self._slots, workflow)
         self._wait_for_rates(turn)
+
+    @property
+    def _grants(self) -> bool:
+        return not self.draining and not self._taking_up
 
     def _wait_for_rates(self, turn: _Turn) -> None:
         if self._rate_timer is not None:

@@ -149,6 +149,7 @@ def parse_request(message: Message, model: str) -> ParsedRequest:
         request(body.get("text", "room"), request_id=body["id"]),
         reply_to=body.get("reply_to"),
         ordering_key=body.get("key"),
+        priority=body.get("priority", 5),
     )
     return RequestArrived(arrived, digest_of_text(message.body), message, model)
 

@@ -15,6 +15,7 @@ from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import Succeeded
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion, RequestId, WorkflowId, workflow_id_of
+from jada_orchestrator.domain.limits import TURN_EVENTS_MAX
 from jada_orchestrator.domain.records import CallDue, Entry, PlannerBackedOff
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall
@@ -24,7 +25,7 @@ from jada_orchestrator.ports.queues import OutcomeMessage
 from jada_orchestrator.runtime.orchestrator import Ended, Orchestrator
 from jada_orchestrator.runtime.timers import Timers
 from jada_orchestrator.runtime.world import ParsedRequest
-from jada_orchestrator.testing.aws import FakeFunctions, QueueFault
+from jada_orchestrator.testing.aws import FakeFunctions, Hang, QueueFault
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
 from jada_orchestrator.testing.journal import MemoryJournal
 from jada_orchestrator.testing.planner import ScriptedPlanner
@@ -508,6 +509,30 @@ def test_what_was_under_way_is_taken_up_after_a_kill() -> None:
             await house.until(house.outcomes)
         assert house.outcomes() == [("web-1", "completed")]
         assert house.agents.books.doubled == []
+
+    in_house(scenario)
+
+
+def test_slots_are_granted_among_all_that_are_taken_up() -> None:
+    """After a kill the first call is that of the booking that comes first by priority, however late it was accepted."""
+    bookings = TURN_EVENTS_MAX + 1
+    bounds = {"calls_in_flight_max": 1, "workflows_in_flight_max": bookings}
+
+    async def scenario(house: House) -> None:
+        def all_wait() -> bool:
+            heads = [stored.head for stored in house.store.workflows.values()]
+            return len(heads) == bookings and all(head.status == "running" for head in heads)
+
+        house.functions.script("jada-trips", Hang())
+        async with house.process(**bounds):
+            for number in range(TURN_EVENTS_MAX):
+                house.send(f"web-{number}", priority=1)
+            house.send("urgent", priority=9)
+            await house.until(all_wait)
+        house.functions.calls.clear()
+        async with house.process(**bounds):
+            await house.until(house.calls)
+            assert house.functions.calls[0][1].request_id == "urgent"
 
     in_house(scenario)
 
