@@ -28,6 +28,8 @@ class Recovery:
     A workflow moves again when nothing of the restart holds it back any more: what was lost is durably known to be, and
     each of its calls is under way or in line for a slot. How soon those in line get one is a matter of what the agents
     and the connections bear, not of recovery; so both are measured.
+
+    All of them ask for the same and have the same plan, to the byte, as bookings of one template do: it is read once.
     """
 
     workflows: int

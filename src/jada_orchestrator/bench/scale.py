@@ -222,7 +222,7 @@ async def memory_and_lag(bookings: int, requests: int, runs: int) -> list[Figure
             "less",
             target=15.0,
             runs=runs,
-            limited_by="a task, its call and its input, a dozen objects; what bookings of a kind share counts once",
+            limited_by="answers as text, and the objects of tasks and calls; what bookings of a kind share counts once",
         ),
         Figure(
             f"lag of the loop, p99, {load}",

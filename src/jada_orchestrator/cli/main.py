@@ -42,13 +42,20 @@ Turns booking requests into checked plans and runs them durably across Lambda an
 Look around without an account or a key: `jada demo`. Exit status: 0 done, 1 the thing asked for failed, 2 usage,
 3 cannot reach what it needs."""
 
-app = typer.Typer(
-    help=_PURPOSE,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+
+def _application() -> typer.Typer:
+    return typer.Typer(
+        help=_PURPOSE,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+app = _application()
+alone = _application()
+"""Has `run` alone: putting all the other commands together would be a twentieth of what the daemon takes to start."""
 config = typer.Typer(
     help=taught(
         "Show and change settings: defaults < settings.json < environment JADA_* < flags.",
@@ -67,6 +74,7 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
+@alone.callback()
 def _overall(
     context: typer.Context,
     settings: Annotated[
@@ -198,11 +206,12 @@ app.command(
     rich_help_panel=_ASK,
     help=taught("Answer the questions that a booking waits with.", 'jada answer web-7f3c2a "On 3 May, two people"'),
 )(controlling.answer)
-app.command(
-    "run",
-    rich_help_panel=_RUN,
-    help=taught("Run the daemon until SIGTERM or Ctrl-C; SIGHUP takes new settings and agents.", "jada run"),
-)(running.run)
+for each in (app, alone):
+    each.command(
+        "run",
+        rich_help_panel=_RUN,
+        help=taught("Run the daemon until SIGTERM or Ctrl-C; SIGHUP takes new settings and agents.", "jada run"),
+    )(running.run)
 
 
 @app.command("demo", rich_help_panel=_LOOK)
@@ -303,7 +312,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit status; never raises for what a user can cause."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        app(args=given, prog_name="jada")
+        (alone if given[:1] == ["run"] else app)(args=given, prog_name="jada")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else DONE
     except KeyboardInterrupt:

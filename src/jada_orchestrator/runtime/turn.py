@@ -409,7 +409,8 @@ class Turns:
         """Give out slots until no call that waits may go; each grant shares the commit of what made the call ready."""
         for workflow in turn.touched.values():
             sync_slots(self._slots, workflow)
-        for workflow_id, (task_id, side) in self._slots.grant(turn.now) if self._grants else ():
+        granted = () if self.draining or self._taking_up else self._slots.grant(turn.now)
+        for workflow_id, (task_id, side) in granted:
             workflow = self._workflows[workflow_id]
             before = workflow.seq
             story = self._decide(turn, workflow, SlotGranted(task_id, side))
@@ -423,10 +424,6 @@ class Turns:
                 # Anything but the start of the very call that was granted, which the slots know, may change what waits.
                 sync_slots(self._slots, workflow)
         self._wait_for_rates(turn)
-
-    @property
-    def _grants(self) -> bool:
-        return not self.draining and not self._taking_up
 
     def _wait_for_rates(self, turn: _Turn) -> None:
         if self._rate_timer is not None:

@@ -516,7 +516,7 @@ def test_what_was_under_way_is_taken_up_after_a_kill() -> None:
 def test_slots_are_granted_among_all_that_are_taken_up() -> None:
     """After a kill the first call is that of the booking that comes first by priority, however late it was accepted."""
     bookings = TURN_EVENTS_MAX + 1
-    bounds = {"calls_in_flight_max": 1, "workflows_in_flight_max": bookings}
+    bounds: dict[str, Any] = {"calls_in_flight_max": 1, "workflows_in_flight_max": bookings}
 
     async def scenario(house: House) -> None:
         def all_wait() -> bool:

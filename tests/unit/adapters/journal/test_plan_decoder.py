@@ -35,3 +35,13 @@ def test_constants_that_are_only_equal_to_python_stay_apart() -> None:
     told = [codec.decode("plan_adopted", 1, codec.encode(a_plan(constant)).payload) for constant in (1, True, 1.0)]
     constants = [each.plan.tasks[0].bindings["city"].constant for each in told if isinstance(each, PlanAdopted)]
     assert [type(constant) for constant in constants] == [int, bool, float]
+
+
+def test_equal_texts_in_a_row_are_one_plan() -> None:
+    """Plans of one text are read once, and one that differs between them is itself."""
+    codec = RecordCodec()
+    told = [
+        codec.decode("plan_adopted", 1, codec.encode(a_plan(city)).payload) for city in ("Lisbon", "Lisbon", "Porto")
+    ]
+    assert told[0] is told[1]
+    assert told == [a_plan("Lisbon"), a_plan("Lisbon"), a_plan("Porto")]
