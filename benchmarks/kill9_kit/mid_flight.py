@@ -17,6 +17,7 @@ from benchmarks.kill9_kit.daemon import Daemon
 from benchmarks.kill9_kit.mail import open_post
 from jada_orchestrator.adapters.journal.opening import open_journal, store_path
 from jada_orchestrator.domain.catalogue import Catalogue
+from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import (
     AttemptEnded,
     ProposalReceived,
@@ -50,7 +51,7 @@ class Pattern:
     """What one real booking said and answered: the plan's text, and each task's output."""
 
     proposal: str
-    outputs: Mapping[str, Any]
+    outputs: Mapping[str, JsonObject]
 
 
 def a_request(request_id: str) -> dict[str, Any]:
@@ -73,7 +74,7 @@ async def book_once(folder: Path) -> Pattern:
         await journal.close()
     records = [entry.record for entry in stored.entries]
     [proposal] = [record.text for record in records if isinstance(record, PlannerAnswered)]
-    outputs = {str(r.task_id): r.output for r in records if isinstance(r, TaskSucceeded)}
+    outputs = {str(r.task_id): r.output.opened() for r in records if isinstance(r, TaskSucceeded)}
     return Pattern(proposal, outputs)
 
 

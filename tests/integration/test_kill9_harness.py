@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.kill9_kit.killing import kill_again_and_again
 from benchmarks.kill9_kit.load import Doom
+from benchmarks.kill9_kit.recovery import Recovery, measure_recovery
 from benchmarks.kill9_kit.verdict import judge
 from jada_orchestrator.sandbox.inventory import Books
 from jada_orchestrator.sandbox.inventory.audit import Doubled, Findings, Standing, audit
@@ -29,6 +30,15 @@ async def test_five_kills(tmp_path: Path) -> None:
     assert killing.verdict.unexplained == []
     assert killing.kills.total() == 5
     assert sum(killing.verdict.outcomes.values()) == killing.submitted == 16
+
+
+async def test_a_recovery_is_measured(tmp_path: Path) -> None:
+    """A journal of bookings in flight is made, and the daemon takes up every one of them on each start."""
+    recovery, told = Recovery(30), list[str]()
+    await measure_recovery(recovery, tmp_path, 2, told.append)
+    assert len(recovery.recovered_s) == len(recovery.moving_s) == 2
+    assert all(0 < whole <= heard for whole, heard in zip(recovery.recovered_s, recovery.moving_s, strict=True))
+    assert told[-1].startswith("30 in flight, start 2 of 2")
 
 
 def the_books(tmp_path: Path) -> Findings:
