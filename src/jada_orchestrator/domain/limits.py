@@ -150,6 +150,9 @@ OUTCOME_RETRY_MAX_MS: Final = 30_000
 # --- Runtime ------------------------------------------------------------------------------------------------------
 INBOX_EVENTS_MAX: Final = 10_000
 """Events that wait for a turn; receivers stop before this is reached."""
+NEW_WORK_EVENTS_MAX: Final = 200
+"""Events that may wait when a request is taken in. Each leads to several more at once, and whatever is under way waits
+behind them: one tenant's flood must not hold up the others' bookings, and the queue keeps requests just as well."""
 TURN_EVENTS_MAX: Final = 500
 """Events decided in one turn: bounds the size of a commit (a few megabytes) and the time the loop is held (tens of
 ms)."""

@@ -10,7 +10,7 @@ from enum import Enum
 
 from jada_orchestrator.domain.events import Event
 from jada_orchestrator.domain.ids import WorkflowId
-from jada_orchestrator.domain.limits import INBOX_EVENTS_MAX, TURN_EVENTS_MAX
+from jada_orchestrator.domain.limits import INBOX_EVENTS_MAX, NEW_WORK_EVENTS_MAX, TURN_EVENTS_MAX
 from jada_orchestrator.domain.making import made_often
 
 
@@ -53,6 +53,11 @@ class Inbox:
     def room(self) -> int:
         """Return how many more events intake may bring."""
         return max(0, INBOX_EVENTS_MAX - len(self._items))
+
+    @property
+    def room_for_new_work(self) -> int:
+        """Return how many requests intake may bring: fewer, for what is under way goes before."""
+        return max(0, NEW_WORK_EVENTS_MAX - len(self._items))
 
     def put(self, item: Item) -> None:
         """Add an event; the next turn takes it."""

@@ -200,7 +200,7 @@ class Intake:
         if self._turns.health.store_trouble is not None:
             return 0
         to_admit = self._turns.room - self._undecided - len(self._side_work)
-        return min(self._inbox.room, to_admit, self._room_by_files())
+        return min(self._inbox.room_for_new_work, to_admit, self._room_by_files())
 
     def _holds_enough_unplanned(self) -> bool:
         """Tell whether planning is stopped, and as many bookings wait for it in here as may: the rest stay outside."""

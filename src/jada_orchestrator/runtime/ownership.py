@@ -58,9 +58,17 @@ class Keeper:
             )
 
     async def begin(self) -> None:
-        """Earn trust before anything is done. Raises: JournalError."""
-        if self._ownership is not None:
-            await self._renew(self._ownership)
+        """Earn trust before anything is done; an answer later than a lease is worth nothing. Raises: JournalError."""
+        if self._ownership is None:
+            return
+        lease_s = self._ownership.lease_ms / 1_000
+        try:
+            async with asyncio.timeout(lease_s):
+                await self._renew(self._ownership)
+        except TimeoutError as error:
+            raise JournalUnavailableError(
+                f"the store did not answer the first renewal of the lease within its {lease_s:g} s"
+            ) from error
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
         """Return what has to run for as long as the process acts; each ends by JournalLeaseLostError only."""

@@ -129,8 +129,11 @@ class FleetJournal(SharedJournal):
         """Make the batch durable; now and then its answer is lost."""
         dice = self._dice
         await self._pause_at(0.003)
-        if dice.random() < 0.01:
-            await self._slowly(partial(super().append, batch), "a commit", dice.uniform(0, 6), dice.uniform(0, 3))
+        if dice.random() < 0.015:
+            there_s = dice.uniform(0, dice.choice((6, 20)))
+            if dice.random() < 0.5:  # a machine that hangs: what it sent gets there when its lease may long be over
+                self._loop.pause(self.process, drawn_pause_s(dice))
+            await self._slowly(partial(super().append, batch), "a commit", there_s, dice.uniform(0, 3))
         else:
             await asyncio.sleep(dice.uniform(0.001, 0.02))
             await super().append(batch)
@@ -169,8 +172,12 @@ class FleetJournal(SharedJournal):
         return renewed
 
     async def take(self, wanted: Sequence[Wanted]) -> Taken:
-        """Take; now and then the answer is lost."""
-        taken = await super().take(wanted)
+        """Take; now and then the answer is slow or lost, while what was taken is ours in the store."""
+        dice = self._dice
+        if dice.random() < 0.05:
+            taken = await self._slowly(partial(super().take, wanted), "a take", dice.uniform(0, 3), dice.uniform(0, 6))
+        else:
+            taken = await super().take(wanted)
         self._read(taken.stored)
         if self._dice.random() < 0.01:
             raise JournalUnavailableError("the answer to a take was lost (a planted fault)")

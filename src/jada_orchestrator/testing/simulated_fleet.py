@@ -67,7 +67,9 @@ _TELL_EVERY: Final = 500
 UPGRADES: Final = 0.25
 """Of all runs so many are rolling upgrades."""
 LATE_AGAIN: Final = 0.2
-"""Of all requests so many come once more when they are over, and mostly retired."""
+"""Of all requests so many come once more after a while, when they are mostly over, and retired."""
+AGAIN_AT_THE_END: Final = 0.2
+"""Of all requests so many come once more just when they are over, and about to be retired."""
 RETENTION_MS: Final = 1_500
 """Short enough for what ends to be retired while the troubles go on, by whichever instance."""
 ORPHAN_S_MAX: Final = 14.0
@@ -142,6 +144,8 @@ class Fleet:
         """Whether instances of two versions run side by side."""
         self._requests: dict[str, str | None] = {}
         """By request id its ordering key."""
+        self._again: list[asyncio.Task[None]] = []
+        """Those who send requests once more."""
 
     async def sail(self) -> Run:
         """Run it to its end and look at what is left."""
@@ -164,9 +168,9 @@ class Fleet:
             self._launch()
             await self._wait_for_the_end()
             await self._drain_all()
-        for each in (*workers, watching):
+        for each in (*workers, *self._again, watching):
             each.cancel()
-        await asyncio.gather(*workers, watching, return_exceptions=True)
+        await asyncio.gather(*workers, *self._again, watching, return_exceptions=True)
         self._check()
         return self.found
 
@@ -257,7 +261,16 @@ class Fleet:
                 self._queues.put(REQUESTS, body)
             if self._dice.random() < LATE_AGAIN:
                 self._loop.later(self._dice.uniform(5, 40), partial(self._queues.put, REQUESTS, body))
+            if self._dice.random() < AGAIN_AT_THE_END:
+                self._again.append(self._loop.outside(self._send_again(f"web-{number}", body)))
             await asyncio.sleep(self._dice.uniform(0, 5))
+
+    async def _send_again(self, name: str, body: str) -> None:
+        """Send a request once more, around the time at which it is retired."""
+        while name not in self._told():  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(self._dice.uniform(0, 2 * RETENTION_MS / 1_000))
+        self._queues.put(REQUESTS, body)
 
     async def _work(self, queue: str) -> None:
         """A queue worker: does what it is sent, and answers on the reply queue."""

@@ -17,8 +17,8 @@ from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.domain.workflow import Phase
-from jada_orchestrator.ports.journal import JournalLeaseLostError
-from jada_orchestrator.ports.ownership import Wanted
+from jada_orchestrator.ports.journal import JournalLeaseLostError, JournalUnavailableError
+from jada_orchestrator.ports.ownership import Renewed, Wanted
 from jada_orchestrator.ports.planner import PlannerQuestion
 from jada_orchestrator.ports.queues import Delivery
 from jada_orchestrator.runtime.orchestrator import Orchestrator
@@ -202,6 +202,29 @@ def test_without_trust_everything_stops() -> None:
         house.send()
         await asyncio.sleep(60)
         assert house.calls() == []
+
+    in_house(scenario)
+
+
+class _Unanswering(SharedJournal):
+    """A store that takes what it is asked, and never answers a renewal."""
+
+    async def renew(self) -> Renewed:
+        await super().renew()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody set the event")
+
+
+def test_a_start_waits_for_its_first_trust_no_longer_than_it_would_last() -> None:
+    """A first renewal that is not answered within a lease ends the start by a store that is away, after a lease."""
+
+    async def scenario(house: SharedHouse) -> None:
+        journal = _Unanswering(house.shared)
+        await journal.open()
+        began_at = asyncio.get_running_loop().time()
+        with pytest.raises(JournalUnavailableError, match="did not answer the first renewal"):
+            await Orchestrator(replace(house.world(), journal=journal, ownership=journal), house.tunables()).run()
+        assert asyncio.get_running_loop().time() - began_at == pytest.approx(LEASE_S)
 
     in_house(scenario)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from jada_orchestrator.capacity.descriptors import PRESSURE_LEFT
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import WorkflowId
-from jada_orchestrator.domain.limits import UNPLANNED_WHILE_STOPPED_MAX
+from jada_orchestrator.domain.limits import NEW_WORK_EVENTS_MAX, UNPLANNED_WHILE_STOPPED_MAX
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.queues import Delivery
 from jada_orchestrator.testing.aws import Hang
@@ -88,6 +88,24 @@ def test_the_oldest_is_served_first() -> None:
         async with house.process(house.world(requests=deep), workflows_in_flight_max=5, calls_in_flight_max=1):
             await house.until(lambda: len(house.outcomes()) == 200)
         assert [request_id for request_id, _ in house.outcomes()] == [f"web-{number}" for number in range(200)]
+
+    in_house(scenario)
+
+
+def test_a_flood_of_requests_piles_up_in_its_queue_and_not_before_the_next_turn() -> None:
+    """While a commit takes long, no more requests are taken in than a turn has soon done with, however many there are.
+
+    Whatever is under way waits behind them: without that bound a reply would wait until thousands were decided.
+    """
+
+    async def scenario(house: House) -> None:
+        house.append_delay_s = 60
+        deep = DeepQueue(5_000)
+        async with house.process(house.world(requests=deep), workflows_in_flight_max=5_000):
+            await house.until(lambda: deep.received > 0)
+            await asyncio.sleep(50)  # in the first commit, which has not what came after it
+            assert NEW_WORK_EVENTS_MAX <= deep.received <= NEW_WORK_EVENTS_MAX + 50
+            house.append_delay_s = 0
 
     in_house(scenario)
 
