@@ -3,8 +3,8 @@
     python -m jada_orchestrator.bench.null_aws      # prints its URL, ends when its standard input does
 
 A stand-in for measuring: nothing is executed and nothing kept, no signature is checked. It speaks just enough HTTP/1.1
-for clients that send a Content-Length. Every function answers `OUTPUT`; every task that is sent to a queue is answered
-by a reply on `REPLIES`. `Faults` are for the leak test: see `FAULTS`.
+for clients that send a Content-Length. Every function answers `OUTPUT`; every task that names a queue for its reply is
+answered by one on `REPLIES`. `Faults` are for the leak test: see `FAULTS`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ _HEAD_END: Final = b"\r\n\r\n"
 
 
 class _Task(msgspec.Struct):
-    """What a reply needs of a task."""
+    """What a reply needs of a task that wants one."""
 
+    reply_to: str
     workflow_id: str
     task_id: str
     attempt: int
@@ -49,12 +50,13 @@ class _Queues:
         self.numbers = 0
 
     def add(self, body: str) -> None:
-        """Answer a task at once; any other message is taken and forgotten."""
+        """Answer a task at once; any other message, and a task that wants no reply, is taken and forgotten."""
         try:
             task = msgspec.json.decode(body, type=_Task)
         except msgspec.MsgspecError:
             return
-        reply = {"schema": "jada.reply/1", "status": "succeeded", "output": OUTPUT, **msgspec.to_builtins(task)}
+        named = {name: value for name, value in msgspec.to_builtins(task).items() if name != "reply_to"}
+        reply = {"schema": "jada.reply/1", "status": "succeeded", "output": OUTPUT, **named}
         self.replies.append(msgspec.json.encode(reply).decode())
 
     def serve(self) -> None:
