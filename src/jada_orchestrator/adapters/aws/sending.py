@@ -41,6 +41,8 @@ ATTRIBUTES_MAX: Final = 10
 
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that SQS refuses in bodies and attributes (SendMessage, "characters not included in this list")."""
+_CONTROLS: Final = bytes({*range(0x20)} - {9, 10, 13})
+"""Those of the forbidden characters that are ASCII."""
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 
 SendResult: TypeAlias = Failed | Lost | None
@@ -73,9 +75,13 @@ def _size(text: str) -> int:
 
 def json_for_sqs(text: str) -> str:
     r"""Return JSON text in which characters that SQS refuses are written as ``\uXXXX``: the same JSON."""
-    if text.isascii() and text.isprintable():  # as nearly all are; that is known in a tenth of the time
+    if text.isascii() and _is_free_of(text.encode(), _CONTROLS):  # as nearly all are; that is known in no time
         return text
     return _FORBIDDEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def _is_free_of(text: bytes, unwanted: bytes) -> bool:
+    return len(text.translate(None, unwanted)) == len(text)
 
 
 def text_for_sqs(text: str) -> str:
@@ -163,9 +169,8 @@ class SqsSender:
 
 def _read_results(answer: SendMessageBatchResultTypeDef, subject: str, count: int) -> list[SendResult]:
     """Read a batch's answer entry by entry; one that it does not mention may or may not have been taken."""
-    results: list[SendResult] = [
-        result_of(CONNECTION_CUT, subject, "the answer does not say what became of the message.") for _ in range(count)
-    ]
+    unmentioned = result_of(CONNECTION_CUT, subject, "the answer does not say what became of the message.")
+    results: list[SendResult] = [unmentioned] * count
     for taken in answer.get("Successful", ()):
         results[int(taken["Id"])] = None
     for refused in answer.get("Failed", ()):

@@ -28,8 +28,9 @@ from botocore.utils import get_environ_proxies
 from yarl import URL
 
 from jada_orchestrator.adapters.aws.fast_signing import Scope, Signing
+from jada_orchestrator.adapters.aws.plain_answers import Received
 from jada_orchestrator.adapters.aws.sockets import CONNECT_TIMEOUT_S, socket_with_keepalive
-from jada_orchestrator.adapters.aws.straight_post import Place, Received, StraightPost, body_of
+from jada_orchestrator.adapters.aws.straight_post import Place, StraightPost, body_of
 
 _KEEPALIVE_S: Final = 12.0
 """As botocore has it: shorter than any load balancer's idle time, so that no request meets a closing connection."""

@@ -3,7 +3,8 @@
 Half of what a call cost by `aiohttp.ClientSession` was making a request and a response that can be anything: cookies,
 redirects, encodings, form data, traces, a task that writes the body. All that a call to AWS needs of aiohttp is its
 connector (the pool, names, TLS, the time that connecting may take) and its parser of answers, which are used as they
-are: a request's head is put together here, written with its body, and the answer read whole.
+are: a request's head is put together here, written with its body, and the answer read whole. Only an answer of the
+plainest form is read without the parser (`plain_answers`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import aiohttp
 from aiohttp.client_reqrep import ClientRequest
@@ -20,6 +22,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from jada_orchestrator.adapters.aws.bodies import read_bounded
+from jada_orchestrator.adapters.aws.plain_answers import PlainHandler, Received
 
 _INTERIM: Final = range(100, 200)
 
@@ -34,22 +37,16 @@ class Place:
     """The request's first line and its host."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """An answer; `body` is None when it is larger than allowed."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes | None
-
-
 class StraightPost:
     """Posts through a session's connector and within its timeouts; the session stays its owner's."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
+        """Take a session by which nothing was sent yet; its connections are made to read plain answers from now on."""
         assert session.connector is not None, "a session that is open has a connector"
         self._session = session
         self._connector = session.connector
+        connector: Any = self._connector
+        connector._factory = partial(PlainHandler, loop=asyncio.get_running_loop())  # noqa: SLF001 - aiohttp has no other way
 
     def place(self, url: URL) -> Place:
         """Return what a place's requests have in common; needs the running loop."""
@@ -92,19 +89,16 @@ class StraightPost:
         self, place: Place, connection: Connection, head: bytes, payload: bytes, bytes_max: int | None
     ) -> Received:
         protocol, timeout = connection.protocol, self._session.timeout
-        assert protocol is not None, "a connection that was just handed out has a protocol"
-        if protocol.transport is None:
+        assert isinstance(protocol, PlainHandler), "a connection that was just handed out has the protocol made for it"
+        if protocol.transport is None or protocol.should_close:  # or there is what would be taken for the answer
             raise aiohttp.ServerDisconnectedError
-        protocol.set_response_params(
-            read_until_eof=True,
-            auto_decompress=False,
-            read_timeout=timeout.sock_read,
-            timeout_ceil_threshold=timeout.ceil_threshold,
-        )
         protocol.transport.writelines((head, payload))
-        protocol.start_timeout()
+        protocol.expect(timeout.sock_read)
         try:
-            message, stream = await protocol.read()
+            answer: Any = await protocol.read()
+            if isinstance(answer, Received):
+                return _within(answer, bytes_max)
+            message, stream = answer
             while message.code in _INTERIM:
                 message, stream = await protocol.read()
         except HttpProcessingError as error:
@@ -113,6 +107,13 @@ class StraightPost:
             ) from error
         body = await body_of(stream, message.headers.get("Content-Length"), bytes_max)
         return Received(message.code, message.headers, body)
+
+
+def _within(answer: Received, bytes_max: int | None) -> Received:
+    """Return the answer, without its body where that is larger than allowed."""
+    if bytes_max is None or answer.body is None or len(answer.body) <= bytes_max:
+        return answer
+    return Received(answer.status, answer.headers, None)
 
 
 def _head(place: Place, headers: Mapping[str, str], length: int) -> bytes:
