@@ -238,7 +238,7 @@ async def open_stage(
     world = World(
         journal=store.journal,
         ownership=store.ownership,
-        planner=ScriptedPlanner(setting.plan or (lambda _: setting.proposal)),
+        planner=ScriptedPlanner(setting.plan or (lambda _: setting.proposal), remembers=False),
         functions=functions or NullFunctions(),
         workers=workers or NullWorkers(),
         requests=requests,

@@ -220,11 +220,12 @@ def plan_adopted(workflow: Workflow, record: r.PlanAdopted, at: UtcMs) -> None:
     workflow.broken = workflow.revising = None
     workflow.breaking.clear()
     workflow.foreseen.clear()
-    kept = {
-        planned.id: before[planned.id]
-        for planned in record.plan.everything
-        if planned.id in before and before[planned.id].planned == planned
-    }
+    kept: dict[TaskId, Task] = {}
+    for planned in record.plan.everything if before else ():
+        task = before.get(planned.id)
+        if task is not None and task.planned == planned:
+            task.planned = planned  # one object, where reads that were foreseen brought one of their own
+            kept[planned.id] = task
     lay_out(workflow, record.plan, kept)
 
 

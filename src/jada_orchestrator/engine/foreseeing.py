@@ -63,11 +63,13 @@ def adopted(workflow: Workflow, plan: Plan, now: UtcMs) -> r.PlanAdopted:
     for task in plan.tasks:  # predecessors come first
         foreseen = _taken_over(workflow, task, kept, now)
         if foreseen is not None:
-            kept[task.id] = foreseen
+            # The plan's own where they are the same in all: bookings of a kind share their plans' tasks.
+            kept[task.id] = task if foreseen == task else foreseen
     if any(task.id in workflow.foreseen and task.id not in kept for task in plan.tasks):
         revision += 1
     tasks = tuple(kept.get(task.id) or _of_revision(task, revision) for task in plan.tasks)
-    return r.PlanAdopted(revision, replace(plan, tasks=tasks))
+    is_as_compiled = all(one is other for one, other in zip(tasks, plan.tasks, strict=True))
+    return r.PlanAdopted(revision, plan if is_as_compiled else replace(plan, tasks=tasks))
 
 
 def _of_revision(task: PlannedTask, revision: int) -> PlannedTask:

@@ -35,9 +35,15 @@ class ScriptedPlanner:
     questions fail; `hold` keeps questions waiting until `release`. Takes no time of its own: latencies are 0.
     """
 
-    def __init__(self, answer: AnswerOf, *, connections: int = 1_000, streams: bool = False) -> None:
-        """Take the function that answers, how many questions are worked on at once, and whether tasks are told."""
+    def __init__(
+        self, answer: AnswerOf, *, connections: int = 1_000, streams: bool = False, remembers: bool = True
+    ) -> None:
+        """Take the function that answers, how many questions are worked on at once, and whether tasks are told.
+
+        One that does not remember lists no questions: where memory is measured, its own must not count.
+        """
         self._answer = answer
+        self._remembers = remembers
         self._streams = streams
         self._free = asyncio.Semaphore(connections)
         self._failures: deque[PlannerError] = deque()
@@ -73,7 +79,8 @@ class ScriptedPlanner:
         When it streams, each task of a proposal is told first, with a round of the loop after each.
         """
         async with self._free:
-            self.questions.append(question)
+            if self._remembers:
+                self.questions.append(question)
             self.in_flight += 1
             self.in_flight_max = max(self.in_flight_max, self.in_flight)
             self._changed.set()
