@@ -24,6 +24,7 @@ from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
 from jada_orchestrator.domain.records import OutcomeType, TerminalStatus, WorkflowRetired
 from jada_orchestrator.domain.request import BookingRequest
+from jada_orchestrator.domain.seldom import NO_AFTERMATH, NO_TROUBLE, Aftermath, Trouble, WithAftermath, WithTrouble
 from jada_orchestrator.domain.usage import Usage
 
 
@@ -100,31 +101,19 @@ GRANTABLE_PHASES: frozenset[Phase] = frozenset({Phase.READY, Phase.LOOKUP_READY}
 
 
 @dataclass(slots=True)
-class Call:
+class Call(WithTrouble):
     """One call of one action on behalf of a task, through all its attempts and lookups."""
 
     phase: Phase = Phase.WAITING
     attempts: int = 0
     """Calls made so far; the number of the last one."""
-    refusals: int = 0
-    """Attempts among them that do not count against the agent: they never reached it, or our own end cut them off."""
-    lookups: int = 0
-    attempts_before: int = 0
-    """Attempts of an earlier effort, which count no more; numbers go on, so that none is ever given twice (law 5)."""
-    lookups_before: int = 0
-    """The same of lookups: each has a key of its own, under which its agent may remember what it answered."""
     packed_input: Packed | None = None
     """What it is told, the same in every attempt; None before the first. `input` reads it."""
     deadline: UtcMs = UtcMs(0)
     """Of the last attempt or lookup in flight."""
     until: UtcMs = UtcMs(0)
     """When a wait ends (BACKING_OFF, LOST)."""
-    maybe: bool = False
-    """Some attempt's fate is unknown: the effect may have happened."""
-    settled_by: UtcMs = UtcMs(0)
-    """After this no lost attempt can still be running: to who asks then, an "absent" is the truth."""
-    failure: Failure | None = None
-    """The last one; kept for stories."""
+    trouble: Trouble = NO_TROUBLE
 
     @property
     def input(self) -> JsonObject | None:
@@ -182,7 +171,7 @@ NOT_CALLED: Final = _not_called()
 
 
 @dataclass(slots=True)
-class Task:
+class Task(WithAftermath):
     """A task of the adopted plan and what has become of it."""
 
     planned: PlannedTask
@@ -197,22 +186,9 @@ class Task:
     """Its successors have been told that it is final; that happens once."""
     expires_at: UtcMs | None = None
     """When what it reserved runs out, if its output says so."""
-    refreshes: int = 0
-    """How often it was reserved anew."""
-    refreshing: bool = False
-    """What it reserved has run out, and is given back and reserved anew."""
-    undoing: bool = False
-    """Undoing it was started (perhaps with asking first what became of it)."""
-    kept: bool = False
-    """Its effect stays although the booking failed, as the request allows."""
-    stands: Failure | None = None
-    """Why its effect could not be undone, once that is certain."""
     amount: Money | None = None
     """What it commits, known once it was first dispatched."""
-    decided: bool = False
-    """Its condition was looked at, which happens once."""
-    retired: bool = False
-    """A revision gave it up: what it did is undone while the rest goes on."""
+    aftermath: Aftermath = NO_AFTERMATH
 
     @property
     def output(self) -> JsonObject | None:
