@@ -210,8 +210,7 @@ def _effects(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
             yield f"it ended as {workflow.terminal}, but {name} stands and nobody says so"
         # What ran out is given back while those built on it still stand. What a revision gave up and was undone stays
         # so in a retry, although what could not be undone then, and was built on it, is undone once more.
-        is_history = task.retired and undone is SUCCEEDED
-        if task.undoing and not task.refreshing and not is_history:
+        if task.undoing and not task.refreshing and not (task.retired and undone is SUCCEEDED):
             yield from (
                 f"{name} is being undone before {dependent}, which was built on it"
                 for dependent in workflow.dependents.get(name, ())
