@@ -2,6 +2,9 @@
 
 Python's own reader takes NaN, lets the last of two equal names win, turns 1e999 into infinity and gives up on deep
 nesting with a RecursionError. Here each of these is a fault with a code.
+
+Nearly every text is an object without a flaw, and nearly all of them can be read by msgspec, which takes a tenth of the
+time, and seen to be flawless afterwards (`vouched_for`). Whatever cannot is read by Python's reader, with hooks.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
@@ -88,6 +93,13 @@ _NOTED_MAX: Final = 100
 
 def read_json(text: str | bytes, *, mend_texts: bool = False) -> ReadJson:
     """Read a JSON text. Lone surrogates are faults, or become U+FFFD where `mend_texts` is set."""
+    if isinstance(text, str) and (flawless := vouched_for(text)) is not None:
+        return ReadJson(flawless, ())
+    return read_with_hooks(text, mend_texts=mend_texts)
+
+
+def read_with_hooks(text: str | bytes, *, mend_texts: bool = False) -> ReadJson:
+    """Read a JSON text as `read_json` reads what may have a flaw: by Python's reader."""
     try:
         value, notes = _read(text)
     except RecursionError:
@@ -104,6 +116,62 @@ def read_json(text: str | bytes, *, mend_texts: bool = False) -> ReadJson:
     for path in _broken_texts(value, ""):
         notes.note("BAD_TEXT", path, "the text holds half of a surrogate pair, which is not a character; mend the text")
     return ReadJson(value, tuple(notes.faults))
+
+
+def vouched_for(text: str) -> JsonObject | None:
+    """Return what a text holds that is certainly an object without a flaw, or None where it has to be looked at.
+
+    msgspec takes what Python's reader takes, but for numbers without end and halves of characters, which it refuses as
+    that does what is no JSON. What it lets pass is looked for here: nesting, whole numbers beyond 64 bits, and names
+    that stand twice. Those get lost, and their colons with them: as long as no character is escaped, a text has one
+    colon for each name that was read and those within texts, or else something that it says was lost.
+    """
+    if "\\" in text and "\\u" in text:
+        return None
+    try:
+        value = _DECODE(text)
+    except (ValueError, RecursionError):
+        return None
+    if type(value) is not dict:
+        return None
+    names = 0
+    containers: list[Any] = []
+    level: list[Any] = [value]
+    for _ in range(DEPTH_MAX):
+        containers += level
+        inner: list[Any] = []
+        for container in level:
+            if type(container) is dict:
+                names += len(container)
+                container = container.values()  # noqa: PLW2901 - what it holds, as a list does
+            for each in container:
+                kind = type(each)
+                if kind is dict or kind is list:
+                    inner.append(each)
+                elif kind is int and not -INTEGER_MAX <= each <= INTEGER_MAX:
+                    return None
+        if not inner:
+            colons = text.count(":")
+            return value if colons == names or colons == names + _colons_within(containers) else None
+        level = inner
+    return None
+
+
+def _colons_within(containers: list[Any]) -> int:
+    """Return how many colons stand in the names and texts of containers, without those that are in them."""
+    count = 0
+    for container in containers:
+        if type(container) is dict:
+            for name in container:
+                count += name.count(":")
+            container = container.values()  # noqa: PLW2901 - what it holds, as a list does
+        for each in container:
+            if type(each) is str:
+                count += each.count(":")
+    return count
+
+
+_DECODE: Final = msgspec.json.Decoder().decode
 
 
 def _read(text: str | bytes) -> tuple[Json, _Notes]:

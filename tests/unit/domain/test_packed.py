@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -19,12 +20,12 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.text(), VALUES, max_size=4))
 def test_what_was_packed_is_found_again(value: JsonObject) -> None:
-    """An object that was packed is equal to what is opened of it, and to the packed one; its text is one line."""
+    """An object that was packed is equal to what is opened of it, and to the packed one; its text is plain JSON."""
     kept = packed(value)
     assert kept.opened() == value
     assert kept == value
     assert kept == packed(value)
-    assert b"\n" not in kept.text
+    assert kept.text == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def test_who_looks_gets_an_object_of_their_own() -> None:
