@@ -110,9 +110,8 @@ storm: $(STAMP) ## Simulate many seeded runs with faults and crashes: make storm
 	$(BIN)/python -m jada_orchestrator.testing.storm --seeds $(SEEDS) --jobs $(JOBS)
 
 .PHONY: docs
-docs: $(STAMP) ## Generate again what is generated under docs/ (schemas, diagrams)
-	@if [ -f tools/generate_docs.py ]; then $(BIN)/python -m tools.generate_docs; \
-	else echo 'docs: nothing is generated in this checkout (tools/generate_docs.py is not here)'; fi
+docs: $(STAMP) ## Generate again what is generated (schemas, diagrams, the journal's catalogue)
+	@$(BIN)/python -m tools.generate_docs
 
 # The image is built from the checkout alone, so what is tested is what is shipped. A builder must answer: a docker
 # without its daemon builds nothing, and the next one may.

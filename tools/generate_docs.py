@@ -1,7 +1,8 @@
-"""Writes what is generated under `docs/`: `python -m tools.generate_docs`, or with `--check` says what is not current.
+"""Writes what is generated for readers: `python -m tools.generate_docs`, or with `--check` says what is not current.
 
 Messages: a JSON Schema for each, and one AsyncAPI document, both from the models in `wire.models` with which requests
 are really checked, so that they cannot drift from the code. States: the tables of the engine, drawn (`state_diagrams`).
+The catalogue of the journal: from the table of events.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic import TypeAdapter
 
 from jada_orchestrator import __version__
+from jada_orchestrator.adapters.host.messages import catalogue_text
 from jada_orchestrator.wire import models
 from tools.state_diagrams import state_files
 
@@ -177,8 +179,13 @@ def _json(value: object) -> str:
     return json.dumps(_without_discriminators(value), indent=2, ensure_ascii=False) + "\n"
 
 
-GENERATORS: Final[tuple[Callable[[], Files], ...]] = (message_schemas, asyncapi, state_files)
-"""Everything that writes under `docs/`; a new kind of generated document is a line here."""
+def journal_catalogue() -> Files:
+    """What `journalctl -x` says of each event that an operator may meet."""
+    return {"deploy/systemd/jada.catalog": catalogue_text()}
+
+
+GENERATORS: Final[tuple[Callable[[], Files], ...]] = (message_schemas, asyncapi, state_files, journal_catalogue)
+"""Everything that is generated; a new kind of generated document is a line here."""
 
 
 def generated() -> Files:
@@ -200,7 +207,7 @@ def outdated(root: Path = ROOT) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Writes the files, or checks them; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Writes what is generated under docs/.")
+    parser = argparse.ArgumentParser(description="Writes what is generated for readers, under docs/ and deploy/.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 when a file is not current")
     check = parser.parse_args(arguments).check
     changed = outdated()

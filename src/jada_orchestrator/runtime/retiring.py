@@ -56,8 +56,8 @@ class Retiring:
     journal: Journal
     unreadable: Unreadable
     is_known: Callable[[WorkflowId], bool] = lambda _: False
-    left_out: set[WorkflowId] = field(default_factory=set)
-    """Workflows that cannot be folded, or are not over although their heads say so: they keep their records."""
+    left_out: dict[WorkflowId, int] = field(default_factory=dict)
+    """Workflows that cannot be folded, or are not over although their heads say so, and how many records each keeps."""
     under_way: frozenset[WorkflowId] = frozenset()
     """Workflows of which a tombstone is just being written."""
 
@@ -72,12 +72,11 @@ class Retiring:
 
         Raises: JournalError.
         """
+        left_out_before = -1
         tombstones: list[Append] = []
-        for stored in await self.journal.retirable(before, workflows_max + len(self.left_out), records_max):
-            tombstone = self._tombstone(stored, now)
-            if tombstone is not None:
-                tombstones.append(tombstone)
-            await asyncio.sleep(0)  # a fold takes a millisecond or less, and others wait for the loop
+        while not tombstones and len(self.left_out) > left_out_before:  # what comes after them may well be retired
+            left_out_before = len(self.left_out)
+            tombstones = await self._tombstones(before, now, workflows_max, records_max)
         tombstones = [each for each in tombstones if not self.is_known(each.workflow_id)]
         if not tombstones:
             return 0
@@ -87,12 +86,22 @@ class Retiring:
         finally:
             self.under_way = frozenset()
 
+    async def _tombstones(self, before: UtcMs, now: UtcMs, workflows_max: int, records_max: int) -> list[Append]:
+        tombstones: list[Append] = []
+        workflows_max, records_max = workflows_max + len(self.left_out), records_max + sum(self.left_out.values())
+        for stored in await self.journal.retirable(before, workflows_max, records_max):
+            tombstone = self._tombstone(stored, now)
+            if tombstone is not None:
+                tombstones.append(tombstone)
+            await asyncio.sleep(0)  # a fold takes a millisecond or less, and others wait for the loop
+        return tombstones
+
     def _tombstone(self, stored: Stored, now: UtcMs) -> Append | None:
         workflow = self._fold(stored) if stored.workflow_id not in self.left_out else None
         if workflow is None:
             return None
         if not may_retire(workflow):
-            self.left_out.add(stored.workflow_id)
+            self.left_out[stored.workflow_id] = len(stored.entries)
             return None
         entry = tombstone_of(workflow, now)
         return Append(stored.workflow_id, (entry,), head_of(fold(stored.workflow_id, (entry,))))
@@ -101,7 +110,7 @@ class Retiring:
         try:
             return fold(stored.workflow_id, stored.entries)
         except Exception:  # noqa: BLE001 - one unreadable workflow must not keep the others from being retired (law 10)
-            self.left_out.add(stored.workflow_id)
+            self.left_out[stored.workflow_id] = len(stored.entries)
             self.unreadable(stored, traceback.format_exc())
             return None
 

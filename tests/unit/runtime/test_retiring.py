@@ -171,10 +171,27 @@ def test_what_cannot_be_folded_holds_nothing_up() -> None:
         house.store.workflows[broken.workflow_id] = Stored(broken.workflow_id, broken.head, (entry,))
         told: list[str] = []
         retiring = Retiring(await opened(house), lambda stored, why: told.append(stored.workflow_id))
-        assert await retiring.piece(DISTANT, DISTANT, workflows_max=1) == 0
         assert await retiring.piece(DISTANT, DISTANT, workflows_max=1) == 1
         assert is_retired(house, "web-2")
         assert told == [broken.workflow_id]
+
+    in_house(scenario)
+
+
+def test_much_that_cannot_be_folded_takes_no_room_from_the_rest() -> None:
+    """Its records do not count among those of a piece, of which there are as many as otherwise."""
+
+    async def scenario(house: House) -> None:
+        async with house.process():
+            await booked(house, "web-1", "web-2", "web-3")
+        for name in ("web-1", "web-2"):
+            broken = house.store.workflows[workflow_id_of(RequestId(name))]
+            entries = tuple(Entry(seq, UtcMs(1), CallDue(TaskId("nobody"), "do")) for seq in range(1, 51))
+            house.store.workflows[broken.workflow_id] = Stored(broken.workflow_id, broken.head, entries)
+        retiring = Retiring(await opened(house), lambda *_: None)
+        assert await retiring.piece(DISTANT, DISTANT, records_max=60) == 1
+        assert is_retired(house, "web-3")
+        assert await retiring.piece(DISTANT, DISTANT, records_max=60) == 0
 
     in_house(scenario)
 

@@ -58,5 +58,5 @@ def test_ids_stay_what_they_are() -> None:
 
 
 def test_the_installed_file_is_the_table() -> None:
-    """deploy/systemd/jada.catalog is what `python -m tools.write_journal_catalogue` writes."""
+    """deploy/systemd/jada.catalog is what `make docs` writes."""
     assert (ROOT / "deploy" / "systemd" / "jada.catalog").read_text(encoding="utf-8") == catalogue_text()
