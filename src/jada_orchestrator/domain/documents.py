@@ -29,8 +29,7 @@ class Packed:
 
     def opened(self) -> JsonObject:
         """Return what it says. Raises: ValueError, if the text is no JSON."""
-        value: JsonObject = _read(self.text.decode())[0]
-        return value
+        return opened(self.text)
 
     def may_say(self, name: str) -> bool:
         """Tell whether a name of plain letters can occur in it at all; cheaper than looking."""
@@ -45,6 +44,12 @@ class Packed:
 
     def __repr__(self) -> str:
         return f"Packed({self.text!r})"
+
+
+def opened(text: bytes) -> JsonObject:
+    """Return what the text of a JSON object says. Raises: ValueError, if it is no JSON."""
+    value: JsonObject = _read(text.decode())[0]
+    return value
 
 
 def packed(value: JsonObject) -> Packed:

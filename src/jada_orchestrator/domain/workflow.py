@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum, StrEnum
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias
 
 from jada_orchestrator.domain.catalogue import Effect
-from jada_orchestrator.domain.documents import Json, JsonObject, Packed
+from jada_orchestrator.domain.documents import Json, JsonObject, opened
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.head_start import FirstDispatch, HeadStart
@@ -107,8 +108,8 @@ class Call(WithTrouble):
     phase: Phase = Phase.WAITING
     attempts: int = 0
     """Calls made so far; the number of the last one."""
-    packed_input: Packed | None = None
-    """What it is told, the same in every attempt; None before the first. `input` reads it."""
+    input_text: bytes | None = None
+    """What it is told, packed, the same in every attempt; None before the first. `input` reads it."""
     deadline: UtcMs = UtcMs(0)
     """Of the last attempt or lookup in flight."""
     until: UtcMs = UtcMs(0)
@@ -118,7 +119,7 @@ class Call(WithTrouble):
     @property
     def input(self) -> JsonObject | None:
         """What it is told, read anew each time."""
-        return None if self.packed_input is None else self.packed_input.opened()
+        return None if self.input_text is None else opened(self.input_text)
 
     @property
     def purpose(self) -> Purpose:
@@ -180,8 +181,8 @@ class Task(WithAftermath):
     """Direct predecessors that are not final yet."""
     do: Call = NOT_CALLED
     undo: Call = NOT_CALLED
-    packed_output: Packed | None = None
-    """What it answered; `output` reads it."""
+    output_text: bytes | None = None
+    """What it answered, packed; `output` reads it."""
     released: bool = False
     """Its successors have been told that it is final; that happens once."""
     expires_at: UtcMs | None = None
@@ -193,7 +194,7 @@ class Task(WithAftermath):
     @property
     def output(self) -> JsonObject | None:
         """What it answered, read anew each time."""
-        return None if self.packed_output is None else self.packed_output.opened()
+        return None if self.output_text is None else opened(self.output_text)
 
     def call(self, side: Side) -> Call:
         """Return one of the two calls, to be read."""
@@ -274,11 +275,11 @@ class Planning:
     waits: int = 0
     """Waits in a row, for the backoff."""
     since: UtcMs = UtcMs(0)
-    exchanges: list[Exchange] = field(default_factory=list)
+    exchanges: tuple[Exchange, ...] = ()
     last_answer: str = ""
     answer_ms: int = 0
     """How long it took."""
-    clarifications: list[Clarification] = field(default_factory=list)
+    clarifications: tuple[Clarification, ...] = ()
     failure: Failure | None = None
 
 
@@ -344,9 +345,20 @@ def call_ref(task_id: TaskId, side: Side) -> CallRef:
 DeadLetterState: TypeAlias = Literal["none", "wanted", "delivered"]
 
 
+NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
+"""What is empty in most workflows is this one in all of them."""
+
+
+def _nothing() -> Mapping[Any, Any]:
+    return NOTHING
+
+
 @dataclass(slots=True)
 class Workflow:
-    """Everything that is known of one request's effort."""
+    """Everything that is known of one request's effort.
+
+    What is empty most of the time is replaced and never changed, so that nothing is kept for it.
+    """
 
     workflow_id: WorkflowId
     seq: int = 0
@@ -367,7 +379,7 @@ class Workflow:
     planning: Planning = field(default_factory=Planning)
     plan: Plan | None = None
     revision: int = 0
-    foreseen: dict[TaskId, Foreseen] = field(default_factory=dict)
+    foreseen: Mapping[TaskId, Foreseen] = field(default_factory=_nothing)
     """Reads of the plan to come, by id; those that still stand are among `tasks`. Empty once there is a plan."""
     revision_spent: int = 0
     """The last revision under which foreseen reads were called and then dropped: its keys are never used again."""
@@ -378,25 +390,25 @@ class Workflow:
     tasks: dict[TaskId, Task] = field(default_factory=dict)
     dependents: Mapping[TaskId, tuple[TaskId, ...]] = field(default_factory=dict)
     """Who comes right after a task; shared by all workflows whose graph is the same."""
-    grantable: dict[CallRef, None] = field(default_factory=dict)
+    grantable: Mapping[CallRef, None] = field(default_factory=_nothing)
     """Calls that only wait for a slot, in the order in which they became ready."""
-    active: dict[CallRef, None] = field(default_factory=dict)
+    active: Mapping[CallRef, None] = field(default_factory=_nothing)
     """Calls in flight."""
-    waiting: dict[CallRef, None] = field(default_factory=dict)
+    waiting: Mapping[CallRef, None] = field(default_factory=_nothing)
     """Calls that wait for an instant."""
     unfinished: int = 0
     """Tasks whose forward call is not final."""
     broken: Failure | None = None
     """Why a required task failed for good, as long as nothing has been concluded from it."""
-    breaking: list[TaskId] = field(default_factory=list)
+    breaking: tuple[TaskId, ...] = ()
     """The required tasks that failed for good, as long as nothing has been concluded from that."""
     revising: Revising | None = None
     """The open question for a revision, or the one that came to nothing."""
     revisions: int = 0
     """How many revisions the planner was asked for."""
-    to_skip: dict[TaskId, str] = field(default_factory=dict)
+    to_skip: Mapping[TaskId, str] = field(default_factory=_nothing)
     """Tasks that can no longer run because one that they read from delivered nothing, and why."""
-    to_decide: dict[TaskId, None] = field(default_factory=dict)
+    to_decide: tuple[TaskId, ...] = ()
     """Tasks for which all is there, and of which it is to be decided whether, or how often, they are called."""
     winding_up: Failure | None = None
     """Why nothing new is started, once that is so."""
@@ -407,7 +419,7 @@ class Workflow:
     leave_standing: str | None = None
     """Who decided that nothing is undone and a person takes over, once somebody did."""
     usage: Usage = field(default_factory=Usage)
-    outcomes: list[PendingOutcome] = field(default_factory=list)
+    outcomes: tuple[PendingOutcome, ...] = ()
     dead_letter: DeadLetterState = "none"
     dead_letter_failure: Failure | None = None
     quarantined: str | None = None

@@ -54,7 +54,7 @@ def slot_granted(workflow: Workflow, event: e.SlotGranted, now: UtcMs, catalogue
     if call.phase is LOOKUP_READY:
         key = call_key(workflow, task, event.side)
         return [_started(workflow, task, event.side, {"idempotency_key": key}, now)]
-    if call.packed_input is not None:  # made before: every attempt sends the same
+    if call.input_text is not None:  # made before: every attempt sends the same
         return [_started(workflow, task, event.side, None, now)]
     call_input = _resolve(workflow, task, event.side, catalogue)
     if isinstance(call_input, tuple):

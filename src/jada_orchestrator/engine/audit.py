@@ -200,7 +200,7 @@ def _is_left(task: Task) -> bool:
 def _effects(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
     for task in tasks:
         name, done, undone = task.planned.id, task.do.phase, task.undo.phase
-        if done is SUCCEEDED and task.packed_output is None and not task.planned.for_each:
+        if done is SUCCEEDED and task.output_text is None and not task.planned.for_each:
             yield f"{name} succeeded without an output"
         if task.terms.effect is READ and (undone is not WAITING or done is UNRESOLVED):
             yield f"{name} only reads, but is undone or unresolved"
@@ -210,7 +210,7 @@ def _effects(workflow: Workflow, tasks: Iterable[Task]) -> Iterator[str]:
             yield f"it ended as {workflow.terminal}, but {name} stands and nobody says so"
         # What ran out is given back while those built on it still stand. What a revision gave up and was undone stays
         # so in a retry, although what could not be undone then, and was built on it, is undone once more.
-        if task.undoing and not task.refreshing and not (task.retired and undone is SUCCEEDED):
+        if task.aftermath.undoing and not task.refreshing and not (task.retired and undone is SUCCEEDED):
             yield from (
                 f"{name} is being undone before {dependent}, which was built on it"
                 for dependent in workflow.dependents.get(name, ())

@@ -85,7 +85,7 @@ def output_of(workflow: Workflow, task_id: TaskId, renewed: Outputs | None = Non
     if task.planned.for_each:
         joined = task.planned.calls is not None and task.do.phase is SUCCEEDED
         return [output_of(workflow, call, renewed) for call in task.planned.calls or ()] if joined else None
-    if task.packed_output is not None:
+    if task.output_text is not None:
         return task.output
     other = replacement_of(workflow, task)
     return output_of(workflow, other.planned.id, renewed) if other is not None else None

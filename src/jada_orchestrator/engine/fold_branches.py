@@ -11,7 +11,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.plan import PlannedTask
 from jada_orchestrator.domain.workflow import Phase, Task, Workflow
 from jada_orchestrator.engine.branches import replacement_of
-from jada_orchestrator.engine.fold_calls import become_due, move
+from jada_orchestrator.engine.fold_calls import become_due, move, without
 
 
 def branch_taken(workflow: Workflow, record: r.BranchTaken, at: UtcMs) -> None:
@@ -70,7 +70,7 @@ def task_expanded(workflow: Workflow, record: r.TaskExpanded, at: UtcMs) -> None
 
 
 def _decided(workflow: Workflow, task_id: TaskId) -> Task:
-    workflow.to_decide.pop(task_id, None)
+    workflow.to_decide = without(workflow.to_decide, task_id)
     task = workflow.tasks[task_id]
     task.decided = True
     return task

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from operator import attrgetter
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeVar
 
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.documents import packed
@@ -40,8 +39,8 @@ from jada_orchestrator.domain.workflow import (
     GRANTABLE_PHASES,
     IN_FLIGHT_PHASES,
     NOT_CALLED,
+    NOTHING,
     Call,
-    CallRef,
     Phase,
     Task,
     Workflow,
@@ -54,6 +53,8 @@ from jada_orchestrator.engine.money import committed_amount
 from jada_orchestrator.engine.retry import learns_by_repeating
 from jada_orchestrator.engine.revising import is_dear
 
+_T = TypeVar("_T")
+
 # --- The one place where a call changes its phase ---------------------------------------------------------------------
 
 
@@ -64,17 +65,22 @@ def move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
     ref = call_ref(task.planned.id, side)
     left, entered = _INDEX_OF.get(before), _INDEX_OF.get(phase)
     if left is not None and left is not entered:
-        index = left(workflow)
-        index.pop(ref, None)
-        if not index:
-            index.clear()  # or it keeps the memory that it had at its fullest, for as long as the workflow waits
+        index = getattr(workflow, left)
+        if ref in index:
+            del index[ref]
+            if not index:
+                setattr(workflow, left, NOTHING)  # or it keeps its memory for as long as the workflow waits
     if entered is not None:
-        entered(workflow)[ref] = None
+        index = getattr(workflow, entered)
+        if index is NOTHING:
+            setattr(workflow, entered, {ref: None})
+        else:
+            index[ref] = None
     if side == "do" and (phase in FINAL_PHASES) is not (before in FINAL_PHASES):
         if phase in FINAL_PHASES:
             workflow.unfinished -= 1
             if phase is not SUCCEEDED:
-                task.packed_output = task.expires_at = None  # of what was given back, and not reserved anew
+                task.output_text = task.expires_at = None  # of what was given back, and not reserved anew
             if not task.released:
                 task.released = True
                 _release_dependents(workflow, task)
@@ -82,13 +88,17 @@ def move(workflow: Workflow, task: Task, side: Side, phase: Phase) -> None:
             workflow.unfinished += 1
 
 
-_Index: TypeAlias = Callable[[Workflow], dict[CallRef, None]]
-_INDEX_OF: Final[dict[Phase, _Index]] = {
-    **dict.fromkeys(GRANTABLE_PHASES, attrgetter("grantable")),
-    **dict.fromkeys(IN_FLIGHT_PHASES, attrgetter("active")),
-    **dict.fromkeys((BACKING_OFF, LOST, AWAITING), attrgetter("waiting")),
+_INDEX_OF: Final[dict[Phase, Literal["grantable", "active", "waiting"]]] = {
+    **dict.fromkeys(GRANTABLE_PHASES, "grantable"),
+    **dict.fromkeys(IN_FLIGHT_PHASES, "active"),
+    **dict.fromkeys((BACKING_OFF, LOST, AWAITING), "waiting"),
 }
 """In which index a call is in a phase; in the other phases it is in none."""
+
+
+def without(found: tuple[_T, ...], gone: _T) -> tuple[_T, ...]:
+    """Return all but one, whether or not that is among them."""
+    return tuple([each for each in found if each != gone])
 
 
 def _release_dependents(workflow: Workflow, task: Task) -> None:
@@ -107,9 +117,10 @@ def become_due(workflow: Workflow, task: Task) -> None:
     planned = task.planned
     lacking = next((name for name in planned.needs if not delivers(workflow, workflow.tasks[name])), None)
     if lacking is not None:
-        workflow.to_skip[planned.id] = f"it reads what {lacking} did not deliver"
+        workflow.to_skip = {**workflow.to_skip, planned.id: f"it reads what {lacking} did not deliver"}
     elif planned.calls is not None or (planned.is_decided and not task.decided):
-        workflow.to_decide[planned.id] = None
+        if planned.id not in workflow.to_decide:
+            workflow.to_decide = (*workflow.to_decide, planned.id)
     else:
         move(workflow, task, "do", READY)
 
@@ -130,7 +141,7 @@ def attempt_started(workflow: Workflow, record: r.AttemptStarted, at: UtcMs) -> 
         return
     call.attempts = record.number
     if record.input is not None:
-        call.packed_input = record.input
+        call.input_text = record.input.text
         if record.side == "do":
             task.amount = committed_amount(task, record.input)
             if not isinstance(planned := as_called_now(workflow, task.planned), tuple):
@@ -143,7 +154,7 @@ def await_started(workflow: Workflow, record: r.AwaitStarted, at: UtcMs) -> None
     del at
     task = workflow.tasks[record.task_id]
     call = task.own_call("do")
-    call.packed_input, call.until, call.attempts = packed(record.input), record.until, call.attempts + 1
+    call.input_text, call.until, call.attempts = packed(record.input).text, record.until, call.attempts + 1
     move(workflow, task, "do", AWAITING)
     look_for_askers(workflow)
 
@@ -211,10 +222,13 @@ def task_succeeded(workflow: Workflow, record: r.TaskSucceeded, at: UtcMs) -> No
     """Fold `TaskSucceeded`."""
     del at
     task = workflow.tasks[record.task_id]
-    task.packed_output = record.output
+    task.output_text = record.output.text
     task.expires_at = expiry_of(record.output) if task.terms.effect is RESERVE else None
-    task.refreshing = False
-    task.own_call("do").maybe = False
+    if task.aftermath.refreshing:
+        task.refreshing = False
+    call = task.own_call("do")
+    if call.trouble.maybe:
+        call.maybe = False
     if record.usage is not None:
         workflow.usage = workflow.usage + record.usage
     move(workflow, task, "do", SUCCEEDED)
@@ -226,7 +240,7 @@ def task_failed(workflow: Workflow, record: r.TaskFailed, at: UtcMs) -> None:
     """Fold `TaskFailed`."""
     del at
     task = workflow.tasks[record.task_id]
-    workflow.to_decide.pop(record.task_id, None)
+    workflow.to_decide = without(workflow.to_decide, record.task_id)
     task.own_call("do").maybe = False
     task.amount = None
     if record.usage is not None:
@@ -249,7 +263,7 @@ def _fail(workflow: Workflow, task: Task, phase: Phase, failure: Failure) -> Non
     foreseen = workflow.plan is None  # then no booking fails by it: the plan's own task begins afresh
     spared = foreseen or stood_in or task.planned.optional or task.retired
     if not spared and workflow.winding_up is None:
-        workflow.breaking.append(task.planned.id)
+        workflow.breaking = (*workflow.breaking, task.planned.id)
         if workflow.broken is None:
             workflow.broken = Failure(failure.code, f"{task.planned.id} ({task.planned.action}): {failure.message}")
     move(workflow, task, "do", phase)
@@ -260,9 +274,12 @@ def _fail(workflow: Workflow, task: Task, phase: Phase, failure: Failure) -> Non
 def task_skipped(workflow: Workflow, record: r.TaskSkipped, at: UtcMs) -> None:
     """Fold `TaskSkipped`."""
     del at
-    if workflow.to_skip.pop(record.task_id, None) is None:
+    if record.task_id in workflow.to_skip:
+        left = {task_id: why for task_id, why in workflow.to_skip.items() if task_id != record.task_id}
+        workflow.to_skip = left or NOTHING
+    else:
         workflow.tasks[record.task_id].decided = True  # its own condition, and not what it lacks
-    workflow.to_decide.pop(record.task_id, None)
+    workflow.to_decide = without(workflow.to_decide, record.task_id)
     task = workflow.tasks[record.task_id]
     task.own_call("do").failure = Failure("SKIPPED", record.reason)
     # One that an operator had called again may still have its earlier effect: that is seen to before the end.
@@ -278,12 +295,12 @@ def compensation_started(workflow: Workflow, record: r.CompensationStarted, at: 
     workflow.winding_up = record.failure
     workflow.cancelled = workflow.cancelled or record.cancelled
     workflow.broken = workflow.revising = None
-    workflow.breaking.clear()
+    workflow.breaking = ()
     workflow.planning.asking = False
     workflow.approval = workflow.undo_question = None
     workflow.status = COMPENSATING
-    workflow.to_skip.clear()
-    workflow.to_decide.clear()
+    workflow.to_skip = NOTHING
+    workflow.to_decide = ()
     for task in workflow.tasks.values():
         phase = _phase_when_winding_up(task)
         if phase is not task.do.phase:
@@ -390,11 +407,9 @@ def lay_out(workflow: Workflow, plan: Plan, kept: dict[TaskId, Task]) -> None:
     """
     workflow.tasks = {}
     workflow.dependents = _dependents(plan)
-    workflow.grantable.clear()
-    workflow.waiting.clear()
-    workflow.active.clear()
-    workflow.to_skip.clear()
-    workflow.to_decide.clear()
+    workflow.grantable = workflow.waiting = workflow.active = NOTHING
+    workflow.to_skip = NOTHING
+    workflow.to_decide = ()
     workflow.unfinished = 0
     terms = plan.terms
     for planned in plan.everything:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.head_start import HeadStart
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.workflow import Foreseen, Phase, Task, Workflow
+from jada_orchestrator.domain.workflow import NOTHING, Foreseen, Phase, Task, Workflow
 from jada_orchestrator.engine.fold_calls import become_due
 
 
 def task_foreseen(workflow: Workflow, record: TaskForeseen, at: UtcMs) -> None:
     """Fold `TaskForeseen`: a task like any other, but for the plan that is still to come."""
     planned = record.task
-    workflow.foreseen[planned.id] = Foreseen(planned, record.text, at)
+    workflow.foreseen = {**workflow.foreseen, planned.id: Foreseen(planned, record.text, at)}
     waits_for = sum(workflow.tasks[before].do.phase is not Phase.SUCCEEDED for before in planned.after)
     task = workflow.tasks[planned.id] = Task(planned, record.terms, waits_for)
     workflow.unfinished += 1
@@ -28,13 +28,12 @@ def drop_foreseen(workflow: Workflow) -> None:
     if workflow.plan is not None or not workflow.foreseen:
         return
     workflow.revision_spent = next_revision(workflow)
-    workflow.foreseen.clear()
+    workflow.foreseen = NOTHING
     workflow.tasks = {}
     workflow.dependents = {}
-    for index in (workflow.grantable, workflow.waiting, workflow.active):
-        index.clear()
-    workflow.to_skip.clear()
-    workflow.to_decide.clear()
+    workflow.grantable = workflow.waiting = workflow.active = NOTHING
+    workflow.to_skip = NOTHING
+    workflow.to_decide = ()
     workflow.unfinished = 0
 
 

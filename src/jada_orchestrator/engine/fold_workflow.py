@@ -13,6 +13,7 @@ from jada_orchestrator.domain.plan import PlannedTask
 from jada_orchestrator.domain.template import TEMPLATE_MODEL
 from jada_orchestrator.domain.workflow import (
     NOT_CALLED,
+    NOTHING,
     Approval,
     Call,
     Clarification,
@@ -110,7 +111,7 @@ def retired(workflow: Workflow, record: r.WorkflowRetired, at: UtcMs) -> None:
     if record.outcome_id is not None:
         content = outcome_content(workflow, record.status)
         told = PendingOutcome(record.outcome_id, record.status, record.outcome_at, content, delivered=True)
-        workflow.outcomes.append(told)
+        workflow.outcomes = (*workflow.outcomes, told)
 
 
 # --- Planning ----------------------------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ def proposal_faulted(workflow: Workflow, record: r.ProposalFaulted, at: UtcMs) -
     """Fold `ProposalFaulted`."""
     del at
     planning = workflow.planning
-    planning.exchanges.append(Exchange(planning.last_answer, record.faults))
+    planning.exchanges = (*planning.exchanges, Exchange(planning.last_answer, record.faults))
     planning.call = record.call
     planning.asking = True
 
@@ -186,13 +187,14 @@ def model_raised(workflow: Workflow, record: r.ModelRaised, at: UtcMs) -> None:
     planning.asking = True
     planning.waits = planning.bad_answers = 0
     if record.reason == "refusal":
-        planning.exchanges.clear()
+        planning.exchanges = ()
 
 
 def clarification_asked(workflow: Workflow, record: r.ClarificationAsked, at: UtcMs) -> None:
     """Fold `ClarificationAsked`."""
     del at
-    workflow.planning.clarifications.append(Clarification(record.questions, record.expires_at))
+    asked = Clarification(record.questions, record.expires_at)
+    workflow.planning.clarifications = (*workflow.planning.clarifications, asked)
     drop_foreseen(workflow)
     workflow.status = Status.NEEDS_CLARIFICATION
 
@@ -201,7 +203,7 @@ def clarification_answered(workflow: Workflow, record: r.ClarificationAnswered, 
     """Fold `ClarificationAnswered`."""
     planning = workflow.planning
     planning.clarifications[-1].answer = record.answer
-    planning.exchanges.clear()  # what was wrong with plans made in ignorance is of no use to the next one
+    planning.exchanges = ()  # what was wrong with plans made in ignorance is of no use to the next one
     planning.since = at
     planning.call = record.call
     planning.asking = True
@@ -218,8 +220,8 @@ def plan_adopted(workflow: Workflow, record: r.PlanAdopted, at: UtcMs) -> None:
     workflow.status = Status.RUNNING
     workflow.planning = Planning(call=workflow.planning.call, clarifications=workflow.planning.clarifications)
     workflow.broken = workflow.revising = None
-    workflow.breaking.clear()
-    workflow.foreseen.clear()
+    workflow.breaking = ()
+    workflow.foreseen = NOTHING
     kept: dict[TaskId, Task] = {}
     for planned in record.plan.everything if before else ():
         task = before.get(planned.id)
@@ -304,7 +306,7 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
     workflow.terminal = None
     workflow.finished_at = None
     workflow.failure = workflow.winding_up = workflow.broken = workflow.revising = None
-    workflow.breaking.clear()
+    workflow.breaking = ()
     workflow.revisions = 0
     workflow.leave_standing = None
     workflow.cancelled = False
@@ -367,7 +369,8 @@ def _waiting_again(call: Call) -> Call:
 def outcome_decided(workflow: Workflow, record: r.OutcomeDecided, at: UtcMs) -> None:
     """Fold `OutcomeDecided`."""
     content = outcome_content(workflow, record.type, record.task_id)
-    workflow.outcomes.append(PendingOutcome(record.outcome_id, record.type, at, content))
+    decided = PendingOutcome(record.outcome_id, record.type, at, content)
+    workflow.outcomes = (*workflow.outcomes, decided)
 
 
 def outcome_delivered(workflow: Workflow, record: r.OutcomeDelivered, at: UtcMs) -> None:

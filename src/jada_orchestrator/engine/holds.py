@@ -78,10 +78,11 @@ def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]
     renewed: Outputs = {task.planned.id: output}
     for name in workflow.dependents.get(task.planned.id, ()):
         user = workflow.tasks[name]
-        if user.retired or user.do.phase is FAILED:
+        known = user.aftermath
+        if known.retired or user.do.phase is FAILED:
             continue  # of what was done with the old one, nothing is part of the booking
-        if (user.decided and _is_otherwise_called(workflow, user, workflow.request, renewed)) or (
-            user.do.packed_input is not None
+        if (known.decided and _is_otherwise_called(workflow, user, workflow.request, renewed)) or (
+            user.do.input_text is not None
             and task.planned.id in user.planned.takes
             and resolve_input(user.planned, outputs_for(workflow, user.planned, renewed), workflow.request)
             != user.do.input

@@ -57,7 +57,7 @@ def settle_revision(workflow: Workflow) -> list[Record] | None:
     if workflow.revising is None:
         why = workflow.broken
         assert why is not None, "only what is broken is revised"
-        return [r.RevisionAsked(why, tuple(workflow.breaking), workflow.revisions + 1)]
+        return [r.RevisionAsked(why, workflow.breaking, workflow.revisions + 1)]
     if workflow.revising.given_up is not None:
         return None
     if workflow.status is PLANNING or any(_is_under_way(task) for task in workflow.tasks.values()):
@@ -112,7 +112,7 @@ _UNDER_WAY = IN_FLIGHT_PHASES | {LOST, LOOKUP_READY}
 
 def is_held_back(workflow: Workflow, task: Task, side: Side) -> bool:
     """Tell whether a call waits for the sake of a revision: for its coming, or for the undoing of what it gave up."""
-    if side == "undo" or task.retired:
+    if side == "undo" or task.aftermath.retired:
         return False
     if is_revising(workflow):
         return not _is_under_way(task)

@@ -39,7 +39,7 @@ def settle(workflow: Workflow) -> list[Record]:
     if begun:
         return begun
     if workflow.to_decide:  # one by one: together they may be more than a plan can hold
-        return [decide_branch(workflow, workflow.tasks[next(iter(workflow.to_decide))])]
+        return [decide_branch(workflow, workflow.tasks[workflow.to_decide[0]])]
     if workflow.unfinished == 0 and workflow.status in _GOING_ON:
         return _settle_complete(workflow, workflow.plan)
     return []
@@ -74,7 +74,11 @@ def _may_yet_have_one(task: Task) -> bool:
 
 def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
     """All tasks are final and no required one failed. What an optional one may have left behind is seen to first."""
-    strays = [task for task in workflow.tasks.values() if task.undoing or task.retired or task.do.phase is UNRESOLVED]
+    strays = [
+        task
+        for task in workflow.tasks.values()
+        if task.do.phase is UNRESOLVED or task.aftermath.undoing or task.aftermath.retired
+    ]
     strays += [task for task in left_over(workflow) if task not in strays]
     records = [undo(task) for task in strays if wants_undo(task) and not task.retired]
     if records or not all(is_settled(task) for task in strays):
@@ -85,11 +89,11 @@ def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
         task_id: output
         for task_id, task in workflow.tasks.items()
         if task.undo.phase is not SUCCEEDED
-        and not task.retired  # what was undone is no result
+        and not task.aftermath.retired  # what was undone is no result
         and (output := output_of(workflow, task_id)) is not None
     }
     result = resolve_result(plan, outputs, request)
-    standing = [task for task in workflow.tasks.values() if task.stands is not None]
+    standing = [task for task in workflow.tasks.values() if task.aftermath.stands is not None]
     if standing:
         return end(workflow, "needs_attention", _standing_failure(None, standing), result)
     return end(workflow, "completed", None, result)

@@ -336,7 +336,7 @@ def _question(workflow: Workflow, catalogue: Catalogue, now: UtcMs) -> PlannerQu
         catalogue=catalogue,
         model=workflow.model,
         now=now,
-        exchanges=tuple(planning.exchanges),
+        exchanges=planning.exchanges,
         clarifications=tuple(c for c in planning.clarifications if c.answer is not None),
         purpose=purpose_of(workflow),
         attempt=attempt_of(workflow),

@@ -85,7 +85,7 @@ def _spans(seen: Seen) -> Iterable[tuple[ActionName, int]]:
     """Yield how long each task took, from its first dispatch to its answer."""
     for task_id, task in seen.workflow.tasks.items():
         started, ended = seen.started_at(task_id), seen.ended_at(task_id)
-        if task.packed_output is not None and started is not None and ended is not None:
+        if task.output_text is not None and started is not None and ended is not None:
             yield task.terms.action, max(0, ended - started)
 
 

@@ -9,9 +9,10 @@ from dataclasses import FrozenInstanceError, fields, replace
 import pytest
 
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.seldom import NO_AFTERMATH, NO_TROUBLE, Aftermath, Trouble, WithAftermath, WithTrouble
-from jada_orchestrator.domain.workflow import NOT_CALLED, Call, Phase
+from jada_orchestrator.domain.workflow import NOT_CALLED, NOTHING, Call, Phase, Workflow
 
 
 def test_who_changes_one_gets_one_of_its_own() -> None:
@@ -62,3 +63,12 @@ def test_every_part_is_a_field(kept: type, read: type) -> None:
     """Whatever is kept apart is read and assigned like a field, and nothing else is."""
     declared = [name for name, value in vars(read).items() if isinstance(value, property)]
     assert declared == [each.name for each in fields(kept)]
+
+
+def test_what_is_empty_is_the_same_in_all_workflows() -> None:
+    """A new workflow has no container of its own for what comes seldom, and the shared one cannot be written to."""
+    workflow = Workflow(WorkflowId("wf-1"))
+    for found in (workflow.foreseen, workflow.grantable, workflow.active, workflow.waiting, workflow.to_skip):
+        assert found is NOTHING
+    with pytest.raises(TypeError):
+        NOTHING["hold", "do"] = None  # type: ignore[index]

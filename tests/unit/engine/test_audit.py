@@ -10,29 +10,29 @@ import pytest
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.request import Constraints
-from jada_orchestrator.domain.workflow import Phase
+from jada_orchestrator.domain.workflow import NOTHING, Phase
 from jada_orchestrator.engine.audit import breaches, breaches_near
 from tests.unit.engine.driver import Driver, begun
 from tests.unit.engine.plans import booking
 
 
 def _unknown_to_the_index(driver: Driver) -> None:
-    driver.workflow.active.clear()
+    driver.workflow.active = NOTHING
 
 
 def _in_a_second_index(driver: Driver) -> None:
-    driver.workflow.waiting[driver.task("hold").planned.id, "do"] = None
+    driver.workflow.waiting = {(driver.task("hold").planned.id, "do"): None}
 
 
 def _started_too_early(driver: Driver) -> None:
     driver.task("rooms").do.phase = Phase.BACKING_OFF
-    driver.workflow.waiting[driver.task("rooms").planned.id, "do"] = None
+    driver.workflow.waiting = {(driver.task("rooms").planned.id, "do"): None}
     driver.workflow.unfinished += 1
 
 
 def _undone_by_nobody(driver: Driver) -> None:
     driver.task("hold").own_call("undo").phase = Phase.READY
-    driver.workflow.grantable[driver.task("hold").planned.id, "undo"] = None
+    driver.workflow.grantable = {(driver.task("hold").planned.id, "undo"): None}
 
 
 def _two_currencies(driver: Driver) -> None:

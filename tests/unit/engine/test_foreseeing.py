@@ -14,6 +14,7 @@ from jada_orchestrator.domain.ids import ActionName
 from jada_orchestrator.domain.limits import FORESEEN_AGE_MAX_MS, FORESEEN_MAX, FORESEEN_TASK_CHARS_MAX
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.workflow import Phase, Status
+from jada_orchestrator.engine import fold
 from jada_orchestrator.engine.audit import breaches_near
 from jada_orchestrator.engine.claims import claimable
 from jada_orchestrator.engine.dispatching import first_call
@@ -70,6 +71,16 @@ def test_a_read_in_flight_stays_in_flight() -> None:
     driver.run()
     assert keys(driver, "rooms")[0][1] == 1
     assert len(keys(driver, "rooms")) == 1
+
+
+def test_a_read_that_the_plan_keeps_is_a_task_of_the_plan() -> None:
+    """What was foreseen as the plan has it is kept once: the task, before and after a restart, is the plan's own."""
+    driver = arrived()
+    told(driver, ROOMS, NEAR)
+    driver.propose(proposal(ROOMS, NEAR, HOLD))
+    for workflow in (driver.workflow, fold(driver.workflow.workflow_id, driver.entries)):
+        assert workflow.plan is not None
+        assert all(workflow.tasks[planned.id].planned is planned for planned in workflow.plan.tasks)
 
 
 def test_what_reads_a_foreseen_read_starts_after_it() -> None:

@@ -75,7 +75,7 @@ def test_a_refusal_raises_the_model_which_begins_afresh() -> None:
     """A refusal, as an outcome or as a stop reason, is put to the stronger model without the weaker one's words."""
     talk = Talk(HAIKU, SONNET)
     assert talk.answer(REFUSAL) == SONNET
-    assert talk.workflow.planning.exchanges == []
+    assert talk.workflow.planning.exchanges == ()
     assert talk.answer(REFUSAL) == SONNET
     assert talk.workflow.status is Status.FAILED
 

@@ -87,7 +87,7 @@ def test_a_renewal_that_fails_while_a_revision_is_wanted_is_what_the_revision_is
     driver.mishap("hold", SOLD_OUT)
     driver.run_until_quiet()
     assert driver.workflow.status is Status.PLANNING
-    assert driver.workflow.breaking == ["book_seat", "hold"]
+    assert driver.workflow.breaking == ("book_seat", "hold")
     driver.propose(
         proposal(
             task("room", "rooms.hold", offer_id="d"),
