@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -29,7 +28,7 @@ from jada_orchestrator.domain.events import (
 )
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.limits import TURN_EVENTS_MAX, WAITING_FOR_PEOPLE_MAX
+from jada_orchestrator.domain.limits import TURN_EVENTS_MAX
 from jada_orchestrator.domain.records import AttemptStarted, Entry
 from jada_orchestrator.domain.workflow import Status, Workflow
 from jada_orchestrator.engine import fold, outstanding, step
@@ -42,6 +41,7 @@ from jada_orchestrator.runtime.counting import count, learn, note_first_call
 from jada_orchestrator.runtime.handing_over import idle_of
 from jada_orchestrator.runtime.heads import Heads
 from jada_orchestrator.runtime.health import CatalogueLostError, Health, tell_unreadable, through_trouble
+from jada_orchestrator.runtime.in_memory import InMemory
 from jada_orchestrator.runtime.inbox import Inbox, Item, Receipt
 from jada_orchestrator.runtime.ownership import Keeper, missing_of, wanted_for
 from jada_orchestrator.runtime.perform import Performer
@@ -82,7 +82,7 @@ class Turns:
         self._world = world
         self._tunables = tunables
         self._inbox = inbox
-        self._workflows: dict[WorkflowId, Workflow] = {}
+        self._workflows = InMemory()
         self._heads = Heads()
         self._unreadable: set[WorkflowId] = set()
         self._brought_in: list[Workflow] = []
@@ -134,20 +134,16 @@ class Turns:
 
     @property
     def room(self) -> int:
-        """How many more workflows may be brought in.
-
-        Those that wait for a person do not count, up to a bound: the answer comes by this very queue.
-        """
-        waiting = self.count(Status.AWAITING_APPROVAL) + self.count(Status.NEEDS_CLARIFICATION)
-        return self._tunables.workflows_in_flight_max - len(self._workflows) + min(waiting, WAITING_FOR_PEOPLE_MAX)
+        """How many more workflows may be brought in."""
+        return self._workflows.room(self._tunables.workflows_in_flight_max)
 
     def count(self, status: Status) -> int:
         """Count the workflows in a status."""
-        return sum(workflow.status is status for workflow in self._workflows.values())
+        return self._workflows.count(status)
 
     def counts(self) -> dict[str, int]:
         """Count the unfinished workflows by status; only those statuses that occur."""
-        return dict(Counter(workflow.status.value for workflow in self._workflows.values()))
+        return self._workflows.counts()
 
     # --- Life -----------------------------------------------------------------------------------------------------
 
@@ -271,7 +267,7 @@ class Turns:
                 workflow = self._fold(found)
                 if workflow is not None:
                     await self._know_catalogue(workflow)
-                    self._workflows[workflow.workflow_id] = workflow
+                    self._workflows.hold(workflow)
                     self._brought_in.append(workflow)
         return taken.elsewhere
 
@@ -306,7 +302,7 @@ class Turns:
         return catalogue
 
     def _admit(self, workflow: Workflow) -> None:
-        self._workflows[workflow.workflow_id] = workflow
+        self._workflows.hold(workflow)
         if workflow.lane is None:
             return
         if workflow.waits_for_turn:
@@ -379,7 +375,7 @@ class Turns:
         """Have nothing more of a workflow in memory or in flight; return it as it was."""
         self._performer.forget(workflow_id)
         self._slots.sync(workflow_id, "", 0, {}, {})
-        return self._workflows.pop(workflow_id, None)
+        return self._workflows.let_go(workflow_id)
 
     def _leave_lane(self, workflow: Workflow | None) -> None:
         key = workflow.request.ordering_key if workflow is not None and workflow.request is not None else None
@@ -466,6 +462,7 @@ class Turns:
     def _after_commit(self, turn: _Turn) -> None:
         for workflow in turn.touched.values():
             entries = turn.entries.get(workflow.workflow_id, ())
+            self._workflows.look_at(workflow)
             count(self.health, entries, turn.now)
             self._teller.tell(workflow, entries)
             note_first_call(self._world.log, self.health, workflow, entries)
@@ -473,7 +470,7 @@ class Turns:
             self._reconcile(workflow)
         for workflow in self._brought_in:
             if workflow.is_done:
-                self._workflows.pop(workflow.workflow_id, None)
+                self._workflows.let_go(workflow.workflow_id)
         self._brought_in.clear()
         for item, receipt in turn.receipts:
             if item.receipt is not None:
@@ -496,4 +493,4 @@ class Turns:
         self._performer.reconcile(workflow, wanted, catalogue)
         self._timers.set(workflow.workflow_id, instant)
         if workflow.is_done:
-            self._workflows.pop(workflow.workflow_id, None)
+            self._workflows.let_go(workflow.workflow_id)
