@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs
+from jada_orchestrator.domain.making import made_often
 
 _T = TypeVar("_T")
 
@@ -39,6 +40,7 @@ def _kept_in(name: str, part: str) -> Any:  # noqa: ANN401 - a field of whatever
 # --- Of calls ---------------------------------------------------------------------------------------------------------
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """What is known only of a call that did not go smoothly; read and changed through the `Call`, which says what."""
@@ -50,6 +52,19 @@ class Trouble:
     maybe: bool = False
     settled_by: UtcMs = UtcMs(0)
     failure: Failure | None = None
+
+    def told(self, failure: Failure, *, counted: bool) -> Trouble:
+        """Return it with one more failure, which counts against the agent or does not."""
+        refusals = self.refusals if counted else self.refusals + 1
+        return Trouble(
+            refusals, self.lookups, self.attempts_before, self.lookups_before, self.maybe, self.settled_by, failure
+        )
+
+    def lost(self, settled_by: UtcMs, failure: Failure, *, counted: bool) -> Trouble:
+        """Return it with one more attempt whose fate is unknown, and which cannot be running after `settled_by`."""
+        refusals = self.refusals if counted else self.refusals + 1
+        latest = max(self.settled_by, settled_by)
+        return Trouble(refusals, self.lookups, self.attempts_before, self.lookups_before, True, latest, failure)  # noqa: FBT003 - all of them in order
 
 
 NO_TROUBLE: Final = Trouble()
@@ -78,6 +93,7 @@ class WithTrouble:
 # --- Of tasks ---------------------------------------------------------------------------------------------------------
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Aftermath:
     """What is known only of a task that was not simply done; read and changed through the `Task`, which says what."""

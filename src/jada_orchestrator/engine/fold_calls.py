@@ -170,9 +170,8 @@ def task_backed_off(workflow: Workflow, record: r.TaskBackedOff, at: UtcMs) -> N
     """Fold `TaskBackedOff`."""
     task = workflow.tasks[record.task_id]
     call = task.call(record.side)
-    call.until, call.failure = record.until, record.failure
-    if not record.counted:
-        call.refusals += 1
+    call.until = record.until
+    call.trouble = call.trouble.told(record.failure, counted=record.counted)
     move(workflow, task, record.side, _wait_for(record.purpose, record.until, at))
 
 
@@ -180,11 +179,9 @@ def attempt_lost(workflow: Workflow, record: r.AttemptLost, at: UtcMs) -> None:
     """Fold `AttemptLost`."""
     task = workflow.tasks[record.task_id]
     call = task.call(record.side)
-    call.maybe = True
-    call.settled_by = UtcMs(max(call.settled_by, call.deadline + LOOKUP_SAFETY_MS))
-    call.until, call.failure = record.until, record.failure
-    if not record.counted:
-        call.refusals += 1
+    call.until = record.until
+    settled_by = UtcMs(call.deadline + LOOKUP_SAFETY_MS)
+    call.trouble = call.trouble.lost(settled_by, record.failure, counted=record.counted)
     move(workflow, task, record.side, _wait_for(record.then, record.until, at))
 
 

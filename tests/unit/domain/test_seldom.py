@@ -58,6 +58,18 @@ def test_two_are_equal_that_say_the_same() -> None:
         assert (call.lookups, twin.lookups) == (4, 5)
 
 
+def test_one_more_failure_counts_or_does_not() -> None:
+    """What a call's failures and losses add up to, none of which changes what was known before."""
+    busy, gone = Failure("BUSY", "try later"), Failure("TIMEOUT", "no answer came")
+    known = NO_TROUBLE.told(busy, counted=False).told(gone, counted=True)
+    assert known == Trouble(refusals=1, failure=gone)
+    lost = known.lost(UtcMs(9), gone, counted=True)
+    assert lost == Trouble(refusals=1, maybe=True, settled_by=UtcMs(9), failure=gone)
+    assert lost.lost(UtcMs(5), busy, counted=False) == replace(lost, refusals=2, failure=busy)
+    assert lost.told(busy, counted=True) == replace(lost, failure=busy)
+    assert Trouble() == NO_TROUBLE
+
+
 @pytest.mark.parametrize(("kept", "read"), [(Trouble, WithTrouble), (Aftermath, WithAftermath)])
 def test_every_part_is_a_field(kept: type, read: type) -> None:
     """Whatever is kept apart is read and assigned like a field, and nothing else is."""
