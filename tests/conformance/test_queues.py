@@ -26,7 +26,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import OUTCOME_BYTES_MAX
 from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.domain.request import Message
-from jada_orchestrator.ports.agents import AgentCall, WorkerSender
+from jada_orchestrator.ports.agents import AgentCall, CallEnded, WorkerSender
 from jada_orchestrator.ports.queues import Delivery, MessageSource, OutcomeMessage, OutcomeSink, QueueError
 from jada_orchestrator.testing import calls as testing
 from jada_orchestrator.testing.aws import FakeQueues
@@ -314,6 +314,34 @@ async def test_many_tasks_at_once_all_arrive(world: World) -> None:
     assert results == [None] * 35
     attempts = [int(message.attributes["jada-attempt"]) for message in await world.everything_in(world.queue)]
     assert sorted(attempts) == list(range(1, 36))
+
+
+async def _given(world: World, queue: str, call: AgentCall) -> CallEnded | None:
+    """Give a task the way the runtime does: posted where that can be done at once, else sent."""
+    posted = world.workers.post(SqsTransport(queue), call)
+    return await (world.workers.send(SqsTransport(queue), call) if posted is None else posted)
+
+
+async def test_tasks_that_are_posted_all_arrive(world: World) -> None:
+    """What is given without a task that waits arrives as what is sent, each once."""
+    calls = [replace(CALL, attempt=number) for number in range(1, 36)]
+
+    results = await asyncio.gather(*(_given(world, world.queue, call) for call in calls))
+
+    assert results == [None] * 35
+    attempts = [int(message.attributes["jada-attempt"]) for message in await world.everything_in(world.queue)]
+    assert sorted(attempts) == list(range(1, 36))
+
+
+async def test_what_cannot_be_posted_ends_as_if_it_had_been_sent(world: World) -> None:
+    """A missing queue, and no time left: the same verdicts, and nothing arrives."""
+    bad = (("nowhere", CALL), (world.queue, replace(CALL, timeout_ms=0)))
+    for queue, call in bad:
+        given, sent = await _given(world, queue, call), await world.workers.send(SqsTransport(queue), call)
+        assert given is not None
+        assert given == sent
+
+    assert await world.everything_in(world.queue) == []
 
 
 async def test_a_task_for_a_missing_queue_failed_for_now(world: World) -> None:

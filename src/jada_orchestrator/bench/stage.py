@@ -73,6 +73,10 @@ class NullWorkers:
         self.recent: deque[AgentCall] = deque(maxlen=_RECENT)
         """Few, so that this stand-in's own memory does not count."""
 
+    def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
+        """Leave it to `send`."""
+        return None
+
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Take it."""
         self.taken += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,6 +61,13 @@ class FunctionCaller(Protocol):
 
 class WorkerSender(Protocol):
     """Gives tasks to agents that answer later, on the reply queue (`ports.queues`)."""
+
+    def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
+        """Do what `send` does without a task that waits, where that can be done at once; None where only `send` can.
+
+        The future holds what `send` returns; cancelling it is cancelling that. A task for each of the thousands of
+        calls that are begun in a second would cost as much as writing their messages.
+        """
 
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Put one attempt on the worker's queue. None: it is there, the answer comes later.

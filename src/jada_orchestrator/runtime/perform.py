@@ -1,7 +1,8 @@
 """Making the world match what is outstanding.
 
-Each command that is outstanding and not yet in flight gets a task of its own; one that is in flight and no longer
-outstanding is cancelled. A task reports by putting an event into the inbox, and never changes state itself.
+Each command that is outstanding and not yet in flight gets a task of its own, but for calls that a worker can be given
+at once; one that is in flight and no longer outstanding is cancelled. What comes of it is reported by an event in the
+inbox; no task changes state itself.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import assert_never
+from functools import partial
+from typing import Any, assert_never
 
 from jada_orchestrator.domain.catalogue import Catalogue, LambdaTransport, SqsTransport
 from jada_orchestrator.domain.commands import (
@@ -76,8 +78,8 @@ class Performer:
         self._world = world
         self._report = report
         self._outcome_queue = outcome_queue
-        self._in_flight: dict[WorkflowId, dict[Command, asyncio.Task[None] | None]] = {}
-        """None for what is in flight without a task of ours: a worker has it, and answers by the reply queue."""
+        self._in_flight: dict[WorkflowId, dict[Command, asyncio.Future[Any] | None]] = {}
+        """None for what is in flight without anything of ours: a worker has it, and answers by the reply queue."""
 
     @property
     def calls_in_flight(self) -> int:
@@ -140,12 +142,16 @@ class Performer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self, workflow: Workflow, command: Command, catalogue: Catalogue) -> asyncio.Task[None]:
+    def _start(self, workflow: Workflow, command: Command, catalogue: Catalogue) -> asyncio.Future[Any]:
         match command:
             case Dispatch():  # most are
                 target, call = _attempt(workflow, command, catalogue, self._world.clock.now())
                 context = self._world.tracing.context_of(workflow.workflow_id, command.task_id)
-                work = self._dispatch(command, target, call if context is None else replace(call, traceparent=context))
+                if context is not None:
+                    call = replace(call, traceparent=context)
+                if isinstance(target, SqsTransport) and (posted := self._post(command, target, call)) is not None:
+                    return posted
+                work = self._dispatch(command, target, call)
             case AskPlanner():
                 work = self._ask(command, _question(workflow, catalogue, self._world.clock.now()))
             case AskChoice():
@@ -235,6 +241,42 @@ class Performer:
             return None
         return lambda text: self._report(command.workflow_id, TaskProposed(command.call, text))
 
+    def _post(self, command: Dispatch, target: SqsTransport, call: AgentCall) -> asyncio.Future[Any] | None:
+        """Give a call to a worker without a task of its own, where that can be done."""
+        if not self._may_act():
+            return None
+        posted: asyncio.Future[CallEnded | None] | None
+        try:
+            posted = self._world.workers.post(target, call)
+        except Exception as error:  # noqa: BLE001 - as in `_dispatch`
+            posted = asyncio.get_running_loop().create_future()
+            posted.set_exception(error)
+        if posted is not None:
+            posted.add_done_callback(partial(self._posted, command))
+        return posted
+
+    def _posted(self, command: Dispatch, posted: asyncio.Future[CallEnded | None]) -> None:
+        if posted.cancelled():
+            return
+        error = posted.exception()
+        if error is not None:
+            self._ended(command, _adapter_fault(error))
+        elif (ended := posted.result()) is not None:
+            self._ended(command, ended)
+        else:
+            self._left(command, posted)
+
+    def _left(self, command: Dispatch, by: asyncio.Future[Any] | None) -> None:
+        """Keep in mind that a worker has it: its answer comes by the reply queue, or the deadline passes."""
+        running = self._in_flight.get(command.workflow_id)
+        if running is not None and running.get(command) is by:
+            running[command] = None
+
+    def _ended(self, command: Dispatch, ended: CallEnded) -> None:
+        _, task_id, side, purpose, number, revision = command
+        event = AttemptEnded(task_id, side, purpose, number, revision, ended.result, ended.usage)
+        self._report(command.workflow_id, event)
+
     async def _dispatch(self, command: Dispatch, target: LambdaTransport | SqsTransport, call: AgentCall) -> None:
         if not self._may_act():
             return
@@ -245,16 +287,11 @@ class Performer:
             else:
                 ended = await self._world.workers.send(target, call)
         except Exception as error:  # noqa: BLE001 - a fault in the adapter must not strand the booking: nobody knows what it did
-            ended = CallEnded(Lost(Failure("ADAPTER_FAULT", f"{type(error).__name__}: {error}")))
+            ended = _adapter_fault(error)
         if ended is None:
-            # The answer comes by the reply queue, or the deadline passes; the task itself need not be kept until then.
-            running = self._in_flight.get(command.workflow_id, {})
-            if running.get(command) is asyncio.current_task():
-                running[command] = None
-            return
-        _, task_id, side, purpose, number, revision = command
-        event = AttemptEnded(task_id, side, purpose, number, revision, ended.result, ended.usage)
-        self._report(command.workflow_id, event)
+            self._left(command, asyncio.current_task())
+        else:
+            self._ended(command, ended)
 
     async def _publish(self, command: PublishOutcome, workflow: Workflow, pending: PendingOutcome) -> None:
         request = workflow.request
@@ -318,7 +355,11 @@ class Performer:
                 return
 
 
-def _cancel(task: asyncio.Task[None] | None) -> None:
+def _adapter_fault(error: BaseException) -> CallEnded:
+    return CallEnded(Lost(Failure("ADAPTER_FAULT", f"{type(error).__name__}: {error}")))
+
+
+def _cancel(task: asyncio.Future[Any] | None) -> None:
     if task is not None:
         task.cancel()
 

@@ -398,6 +398,10 @@ class FakeWorkers:
         self._queues = queues
         self._encode = encode
 
+    def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
+        """Leave it to `send`."""
+        return None
+
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Put one attempt on the worker's queue; see the port."""
         attributes = {

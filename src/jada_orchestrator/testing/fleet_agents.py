@@ -125,6 +125,10 @@ class WatchedWorkers:
         self._gangway = gangway
         self._workers = workers
 
+    def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
+        """Leave it to `send`."""
+        return None
+
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Give one attempt to a worker; see the port."""
         await self._gangway.leave(f"{call.action} for {call.workflow_id}")

@@ -96,6 +96,10 @@ class SimulatedSender:
         self._sender = sender
         self._witness = witness
 
+    def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
+        """Leave it to `send`."""
+        return None
+
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Put one attempt on the worker's queue; see the port."""
         self._witness(target, call)

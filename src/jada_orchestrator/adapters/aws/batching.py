@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 BATCH_ENTRIES_MAX: Final = 10
 """SQS's own limit for every batch operation."""
@@ -34,29 +34,37 @@ def in_batches(items: Iterable[T], count_max: int = BATCH_ENTRIES_MAX) -> Iterat
 
 @dataclass(slots=True, eq=False)
 class Entry(Generic[T, R]):
-    """One item on its way: `begun` once it may have left the process, `answer` what became of it."""
+    """One item on its way: `begun` once it may have left the process, `answer` what became of it, told by `tell`."""
 
     item: T
     size_bytes: int
-    answer: asyncio.Future[R]
+    answer: asyncio.Future[Any]
+    tell: Callable[[R], Any] | None = None
     begun: bool = False
+    timer: asyncio.TimerHandle | None = None
 
-    async def answered_within(self, timeout_s: float) -> R:
-        """Wait for the answer. What has not begun by the end of the time, or when this is cancelled, is not sent.
+    def within(self, timeout_s: float, late: Callable[[bool], R]) -> None:
+        """Let the answer be `late(begun)` if there is none by the end of the time; what has not begun then is not sent.
 
-        A timer at the answer itself, since one around whoever waits (`asyncio.timeout`) costs four times as much, and
-        every task that is sent to a worker waits here. Raises: TimeoutError.
+        A timer at the answer itself, since one around whoever waits costs more, and every task that is sent to a worker
+        has one.
         """
-        timer = asyncio.get_running_loop().call_later(timeout_s, _too_late, self.answer)
-        try:
-            return await self.answer
-        finally:
-            timer.cancel()
+        self.timer = asyncio.get_running_loop().call_later(timeout_s, self._be_late, late)
 
+    def end(self, result: R) -> None:
+        """Give the answer, unless there is one."""
+        if self.timer is not None:
+            self.timer.cancel()
+        if not self.answer.done():
+            self.answer.set_result(result if self.tell is None else self.tell(result))
 
-def _too_late(answer: asyncio.Future[R]) -> None:
-    if not answer.done():
-        answer.set_exception(TimeoutError())
+    def drop(self) -> None:
+        """Let an entry go that nobody waits for any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+
+    def _be_late(self, late: Callable[[bool], R]) -> None:
+        self.end(late(self.begun))
 
 
 @dataclass(slots=True, eq=False)
@@ -79,10 +87,13 @@ class Batcher(Generic[T, R]):
     _idle: int = 0
     """Tasks that have not taken a batch yet."""
 
-    def add(self, item: T, size_bytes: int) -> Entry[T, R]:
-        """Queue an item and return its entry at once; await `entry.answer`. A single item may exceed `bytes_max`."""
+    def add(self, item: T, size_bytes: int, tell: Callable[[R], Any] | None = None) -> Entry[T, R]:
+        """Queue an item and return its entry at once; await `entry.answer`: the result, or what `tell` makes of it.
+
+        A single item may exceed `bytes_max`.
+        """
         loop = asyncio.get_running_loop()
-        entry: Entry[T, R] = Entry(item, size_bytes, loop.create_future())
+        entry: Entry[T, R] = Entry(item, size_bytes, loop.create_future(), tell)
         self._waiting.append(entry)
         if not self._flush_due:
             self._flush_due = True
@@ -120,16 +131,17 @@ class Batcher(Generic[T, R]):
                 if taken:
                     results = await self.send([entry.item for entry in taken])
                     for entry, result in zip(taken, results, strict=True):
-                        if not entry.answer.done():
-                            entry.answer.set_result(result)
+                        entry.end(result)
         except Exception as error:  # noqa: BLE001 - whoever waits gets it: nobody else would see it
             for entry in taken:
+                entry.drop()
                 if not entry.answer.done():
                     entry.answer.set_exception(error)
         finally:
             self._idle -= idle
             for entry in taken:
-                entry.answer.cancel()  # only where this task was cancelled before there was an answer
+                if not entry.answer.done():  # only where this task was cancelled before there was an answer
+                    entry.answer.cancel()
 
     def _take(self) -> list[Entry[T, R]]:
         """Remove and return one batch from the head of the queue; what nobody waits for any more is dropped."""
@@ -138,7 +150,7 @@ class Batcher(Generic[T, R]):
         while self._waiting and len(taken) < self.count_max:
             entry = self._waiting[0]
             if entry.answer.done():
-                self._waiting.popleft()
+                self._waiting.popleft().drop()
                 continue
             if taken and size + entry.size_bytes > self.bytes_max:
                 break

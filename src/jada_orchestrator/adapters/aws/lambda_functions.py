@@ -23,6 +23,7 @@ from jada_orchestrator.adapters.aws.errors import (
     result_of_error,
 )
 from jada_orchestrator.adapters.aws.fast_invoke import Answer, FastInvoker
+from jada_orchestrator.adapters.aws.in_time import within
 from jada_orchestrator.adapters.aws.offloading import offloaded
 from jada_orchestrator.adapters.aws.referring import made_whole
 from jada_orchestrator.domain.catalogue import LambdaTransport
@@ -100,9 +101,10 @@ class LambdaFunctions:
         if call.timeout_ms <= 0:
             return CallEnded(result_of(NO_TIME_TO_SEND, _subject(target), "the deadline passed before the call."))
         try:
-            async with asyncio.timeout(call.timeout_ms / 1000), self._admission:
-                begun = True
-                return await self._invoke(target, call, payload)
+            with within(call.timeout_ms / 1000):
+                async with self._admission:
+                    begun = True
+                    return await self._invoke(target, call, payload)
         except TimeoutError:
             subject = _subject(target)
             if not begun:

@@ -22,6 +22,7 @@ from jada_orchestrator.adapters.aws.sending import (
 )
 from jada_orchestrator.adapters.aws.service import SqsService
 from jada_orchestrator.domain.faults import Failure
+from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.dead_letters import OTHER_ATTRIBUTES, REASON, REASON_CODE
 from jada_orchestrator.ports.host import Clock
@@ -78,7 +79,8 @@ class SqsSource:
         except Exception as error:
             # Whatever it is, nothing was received that will not come again.
             raise queue_error(error, self._queue, "receiving from") from error
-        return [self._delivery(message) for message in answer.get("Messages", ())]
+        now = self._clock.now()
+        return [_delivery(message, now) for message in answer.get("Messages", ())]
 
     async def delete(self, deliveries: Sequence[Delivery]) -> None:
         """Delete messages; see the port. All batches are tried before a failure is raised."""
@@ -135,18 +137,19 @@ class SqsSource:
                 f"{doing} {self._queue}: {len(refused)} of {len(deliveries)} messages were refused: {what}"
             )
 
-    def _delivery(self, message: MessageTypeDef) -> Delivery:
-        system: Any = message.get("Attributes", {})
-        now = self._clock.now()
-        attributes = {name: _text_of(value) for name, value in message.get("MessageAttributes", {}).items()}
-        return Delivery(
-            message=Message(message.get("Body", ""), attributes),
-            handle=message["ReceiptHandle"],
-            message_id=message.get("MessageId", ""),
-            receive_count=int(system.get("ApproximateReceiveCount", 1)),
-            # The queue's clock is not ours: a message is never younger than nothing.
-            age_ms=max(now - int(system.get("SentTimestamp", now)), 0),
-        )
+
+def _delivery(message: MessageTypeDef, now: UtcMs) -> Delivery:
+    system: Any = message.get("Attributes", {})
+    told = message.get("MessageAttributes")
+    attributes = {name: _text_of(value) for name, value in told.items()} if told else {}
+    return Delivery(
+        message=Message(message.get("Body", ""), attributes),
+        handle=message["ReceiptHandle"],
+        message_id=message.get("MessageId", ""),
+        receive_count=int(system.get("ApproximateReceiveCount", 1)),
+        # The queue's clock is not ours: a message is never younger than nothing.
+        age_ms=max(now - int(system.get("SentTimestamp", now)), 0),
+    )
 
 
 def _text_of(value: MessageAttributeValueOutputTypeDef) -> str:

@@ -6,8 +6,9 @@ import asyncio
 import functools
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from jada_orchestrator.adapters.aws.batching import BATCH_BYTES_MAX, Batcher, Entry
 from jada_orchestrator.adapters.aws.errors import (
@@ -41,6 +42,7 @@ ATTRIBUTES_MAX: Final = 10
 
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that SQS refuses in bodies and attributes (SendMessage, "characters not included in this list")."""
+_TYPE_BYTES: Final = len("String")
 _CONTROLS: Final = bytes({*range(0x20)} - {9, 10, 13})
 """Those of the forbidden characters that are ASCII."""
 _GROUP: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
@@ -49,7 +51,7 @@ SendResult: TypeAlias = Failed | Lost | None
 """None: the queue has the message."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Outgoing:
     """One message; `group` and `once` (the deduplication id) are used where the queue wants them."""
 
@@ -57,16 +59,21 @@ class Outgoing:
     attributes: dict[str, str] = field(default_factory=dict)
     group: str | None = None
     once: str | None = None
+    size_bytes: int = field(init=False)
+    """What SQS counts: the body, and the name, type and value of every attribute."""
 
-    @property
-    def size_bytes(self) -> int:
-        """What SQS counts: the body, and the name, type and value of every attribute."""
-        return _size(self.body) + sum(attribute_bytes(name, value) for name, value in self.attributes.items())
+    def __post_init__(self) -> None:
+        size = _size(self.body)
+        for name, value in self.attributes.items():
+            size += attribute_bytes(name, value)
+        self.size_bytes = size
 
 
 def attribute_bytes(name: str, value: str) -> int:
     """Return what a string attribute adds to the size of a message."""
-    return _size(name) + len("String") + _size(value)
+    if name.isascii() and value.isascii():
+        return len(name) + _TYPE_BYTES + len(value)
+    return _size(name) + _TYPE_BYTES + _size(value)
 
 
 def _size(text: str) -> int:
@@ -107,22 +114,25 @@ class SqsSender:
         self._fair = fair
         self._batchers: dict[str, Batcher[Outgoing, SendResult]] = {}
 
-    def add(self, queue: str, message: Outgoing) -> Entry[Outgoing, SendResult]:
-        """Send a message with the next batch; `answer` says what became of it. Nothing is sent twice.
+    def add(
+        self, queue: str, message: Outgoing, tell: Callable[[SendResult], Any] | None = None
+    ) -> Entry[Outgoing, SendResult]:
+        """Send a message with the next batch; `answer` says what became of it, in the words of `tell` if there is one.
 
-        When the waiter is cancelled before `begun`, it is not sent.
+        Nothing is sent twice. When the answer is cancelled before `begun`, the message is not sent.
         """
         size_bytes = message.size_bytes
         if size_bytes > MESSAGE_BYTES_MAX:
-            entry: Entry[Outgoing, SendResult] = Entry(message, size_bytes, asyncio.get_running_loop().create_future())
+            answer = asyncio.get_running_loop().create_future()
+            entry: Entry[Outgoing, SendResult] = Entry(message, size_bytes, answer, tell)
             what = f"the message has {size_bytes} bytes; SQS takes {MESSAGE_BYTES_MAX}."
-            entry.answer.set_result(result_of(TOO_LARGE, f"queue {queue}", what))
+            entry.end(result_of(TOO_LARGE, f"queue {queue}", what))
             return entry
         batcher = self._batchers.get(queue)
         if batcher is None:
             batcher = Batcher(functools.partial(self._send, queue), self._service.requests)
             self._batchers[queue] = batcher
-        return batcher.add(message, size_bytes)
+        return batcher.add(message, size_bytes, tell)
 
     async def close(self) -> None:
         """Wait until everything that was added has its answer. May be called twice."""

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from jada_orchestrator.adapters.aws.errors import is_missing_queue
 from jada_orchestrator.adapters.aws.fast_queues import FastQueues
+from jada_orchestrator.adapters.aws.in_time import within
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -51,7 +52,7 @@ class SqsService:
     async def find(self, queue: str) -> None:
         """Make sure that the queue's URL is known. Raises: as `to_queue`."""
         if queue not in self._urls:
-            async with asyncio.timeout(self.request_timeout_s):
+            with within(self.request_timeout_s):
                 await self._look_up(queue)
 
     async def to_queue(self, queue: str, operation: Callable[[str], Awaitable[T]], *, wait_s: float = 0.0) -> T:
@@ -63,7 +64,7 @@ class SqsService:
         Raises: whatever the client raises, and TimeoutError.
         """
         known = self._urls.get(queue)
-        async with asyncio.timeout(self.request_timeout_s + wait_s):
+        with within(self.request_timeout_s + wait_s):
             if known is not None:
                 try:
                     return await operation(known)

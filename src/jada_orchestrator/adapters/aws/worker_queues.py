@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from jada_orchestrator.adapters.aws.errors import BAD_CALL, CALL_TIMEOUT, NO_TIME_TO_SEND, result_of
 from jada_orchestrator.adapters.aws.offloading import offloaded
-from jada_orchestrator.adapters.aws.sending import MESSAGE_BYTES_MAX, Outgoing, SqsSender, json_for_sqs, text_for_sqs
+from jada_orchestrator.adapters.aws.sending import (
+    MESSAGE_BYTES_MAX,
+    Outgoing,
+    SendResult,
+    SqsSender,
+    json_for_sqs,
+    text_for_sqs,
+)
 from jada_orchestrator.domain.catalogue import SqsTransport
+from jada_orchestrator.domain.events import Failed, Lost
 from jada_orchestrator.domain.payloads import PayloadRef
 from jada_orchestrator.ports.agents import AgentCall, CallEnded
 from jada_orchestrator.ports.payloads import PayloadStore
@@ -34,6 +43,16 @@ class SqsWorkers:
         self._sender = sender
         self._encode = encode
 
+    def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
+        """Put one attempt on the worker's queue; see the port. None for what is too large or cannot be a message."""
+        try:
+            message = _message(call, json_for_sqs(self._encode(call, None)))
+        except (TypeError, ValueError):
+            return None
+        if call.timeout_ms <= 0 or message.size_bytes > MESSAGE_BYTES_MAX:
+            return None
+        return self._post(target.queue, call, message)
+
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Put one attempt on the worker's queue; see the port."""
         subject = f"queue {target.queue}"
@@ -49,17 +68,24 @@ class SqsWorkers:
             if isinstance(ref, CallEnded):
                 return ref
             message = _message(call, json_for_sqs(self._encode(call, ref)))
-        entry = self._sender.add(target.queue, message)
-        try:
-            result = await entry.answered_within(call.timeout_ms / 1000)
-        except TimeoutError:
-            verdict = CALL_TIMEOUT if entry.begun else NO_TIME_TO_SEND
-            return CallEnded(result_of(verdict, subject, f"the queue had not answered after {call.timeout_ms} ms."))
-        return None if result is None else CallEnded(result)
+        return await self._post(target.queue, call, message)
+
+    def _post(self, queue: str, call: AgentCall, message: Outgoing) -> asyncio.Future[CallEnded | None]:
+        def late(begun: bool) -> Failed | Lost:  # noqa: FBT001 - the one thing that an entry tells
+            verdict = CALL_TIMEOUT if begun else NO_TIME_TO_SEND
+            return result_of(verdict, f"queue {queue}", f"the queue had not answered after {call.timeout_ms} ms.")
+
+        entry = self._sender.add(queue, message, _ended)
+        entry.within(call.timeout_ms / 1000, late)
+        return entry.answer
 
     async def close(self) -> None:
         """Wait for what is being sent."""
         await self._sender.close()
+
+
+def _ended(result: SendResult) -> CallEnded | None:
+    return None if result is None else CallEnded(result)
 
 
 def _message(call: AgentCall, body: str) -> Outgoing:

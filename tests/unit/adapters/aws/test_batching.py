@@ -123,9 +123,9 @@ async def test_what_is_late_before_it_began_is_not_sent() -> None:
     second = batcher.add("b", 1)
 
     for entry in (first, second):
-        with pytest.raises(TimeoutError):
-            await entry.answered_within(0.0)
+        entry.within(0.0, lambda begun: f"late, {begun}")
 
+    assert [await first.answer, await second.answer] == ["late, True", "late, False"]
     assert (first.begun, second.begun) == (True, False)
     assert wire.gate is not None
     wire.gate.set()
@@ -134,10 +134,13 @@ async def test_what_is_late_before_it_began_is_not_sent() -> None:
 
 
 async def test_an_answer_in_time_is_the_answer() -> None:
-    """What is answered within its time comes as it is."""
-    entry = batcher_on(Wire()).add("a", 1)
+    """What is answered within its time comes as it is, or as it is to be told; its timer is gone."""
+    entry = batcher_on(Wire()).add("a", 1, lambda answer: f"told {answer}")
+    entry.within(60.0, lambda _: "late")
 
-    assert await entry.answered_within(60.0) == "A"
+    assert await entry.answer == "told A"
+    assert entry.timer is not None
+    assert entry.timer.cancelled()
 
 
 async def test_giving_up_one_that_is_on_its_way_does_not_disturb_the_others() -> None:
