@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final, NewType
 
 RequestId = NewType("RequestId", str)
@@ -33,6 +34,10 @@ TASK_ID_PATTERN: Final = re.compile(r"\A[a-z][a-z0-9_]{0,63}\Z")
 ACTION_NAME_PATTERN: Final = re.compile(r"\A[a-z][a-z0-9_-]*\.[a-z][a-z0-9_]*\Z")
 
 
+_KEYS_KEPT: Final = 4_096
+"""A call's key is wanted when the call leaves and when its answer comes, mostly within a second."""
+
+
 def _short_hash(length: int, *parts: str) -> str:
     """Return `length` lower-case base32 characters of the SHA-256 of the parts, joined by a byte that no part holds."""
     digest = hashlib.sha256("\x00".join(parts).encode("utf-8", "surrogatepass")).digest()
@@ -55,8 +60,12 @@ def idempotency_key_of(workflow_id: WorkflowId, revision: int, task_id: TaskId, 
     `call` is ``do``, ``undo``, or ``find-do-N`` / ``find-undo-N`` for the N-th lookup (a lookup asks afresh each
     time, so each has a key of its own).
     """
-    parts = f"{workflow_id}\x00{revision}\x00{task_id}\x00{call}"
-    return IdempotencyKey("jk-" + hashlib.sha256(parts.encode()).hexdigest()[:40])
+    return IdempotencyKey(_key_of(f"{workflow_id}\x00{revision}\x00{task_id}\x00{call}"))
+
+
+@lru_cache(maxsize=_KEYS_KEPT)
+def _key_of(parts: str) -> str:
+    return "jk-" + hashlib.sha256(parts.encode()).hexdigest()[:40]
 
 
 def call_id_of(task_id: TaskId, index: int) -> TaskId:

@@ -22,7 +22,7 @@ from jada_orchestrator.engine.house import begin_house_tasks
 from jada_orchestrator.engine.keys import adopted_plan
 from jada_orchestrator.engine.revising import failure_of, left_over, settle_revision, undo_retired
 from jada_orchestrator.engine.undoing import is_settled, undo, undo_in_order, wants_undo
-from jada_orchestrator.planning import resolve_result
+from jada_orchestrator.planning import resolve_result, roots_of_result
 
 
 def settle(workflow: Workflow) -> list[Record]:
@@ -85,10 +85,12 @@ def _settle_complete(workflow: Workflow, plan: Plan) -> list[Record]:
         return records
     request = workflow.request
     assert request is not None, "a workflow with a plan has a request"
+    read = roots_of_result(plan)
     outputs = {
         task_id: output
         for task_id, task in workflow.tasks.items()
-        if task.undo.phase is not SUCCEEDED
+        if task_id in read
+        and task.undo.phase is not SUCCEEDED
         and not task.aftermath.retired  # what was undone is no result
         and (output := output_of(workflow, task_id)) is not None
     }

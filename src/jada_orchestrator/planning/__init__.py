@@ -66,6 +66,7 @@ from jada_orchestrator.planning.inputs import (
     resolve_input,
     resolve_list,
     resolve_result,
+    roots_of_result,
 )
 from jada_orchestrator.planning.provenance import Told
 from jada_orchestrator.planning.references import roots_of
@@ -102,6 +103,7 @@ __all__ = [
     "resolve_list",
     "resolve_result",
     "roots_of",
+    "roots_of_result",
     "shape_of",
     "shortened",
     "template_of",

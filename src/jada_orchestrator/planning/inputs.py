@@ -6,6 +6,7 @@ Every function returns what was asked for, or a tuple of faults; none raises, wh
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from jada_orchestrator.domain.catalogue import Action, Binding, Compensation
@@ -16,7 +17,14 @@ from jada_orchestrator.domain.instants import format_instant
 from jada_orchestrator.domain.money import Money
 from jada_orchestrator.domain.plan import Plan, PlannedTask
 from jada_orchestrator.domain.request import BookingRequest
-from jada_orchestrator.planning.references import INDEX_ROOT, ITEM_ROOT, REQUEST_ROOT, ReferenceFault, evaluate
+from jada_orchestrator.planning.references import (
+    INDEX_ROOT,
+    ITEM_ROOT,
+    REQUEST_ROOT,
+    ReferenceFault,
+    evaluate,
+    roots_of,
+)
 from jada_orchestrator.planning.schemas import faults_in
 
 MISSING_AT_RUNTIME: Final = "MISSING_AT_RUNTIME"
@@ -149,6 +157,15 @@ def resolve_result(plan: Plan, outputs: Mapping[TaskId, Json], request: BookingR
         except ReferenceFault:
             result[name] = None  # a finished booking is reported even where a line of its report cannot be made
     return result
+
+
+def roots_of_result(plan: Plan) -> set[str]:
+    """Return the names that the lines of a plan's result read; a line that cannot be evaluated reads none."""
+    found: set[str] = set()
+    for binding in plan.result.values():
+        with suppress(ReferenceFault):
+            found |= roots_of(binding.expression)
+    return found
 
 
 def request_document(request: BookingRequest) -> JsonObject:

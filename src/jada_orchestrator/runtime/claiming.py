@@ -33,5 +33,6 @@ def learn_ending(slots: Slots, workflow: Workflow, event: Event, now: UtcMs) -> 
             sides = ("do", "undo")
         case _:
             return
+    ending = ending_of(event.result)
     for side in sides:
-        slots.ended(workflow.workflow_id, (event.task_id, side), ending_of(event.result), now)
+        slots.ended(workflow.workflow_id, (event.task_id, side), ending, now)

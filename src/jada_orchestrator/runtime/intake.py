@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import assert_never
@@ -90,7 +90,7 @@ class Receivers:
         source: MessageSource,
         name: str,
         room: Callable[[], int],
-        accept: Callable[[Delivery], Awaitable[None]],
+        accept: Callable[[Delivery], None],
     ) -> None:
         """Receive while there is `room`, and hand each delivery to `accept`."""
         self._world = world
@@ -123,11 +123,11 @@ class Receivers:
             tries = 0
             self._relieved()
             for delivery in deliveries:
-                await self._take(delivery)
+                self._take(delivery)
 
-    async def _take(self, delivery: Delivery) -> None:
+    def _take(self, delivery: Delivery) -> None:
         try:
-            await self._accept(delivery)
+            self._accept(delivery)
         except Exception:  # noqa: BLE001 - one message that makes us fail must not keep the others from being received
             self._world.log.emit(
                 "critical",
@@ -230,7 +230,7 @@ class Intake:
 
     # --- Requests and control messages ----------------------------------------------------------------------------
 
-    async def _request(self, delivery: Delivery, settler: Settler) -> None:
+    def _request(self, delivery: Delivery, settler: Settler) -> None:
         parsed = self._world.wire.parse_request(delivery.message, self._tunables().model)
         match parsed:
             case RequestArrived() if self._holds_enough_unplanned():
@@ -327,7 +327,7 @@ class Intake:
 
     # --- Replies --------------------------------------------------------------------------------------------------
 
-    async def _reply(self, delivery: Delivery, settler: Settler) -> None:
+    def _reply(self, delivery: Delivery, settler: Settler) -> None:
         parsed = self._world.wire.parse_reply(delivery.message.body)
         if isinstance(parsed, UnreadableReply):
             self._aside(self._unreadable_reply(delivery, parsed, settler))

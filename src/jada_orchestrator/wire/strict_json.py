@@ -146,6 +146,8 @@ def vouched_for(text: str) -> JsonObject | None:
                 container = container.values()  # noqa: PLW2901 - what it holds, as a list does
             for each in container:
                 kind = type(each)
+                if kind is str:
+                    continue
                 if kind is dict or kind is list:
                     inner.append(each)
                 elif kind is int and not -INTEGER_MAX <= each <= INTEGER_MAX:

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from jada_orchestrator.domain.catalogue import Binding, Compensation
-from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, TaskId
+from jada_orchestrator.domain.ids import ActionName, CatalogueVersion, IdempotencyKey, TaskId
 from jada_orchestrator.domain.money import Money
-from jada_orchestrator.domain.plan import PlannedTask
+from jada_orchestrator.domain.plan import Plan, PlannedTask
 from jada_orchestrator.planning import (
     Adopted,
     check_input,
@@ -17,6 +17,7 @@ from jada_orchestrator.planning import (
     resolve_compensation,
     resolve_input,
     resolve_result,
+    roots_of_result,
 )
 from jada_orchestrator.testing.catalogues import Ref, money, proposal, request, task, travel_catalogue
 
@@ -123,6 +124,23 @@ def test_a_result_has_every_line_even_where_nothing_is_there() -> None:
     assert isinstance(compiled, Adopted)
     found = outputs(find={"offers": [{"offer_id": "o-1"}]})
     assert resolve_result(compiled.plan, found, request()) == {"id": "o-1", "note": None, "best": None}
+
+
+def test_a_result_is_made_of_what_its_lines_read_and_of_nothing_else() -> None:
+    """Outputs that no line names change nothing; a line that cannot be read names none, and is null."""
+    lines = {
+        "one": Binding("a.id"),
+        "both": Binding("[a.id, b.id]"),
+        "fixed": Binding(constant=1),
+        "bad": Binding("a["),
+    }
+    plan = Plan((), {}, lines, CatalogueVersion("v"))
+    found = outputs(a={"id": "a-1"}, b={"id": "b-1"}, c={"id": "c-1"})
+    read = roots_of_result(plan)
+
+    assert read == {"a", "b"}
+    only_those = {name: output for name, output in found.items() if name in read}
+    assert resolve_result(plan, only_those, request()) == resolve_result(plan, found, request())
 
 
 def test_references_are_evaluated_over_the_outputs_only() -> None:
