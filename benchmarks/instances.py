@@ -6,7 +6,7 @@
 The database is a real server with full durability on this machine; everything else is the local stand-in (jada
 sandbox). Daemons are killed, stopped for longer than their lease, cut off from the database, drained and started anew,
 and the database is restarted at once, while bookings come in, two of five with a fault ordered at an agent. Exit status
-0 when nothing is lost, doubled or half-made.
+0 when nothing is lost, doubled or half-made, and nothing ended otherwise than what was ordered for it explains.
 """
 
 from __future__ import annotations
@@ -39,14 +39,15 @@ def show(console: Console, found: Troubles) -> None:
     rows += sorted(found.troubles.items())
     rows += [("begun anew after a lost lease", found.rejoined)]
     rows += [("LOST", len(verdict.lost)), ("DOUBLED", len(verdict.doubled)), ("HALF-MADE", len(verdict.half_made))]
-    rows += [("half-made on the way", len(found.on_the_way))]
+    rows += [("half-made on the way", len(found.on_the_way)), ("ended unexplained", len(verdict.unexplained))]
     if found.takeovers_s:
         middle, high = statistics.median(found.takeovers_s), percentile(found.takeovers_s, 0.99)
         rows += [(f"takeover, p50 / p99 of {len(found.takeovers_s)}", f"{middle:.2f} / {high:.2f} s")]
     for what, count in rows:
         table.add_row(what, str(count))
     console.print(table)
-    for sentence in [*verdict.lost, *verdict.doubled, *verdict.half_made, *found.on_the_way][:50]:
+    wrong = [*verdict.lost, *verdict.doubled, *verdict.half_made, *found.on_the_way, *verdict.unexplained]
+    for sentence in wrong[:50]:
         console.print(f"  {sentence}", markup=False)
 
 

@@ -95,7 +95,7 @@ async def trouble(  # noqa: PLR0913 - what the command line offers
                     submitting.cancel()
                 found.rejoined = sum(len(ship.daemon.events("daemon.rejoins")) for ship in fleet.ships)
             books = await asyncio.to_thread(audit, sandbox.inventory)
-            found.verdict = judge(frontend.submitted, frontend.outcomes, outcomes.bodies, books)
+            found.verdict = judge(frontend.submitted, frontend.outcomes, outcomes.bodies, books, frontend.doomed)
             found.submitted = len(frontend.submitted)
     found.seconds = time.monotonic() - begun
     return found

@@ -26,7 +26,9 @@ async def test_a_fleet_bears_what_befalls_it(tmp_path: Path, postgres_server: Po
     assert found.verdict.lost == []
     assert found.verdict.doubled == []
     assert found.verdict.half_made == []
+    assert found.verdict.unexplained == []
     assert found.on_the_way == []
+    assert any(not how.startswith("completed") for how in found.verdict.outcomes), "what was ordered was met"
     assert sum(found.verdict.outcomes.values()) == found.submitted == 10
     assert sum(found.troubles.values()) == 4
     assert found.rejoined >= 1, "what was paused or cut off noticed, and began anew"
