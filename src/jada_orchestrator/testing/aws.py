@@ -19,7 +19,7 @@ from jada_orchestrator.domain.events import AttemptResult, Failed, Lost, Succeed
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.request import Message
-from jada_orchestrator.ports.agents import AgentCall, CallEnded
+from jada_orchestrator.ports.agents import AgentCall, CallEnded, WorkerSender
 from jada_orchestrator.ports.host import Clock
 from jada_orchestrator.ports.queues import Delivery, OutcomeMessage, QueueError
 
@@ -390,6 +390,11 @@ class FakeOutcomes:
             raise QueueError(f"sending to {result.failure.message} [{result.failure.code}]")
 
 
+def posted_by(workers: WorkerSender, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
+    """Post by a sender's own `send`, but leave every second attempt under a key to whoever sends."""
+    return asyncio.ensure_future(workers.send(target, call)) if call.attempt % 2 else None
+
+
 class FakeWorkers:
     """`WorkerSender` on the `FakeQueues`."""
 
@@ -399,8 +404,8 @@ class FakeWorkers:
         self._encode = encode
 
     def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
-        """Leave it to `send`."""
-        return None
+        """Do what `send` does, for every other attempt: both ways are to be gone."""
+        return posted_by(self, target, call)
 
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Put one attempt on the worker's queue; see the port."""

@@ -20,6 +20,7 @@ from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall, CallEnded, WorkerSender
 from jada_orchestrator.ports.planner import Planner, PlannerAnswer, PlannerQuestion, TaskListener
 from jada_orchestrator.ports.queues import Delivery, MessageSource, OutcomeMessage, OutcomeSink
+from jada_orchestrator.testing.aws import posted_by
 from jada_orchestrator.testing.fleet_store import FleetJournal, drawn_pause_s
 from jada_orchestrator.testing.pausing import PausingLoop
 from jada_orchestrator.testing.shared_journal import SharedStore
@@ -126,8 +127,8 @@ class WatchedWorkers:
         self._workers = workers
 
     def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
-        """Leave it to `send`."""
-        return None
+        """Do what `send` does, for every other attempt."""
+        return posted_by(self, target, call)
 
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Give one attempt to a worker; see the port."""

@@ -21,7 +21,7 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.ports.agents import AgentCall, CallEnded, WorkerSender
 from jada_orchestrator.ports.host import Clock
 from jada_orchestrator.ports.queues import AgentReply, Delivery, UnreadableReply
-from jada_orchestrator.testing.aws import FakeQueues
+from jada_orchestrator.testing.aws import FakeQueues, posted_by
 from jada_orchestrator.testing.simulated_agents import AgentRefusal, SimulatedAgents
 from jada_orchestrator.testing.simulated_fate import Fate
 
@@ -97,8 +97,8 @@ class SimulatedSender:
         self._witness = witness
 
     def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
-        """Leave it to `send`."""
-        return None
+        """Do what `send` does, for every other attempt."""
+        return posted_by(self, target, call)
 
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Put one attempt on the worker's queue; see the port."""
