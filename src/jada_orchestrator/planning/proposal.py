@@ -15,7 +15,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from jada_orchestrator.domain.documents import Json, JsonObject
@@ -40,7 +41,8 @@ _WHOLE: Final = dict.fromkeys(("outcome", "reason", "questions", "tasks", "resul
 _TASK: Final = dict.fromkeys(
     ("id", "action", "after", "optional", "control", "args", "when", "for_each", "instead_of", "on_codes")
 )
-_OFFERED: Final = dict.fromkeys(("id", "action", "after", "optional", "control", "args"))
+_OFFERED: Final = ("id", "action", "after", "optional", "control", "args")
+_offered_of: Final = itemgetter(*_OFFERED)
 _DECIDER: Final = dict.fromkeys(("kind", "value"))
 _ARGUMENT: Final = dict.fromkeys(("name", "kind", "value"))
 _LINE: Final = dict.fromkeys(("name", "value"))
@@ -115,7 +117,11 @@ def parse_proposal(text: str) -> Proposal | tuple[Fault, ...]:
         return (document,)
     reader = _Reader()
     proposal = reader.proposal(document)
-    return tuple(reader.faults) or proposal
+    if not reader.faults:
+        return proposal
+    # What is of the right shape is nested no deeper than that; of what is not, this is told before all else.
+    fault = _too_deep(document)
+    return (fault,) if fault is not None else tuple(reader.faults)
 
 
 def read_json(text: str) -> Json:
@@ -123,6 +129,13 @@ def read_json(text: str) -> Json:
 
     Raises: ValueError: it is no JSON, holds a number or character that is none, a key twice, or is nested too deep.
     """
+    value = _decoded(text)
+    _demand_shallow(value)
+    return value
+
+
+def _decoded(text: str) -> Json:
+    """Return the JSON value of a text like `read_json`, but for the nesting of what has plain characters only."""
     try:
         value = _JSON.decode(text)
     except RecursionError as error:
@@ -130,8 +143,6 @@ def read_json(text: str) -> Json:
     # Half a character is written as such or escaped; a text that has neither need not be searched value by value.
     if "\\u" in text or not text.isascii():
         _demand_plain(value)
-    else:
-        _demand_shallow(value)
     return value
 
 
@@ -142,12 +153,26 @@ def _document(text: str) -> JsonObject | Fault:
     stripped = text.strip()
     fenced = _FENCE.match(stripped)
     try:
-        document = read_json(fenced.group(1) if fenced else stripped)
+        document = _decoded(fenced.group(1) if fenced else stripped)
     except ValueError as error:
-        return Fault("NOT_JSON", "", f"the answer must be one JSON object and nothing else: {error}")
+        return _no_json(error)
     if not isinstance(document, dict):
-        return Fault("NOT_JSON", "", f"the answer must be a JSON object, not {_kind_of(document)}")
+        return _too_deep(document) or Fault(
+            "NOT_JSON", "", f"the answer must be a JSON object, not {_kind_of(document)}"
+        )
     return document
+
+
+def _too_deep(document: Json) -> Fault | None:
+    try:
+        _demand_shallow(document)
+    except ValueError as error:
+        return _no_json(error)
+    return None
+
+
+def _no_json(why: ValueError) -> Fault:
+    return Fault("NOT_JSON", "", f"the answer must be one JSON object and nothing else: {why}")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> JsonObject:
@@ -211,6 +236,35 @@ _TOO_DEEP: Final = f"nested more than {CONSTANT_NESTING_MAX} levels deep"
 _CONTAINERS: Final = (list, dict)
 
 
+def _as_offered(item: JsonObject) -> ProposedTask | None:
+    """Return a task with all that a model is offered, nothing that decides on it, and nothing to say about it.
+
+    Nearly all are such, and can be read in one go; None for any other.
+    """
+    try:
+        task_id, action, after, optional, control, args = _offered_of(item)
+    except KeyError:
+        return None
+    if len(item) > len(_OFFERED) or control != []:
+        return None
+    if not (isinstance(task_id, str) and isinstance(action, str) and isinstance(optional, bool)):
+        return None
+    if not (isinstance(after, list) and isinstance(args, list) and len(args) <= TASK_ARGUMENTS_MAX):
+        return None
+    arguments: list[Argument] = []
+    for each in args:
+        if not isinstance(each, dict) or len(each) != len(_ARGUMENT):
+            return None
+        name, kind, value = each.get("name"), each.get("kind"), each.get("value")
+        if kind not in _KINDS or not isinstance(name, str) or not isinstance(value, str):
+            return None
+        arguments.append(Argument(name, kind, value))
+    for written in (task_id, action, *after):
+        if not isinstance(written, str) or written.strip().lower() != written:
+            return None
+    return ProposedTask(task_id, task_id, action, tuple(after), optional, tuple(arguments))
+
+
 class _Reader:
     """Reads a document into a `Proposal`, going on past every fault so that all are told at once."""
 
@@ -238,31 +292,26 @@ class _Reader:
         if not isinstance(item, dict):
             self._fault(where, f"a task is an object, not {_kind_of(item)}")
             return ProposedTask("", "", "", (), optional=False, arguments=())
-        # Nearly all have only what a model is offered, and nothing that decides on them: then there is no more to read.
-        is_plain = item.keys() <= _OFFERED.keys() and item.get("control", []) == []
-        if not is_plain:
-            self._only(item, where, _TASK)
+        as_offered = _as_offered(item)
+        if as_offered is not None:
+            return as_offered
+        self._only(item, where, _TASK)
         written = self._text(item, where, "id")
         action = self._text(item, where, "action")
-        control = {} if is_plain else self._control(item, where)
+        control = self._control(item, where)
         arguments = self._each(item, where, "args", self._argument)
         if len(arguments) > TASK_ARGUMENTS_MAX:
             self._fault((where, "args"), f"a task has at most {TASK_ARGUMENTS_MAX} arguments; it has {len(arguments)}")
         optional = item.get("optional", False)
         if not isinstance(optional, bool):
             self._fault((where, "optional"), f"must be true or false, not {_kind_of(optional)}")
-        plain = ProposedTask(
+        return ProposedTask(
             self._lowered(written, "task id"),
             written,
             self._lowered(action, "action"),
             tuple([self._lowered(name, "task id") for name in self._each(item, where, "after", self._name)]),
             optional is True,
             tuple(arguments),
-        )
-        if is_plain:
-            return plain
-        return replace(
-            plain,
             when=self._said(item, where, "when", control),
             for_each=self._said(item, where, "for_each", control),
             instead_of=self._lowered(self._said(item, where, "instead_of", control), "task id"),
@@ -305,9 +354,6 @@ class _Reader:
         if not isinstance(item, dict):
             self._fault(where, f'an argument is {{"name", "kind", "value"}}, not {_kind_of(item)}')
             return Argument("", "const", "")
-        name, kind, value = item.get("name"), item.get("kind"), item.get("value")
-        if len(item) == len(_ARGUMENT) and kind in _KINDS and isinstance(name, str) and isinstance(value, str):
-            return Argument(name, kind, value)  # as nearly all are
         self._only(item, where, _ARGUMENT)
         kind = self._choice(item, where, "kind", _KINDS)
         return Argument(self._text(item, where, "name"), kind, self._text(item, where, "value"))  # type: ignore[arg-type]
