@@ -375,7 +375,8 @@ def _check_whole(action: Action, bound: Bound, place: int, where: str, findings:
     complete = not missing and len(bound.known) == len(bound.bindings)
     if not complete and not bound.known:
         return  # nothing is known, and what is missing was told
-    known = tuple(f"{base}.{name}" for name in bound.known)
-    for fault in faults_in(schema, bound.known, base, code="BAD_INPUT"):
+    faults = faults_in(schema, bound.known, base, code="BAD_INPUT")
+    known = tuple(f"{base}.{name}" for name in bound.known) if faults else ()
+    for fault in faults:
         if complete or fault.code == UNCHECKABLE or fault.where.startswith(known):
             findings.add("BAD_INPUT", fault.where, fault.message, task=place)

@@ -162,7 +162,8 @@ def _compile_alike(kind: Kind, proposal: Proposal, catalogue: Catalogue, asked: 
         steps[place] = Step(proposal.tasks[place], kind.steps[place].action, kind.steps[place].where)
         bound[place] = _bind(place, steps[place], around, findings)
     check_spending(steps, bound, asked.request, None, findings)
-    check_duplicate_work(steps, bound, kind.graph, findings)
+    # Of the others, none does what one of these does: it has neither a constant nor a value of the request to do it by.
+    check_duplicate_work(kind.varying, steps, bound, kind.graph, findings)
     result = _result(proposal, around, findings)
     # Whether a read repeats another one, so that their order means something, is seen by their arguments.
     graph = without_idle_order(steps, bound, kind.graph, findings)
@@ -217,7 +218,7 @@ def _compile_whole(
     check_order(steps, graph, findings, exclude)
     check_spending(steps, bound, asked.request, standing_of(revised, findings), findings, exclude)
     check_fan_out(steps, graph, catalogue, findings)
-    check_duplicate_work(steps, bound, graph, findings, exclude)
+    check_duplicate_work(range(len(steps)), steps, bound, graph, findings, exclude)
     check_repetition(steps, bound, asked.past, findings)
     result = _result(proposal, around, findings)
     if findings.faults:

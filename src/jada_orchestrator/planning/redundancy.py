@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from jada_orchestrator.domain.catalogue import Catalogue, Effect
 from jada_orchestrator.domain.documents import canonical_json
@@ -15,18 +15,20 @@ from jada_orchestrator.planning.graph import Graph, Node, build
 
 
 def check_duplicate_work(
+    places: Iterable[int],
     steps: Sequence[Step],
     bound: Sequence[Bound],
     graph: Graph,
     findings: Findings,
     exclude: Callable[[int, int], bool] = lambda _, __: False,
 ) -> None:
-    """Law 7: no two tasks do the same thing. To read something again after what came in between is another thing.
+    """Law 7: no two of these tasks do the same thing. To read something again after what came between is another thing.
 
     `exclude` tells of two tasks that never both of them are called, so that nothing is done twice.
     """
     first_of: dict[tuple[str, ...], list[int]] = {}
-    for place, step in enumerate(steps):
+    for place in places:
+        step = steps[place]
         if step.action is None or place in findings.touched:
             continue
         alike = first_of.setdefault(_written(step.task.action, bound[place]), [])

@@ -15,8 +15,11 @@ from typing import Final, TypeAlias
 
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX
+from jada_orchestrator.domain.making import made_often
 
 EVERY_TYPE: Final = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
+_TYPES_NAMED: Final = {name: frozenset({name}) for name in EVERY_TYPE} | {"number": frozenset({"number", "integer"})}
+"""What a value may be under a schema that names one type: a whole number is a number, too."""
 _REFERENCES_FOLLOWED_MAX: Final = 16
 """A `$ref` that leads to a `$ref` and so on: more than this is a circle."""
 _ALTERNATIVES_MAX: Final = 32
@@ -27,6 +30,7 @@ _ALTERNATIVES_NESTED_MAX: Final = 6
 _SAYS_ITSELF: Final = frozenset({"type", "properties", "enum", "const", "items"})
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Described:
     """What a schema says; `document` is the whole that its local references point into."""
@@ -35,6 +39,7 @@ class Described:
     document: JsonObject
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A list that a reference builds: every item has the shape `item`; `length` is known for ``[a, b]``."""
@@ -43,6 +48,7 @@ class Listed:
     length: int | None = None
 
 
+@made_often
 @dataclass(frozen=True, slots=True)
 class Made:
     """An object that a reference builds, with exactly these fields."""
@@ -247,7 +253,7 @@ def _stepped(value: Json, step: str) -> Json:
 def _types_of_schema(schema: JsonObject, document: JsonObject) -> frozenset[str]:
     named = schema.get("type")
     if isinstance(named, str):
-        named = [named]
+        return _TYPES_NAMED.get(named, frozenset())
     if isinstance(named, list):
         types = frozenset(name for name in named if isinstance(name, str)) & EVERY_TYPE
         return types | {"integer"} if "number" in types else types

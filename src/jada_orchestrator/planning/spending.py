@@ -104,7 +104,7 @@ def _check_total(new: Money | None, standing: Money | None, limit: Money | None,
 def _known_amount(step: Step, bound: Bound) -> Money | None:
     """Return what a commit will certainly commit, or None."""
     action = step.action
-    if action is None or not step.is_commit or action.amount is None:
+    if action is None or action.amount is None or not step.is_commit:
         return None
     expression = action.amount.expression
     if expression:
