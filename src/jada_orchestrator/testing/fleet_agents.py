@@ -20,7 +20,6 @@ from jada_orchestrator.domain.request import Message
 from jada_orchestrator.ports.agents import AgentCall, CallEnded, WorkerSender
 from jada_orchestrator.ports.planner import Planner, PlannerAnswer, PlannerQuestion, TaskListener
 from jada_orchestrator.ports.queues import Delivery, MessageSource, OutcomeMessage, OutcomeSink
-from jada_orchestrator.testing.aws import posted_by
 from jada_orchestrator.testing.fleet_store import FleetJournal, drawn_pause_s
 from jada_orchestrator.testing.pausing import PausingLoop
 from jada_orchestrator.testing.shared_journal import SharedStore
@@ -93,9 +92,17 @@ class Gangway:
 
     async def leave(self, what: str) -> None:
         """See that whatever leaves may leave."""
+        self.see(what)
+        await self.pause()
+
+    def see(self, what: str) -> None:
+        """See that what is handed over now may leave."""
         number = self._journal.number
         if number and not self._journal.shared.is_alive(number):
             self._report(f"{what} left instance {number}, which had been ended")
+
+    async def pause(self) -> None:
+        """Be paused now and then."""
         if self._dice.random() < 0.004:
             self._loop.pause(self._journal.process, drawn_pause_s(self._dice))
             await asyncio.sleep(0)
@@ -127,12 +134,19 @@ class WatchedWorkers:
         self._workers = workers
 
     def post(self, target: SqsTransport, call: AgentCall) -> asyncio.Future[CallEnded | None] | None:
-        """Do what `send` does, for every other attempt."""
-        return posted_by(self, target, call)
+        """Take over every other attempt at once: it has left by then, and its message is on its way."""
+        if call.attempt % 2 == 0:
+            return None
+        self._gangway.see(f"{call.action} for {call.workflow_id}")
+        return asyncio.ensure_future(self._carry(target, call))
 
     async def send(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
         """Give one attempt to a worker; see the port."""
-        await self._gangway.leave(f"{call.action} for {call.workflow_id}")
+        self._gangway.see(f"{call.action} for {call.workflow_id}")
+        return await self._carry(target, call)
+
+    async def _carry(self, target: SqsTransport, call: AgentCall) -> CallEnded | None:
+        await self._gangway.pause()
         return await self._workers.send(target, call)
 
     async def close(self) -> None:
