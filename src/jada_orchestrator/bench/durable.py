@@ -27,12 +27,19 @@ _NEEDS = {
 
 _PYTHON = (
     "Python, in one loop; no part of it is large any more. Of about 120 us of processor time a task (sampled on a "
-    "busy machine, where the floor took 21): the plan 17, spread over its tasks: its text read strictly 7, judged 8, "
+    "busy machine, where the floor took 21): the plan 13, spread over its tasks: its text read strictly 5, judged 6, "
     "laid out 2; deciding 16: an input made of outputs and held against its schema, holds and money checked, an answer "
     "fenced and held against its schema, and what follows from it; folding 5; slots 10: fairness, bulkheads, breakers; "
     "the audit 6: no broken law becomes durable; performing 20: no command is lost or doubled, each call has its key "
     "and is a task of the loop; the loop itself 10; inbox, intake and the turn's own order 12; the commit 6 beside "
     "encoding and SQLite 17, of which the floor consists. The target leaves 39 us for all but these 17 and 4"
+)
+
+_ALONE = (
+    "a sync of the disk and two changes of thread a level, as the floor has them; then Python: two tasks a level are "
+    "decided, granted, audited and handed out. That takes twice the processor time that it takes in a full turn (190 us "
+    "of the loop's thread a task against 95, measured on a quiet machine): between two levels everybody waits for the "
+    "disk, and whoever wakes finds caches cold"
 )
 
 
@@ -118,7 +125,7 @@ async def alone(folder: Path, bookings: int, runs: int) -> list[Figure]:
             floor=percentile(floors, share) * 1e3,
             target=target,
             runs=runs,
-            limited_by="a sync of the disk and two changes of thread a level, as the floor has them; then deciding",
+            limited_by=_ALONE,
         )
         for name, share, target in (("p50", 0.5, 1.6), ("p99", 0.99, 2.5))
     ]
