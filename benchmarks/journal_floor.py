@@ -8,7 +8,7 @@ depend on the disk: put `--folder` where the store is going to be.
 
 "busy" repeats the measurement while the event loop has short callbacks all the time, which is the worst neighbour that
 the writer thread can have: with Python's default switch interval of 5 ms the thread may starve for seconds, because
-each of the loop's own brief pauses makes it wait anew. "busy, fair" is the same with `sys.setswitchinterval(20e-6)`.
+each of the loop's own brief pauses makes it wait anew. "busy, fair" is the same with `sys.setswitchinterval(60e-6)`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ BATCHES: Final = (1, 10, 100, 1_000)
 
 CALLBACK_STEPS: Final = 20_000
 """Work of one callback of a busy loop: about 200 microseconds."""
-FAIR_SWITCH_S: Final = 20e-6
+FAIR_SWITCH_S: Final = 60e-6
 
 HEAD: Final = Head(
     request_id="web-7f3c2a",
