@@ -52,7 +52,7 @@ from jada_orchestrator.service.model_access import PriceListError
 from jada_orchestrator.service.operating import RunningOperations, open_descriptors
 from jada_orchestrator.service.settings import Settings
 from jada_orchestrator.service.settings_tiers import LoadedSettings
-from jada_orchestrator.service.stopping import StartBrokenOffError, StopRequests
+from jada_orchestrator.service.stopping import StartBrokenOffError, StopRequests, ignore_from_now_on
 from jada_orchestrator.service.wiring import open_world, tunables_of
 
 DONE, FAILED, USAGE, UNREACHABLE = 0, 1, 2, 3
@@ -91,7 +91,7 @@ async def run_daemon(loaded: LoadedSettings, load_settings: LoadSettings) -> int
         log.emit("critical", "daemon.broke", f"Ended by what nobody foresaw: {traceback.format_exc()}")
         return FAILED
     finally:
-        loop.remove_signal_handler(signal.SIGHUP)
+        ignore_from_now_on(loop, [signal.SIGHUP])
         if tracing is not None:
             tracing.close()
         release_library_logs()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -70,11 +70,24 @@ class StopRequests:
 
     @contextmanager
     def heard(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-        """Hear the signals inside the context."""
+        """Hear the signals inside the context; after it they are ignored, for then the process is ending."""
         for number in _SIGNALS:
             loop.add_signal_handler(number, self.ask)
         try:
             yield
         finally:
-            for number in _SIGNALS:
-                loop.remove_signal_handler(number)
+            ignore_from_now_on(loop, _SIGNALS)
+
+
+def ignore_from_now_on(loop: asyncio.AbstractEventLoop, numbers: Iterable[signal.Signals]) -> None:
+    """Let signals that the loop heard change nothing any more. Only taken from the loop, they would end the process.
+
+    They are held back meanwhile, so that none comes in between.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

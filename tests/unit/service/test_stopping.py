@@ -5,10 +5,32 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
-from jada_orchestrator.service.stopping import StartBrokenOffError, StopRequests
+from jada_orchestrator.service.stopping import StartBrokenOffError, StopRequests, ignore_from_now_on
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """What a test has done to the process's signals is undone."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+async def test_a_signal_that_comes_at_the_very_end_ends_nothing() -> None:
+    """Between the last of the daemon and the end of its process nothing can end it otherwise than it ends by itself."""
+    stops, loop = StopRequests(), asyncio.get_running_loop()
+    with stops.heard(loop):
+        loop.add_signal_handler(signal.SIGHUP, stops.ask)
+    ignore_from_now_on(loop, [signal.SIGHUP])
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        os.kill(os.getpid(), number)
+    await asyncio.sleep(0)
+    assert not stops.asked
 
 
 async def test_both_signals_are_heard_and_only_the_first_counts() -> None:
