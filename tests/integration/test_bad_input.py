@@ -159,6 +159,7 @@ async def test_nobody_answers(tmp_path: Path) -> None:
         await until(lambda: len(daemon.events("queue.unreachable")) == 2, "both queues are said to be away")
         assert all(NOBODY in line["message"] for line in daemon.events("queue.unreachable"))
         assert "AWS_ENDPOINT_URL" in daemon.events("queue.unreachable")[0]["message"]
+        await daemon.told("model.warning")  # the model is asked after beside the queues
         assert await daemon.stop() == DONE
     assert len(daemon.events("queue.unreachable")) == 2
     assert "MODEL_UNREACHABLE" in json.dumps(daemon.events("model.warning"))
