@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import moving
 from jada_orchestrator.adapters.journal.opening import open_store
 from jada_orchestrator.domain.documents import packed
 from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, TaskId, Tenant, WorkflowId
@@ -83,6 +84,18 @@ async def test_there_and_back(tmp_path: Path, database: str) -> None:
     assert await move(database, after) == Moved(WORKFLOWS, WORKFLOWS // 3, 2 * WORKFLOWS, 1, 1)
     first, last = await contents(before), await contents(after)
     assert [(each.workflow_id, each.entries) for each in first] == [(each.workflow_id, each.entries) for each in last]
+
+
+async def test_what_the_runtime_left_moves_there_and_back(tmp_path: Path, database: str) -> None:
+    """Bookings that have ended, are retired, or wait for workers come back as they were; the long run's short form."""
+    before, after = f"sqlite://{tmp_path / 'before.db'}", f"sqlite://{tmp_path / 'after.db'}"
+    await moving.make(before, tmp_path, 6, 4, 2)
+    there = await move(before, database)
+    assert (there.workflows, there.unfinished) == (10, 4)
+    assert await move(database, after) == there
+    first = await moving.contents(before)
+    assert sum(each.head.retired for each in first) == 2
+    assert await moving.contents(after) == first
 
 
 async def test_what_was_retired_moves_as_it_is(tmp_path: Path, database: str) -> None:

@@ -37,9 +37,9 @@ _PYTHON = (
 
 _ALONE = (
     "a sync of the disk and two changes of thread a level, as the floor has them; then Python: two tasks a level are "
-    "decided, granted, audited and handed out. That takes twice the processor time that it takes in a full turn (190 "
-    "us of the loop's thread a task against 95, measured on a quiet machine): between two levels everybody waits for "
-    "the disk, and whoever wakes finds caches cold"
+    "decided, granted, audited and handed out. That took twice the processor time that it takes in a full turn (190 us "
+    "of the loop's thread a task against 90 to 95), most likely since everybody waits for the disk between two levels "
+    "and wakes with cold caches"
 )
 
 

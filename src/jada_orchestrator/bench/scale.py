@@ -100,7 +100,7 @@ class SlowReplies(NullSource):
         return AgentReply(call.workflow_id, call.task_id, call.attempt, call.idempotency_key, Succeeded(OUTPUT))
 
 
-def _holds_wait() -> Catalogue:
+def holds_wait() -> Catalogue:
     """Return the catalogue in which reservations are made by workers, and everything else by functions.
 
     On a slow host calls would otherwise be given up while they are meant to wait, and thousands at once be made again.
@@ -116,7 +116,7 @@ async def parked(bookings: int) -> Parked:
     workers = NullWorkers()
     slow = SlowReplies(workers)
     warm = 200
-    setting = Setting(_holds_wait(), bench_proposal(), warm, bookings + warm)
+    setting = Setting(holds_wait(), bench_proposal(), warm, bookings + warm)
     with tempfile.TemporaryDirectory() as folder:
         async with open_stage(
             new_folder(Path(folder)),
@@ -126,10 +126,10 @@ async def parked(bookings: int) -> Parked:
             replies=slow,
             parse_reply=slow.parse,
         ) as stage:
-            await _until_waiting(workers, 4 * warm)
+            await until_waiting(workers, 4 * warm)
             before = _rss(collect=True)
             stage.requests.add(bookings)
-            await _until_waiting(workers, 4 * (warm + bookings))
+            await until_waiting(workers, 4 * (warm + bookings))
             each = (_rss(collect=True) - before) / bookings
             lags = await _lags(slow)
     return Parked(
@@ -142,7 +142,8 @@ async def parked(bookings: int) -> Parked:
     )
 
 
-async def _until_waiting(workers: NullWorkers, calls: int) -> None:
+async def until_waiting(workers: NullWorkers, calls: int) -> None:
+    """Return when so many calls were given to the workers in all."""
     while workers.taken < calls:  # noqa: ASYNC110 - an event set by each of 40,000 calls would be part of what is measured
         await asyncio.sleep(0.01)
 
@@ -172,11 +173,11 @@ async def waiting(requests: int) -> Waiting:
     def booked(number: int, message: Message) -> Any:  # noqa: ANN401 - as `Setting` has it
         return booking(number, message=message)
 
-    setting = Setting(_holds_wait(), bench_proposal(), at_once, at_once, booking_of=booked)
+    setting = Setting(holds_wait(), bench_proposal(), at_once, at_once, booking_of=booked)
     workers = NullWorkers()
     with tempfile.TemporaryDirectory() as folder:
         async with open_stage(new_folder(Path(folder)), setting, workers=workers) as stage:
-            await _until_waiting(workers, 4 * at_once)
+            await until_waiting(workers, 4 * at_once)
             few = _rss(collect=True)
             stage.requests.add(requests)
             await asyncio.sleep(1.0)

@@ -357,7 +357,8 @@ def _nothing() -> Mapping[Any, Any]:
 class Workflow:
     """Everything that is known of one request's effort.
 
-    What is empty most of the time is replaced and never changed, so that nothing is kept for it.
+    What is empty most of the time is `NOTHING` then, so that nothing is kept for it. It is replaced and never changed,
+    but for the three indexes of calls, which `engine.fold_calls.move` alone changes.
     """
 
     workflow_id: WorkflowId

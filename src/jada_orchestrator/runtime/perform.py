@@ -248,7 +248,7 @@ class Performer:
         posted: asyncio.Future[CallEnded | None] | None
         try:
             posted = self._world.workers.post(target, call)
-        except Exception as error:  # noqa: BLE001 - as in `_dispatch`
+        except Exception as error:  # noqa: BLE001 - it must not strand the booking: nobody knows what it did
             posted = asyncio.get_running_loop().create_future()
             posted.set_exception(error)
         if posted is not None:

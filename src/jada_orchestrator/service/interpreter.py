@@ -10,7 +10,7 @@ _SWITCH_INTERVAL_S: Final = 60e-6
 """How long a thread may keep the interpreter while others want it (benchmarks/journal_floor.py shows why).
 
 With 20 us, threads spend more on taking turns: beside a busy loop a commit of a hundred results took 5.2 ms, with 60 us
-4.2 ms, and tasks through queues and functions cost a twentieth more of processor time.
+4.2 ms, and a twentieth more tasks went through queues and functions in a second (medians of seven, in turn).
 """
 _COLLECT_EVERY: Final = (100_000, 50, 1_000)
 """Objects before the collector looks, and how seldom it looks at the old ones: hardly anything here is in a cycle."""
