@@ -84,18 +84,22 @@ _CORE: Final = frozenset({"domain", "planning", "engine", "capacity"})
 _TOWER: Final = _CORE | {"wire", "ports", "runtime", "adapters"}
 
 FLOORS: Final[dict[str, Floor]] = {
-    "domain": Floor(pure=True),
+    "domain": Floor(third_party=frozenset({"msgspec"}), pure=True),
     "wire": Floor(
         below=frozenset({"ports", "domain"}),
         third_party=frozenset({"msgspec", "pydantic", "pydantic_core"}),
     ),
-    "planning": Floor(below=frozenset({"domain"}), third_party=frozenset({"jmespath", "jsonschema_rs"}), pure=True),
-    "capacity": Floor(below=frozenset({"domain"}), pure=True),
-    "engine": Floor(below=frozenset({"planning", "domain"}), pure=True),
-    "ports": Floor(below=frozenset({"domain"})),
+    "planning": Floor(
+        below=frozenset({"domain"}),
+        third_party=frozenset({"jmespath", "jsonschema_rs", "msgspec"}),
+        pure=True,
+    ),
+    "capacity": Floor(below=frozenset({"domain"}), third_party=frozenset({"msgspec"}), pure=True),
+    "engine": Floor(below=frozenset({"planning", "domain"}), third_party=frozenset({"msgspec"}), pure=True),
+    "ports": Floor(below=frozenset({"domain"}), third_party=frozenset({"msgspec"})),
     "runtime": Floor(
         below=frozenset({"ports", "engine", "capacity", "domain"}),
-        third_party=frozenset({"structlog"}),
+        third_party=frozenset({"msgspec", "structlog"}),
     ),
     "adapters": Floor(below=frozenset({"ports", "wire", "domain"}), third_party=None),
     "service": Floor(below=_TOWER, third_party=None),

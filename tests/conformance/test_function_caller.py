@@ -6,13 +6,14 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import pytest
 import pytest_asyncio
 from aiobotocore.session import get_session
 from botocore.httpsession import get_cert_path
+from msgspec import structs
 
 from jada_orchestrator.adapters.aws.clients import Connections, open_clients
 from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
@@ -231,7 +232,7 @@ async def test_one_attempt_is_one_request(real: HttpWorld, case: Case) -> None:
 
 async def test_a_call_that_is_not_answered_in_time_is_unknown(world: World) -> None:
     """A hanging function is given up at the call's own timeout, was invoked once, and may have had its effect."""
-    ended = await world.caller.call(LambdaTransport("hang"), replace(CALL, timeout_ms=150))
+    ended = await world.caller.call(LambdaTransport("hang"), structs.replace(CALL, timeout_ms=150))
 
     assert isinstance(ended.result, Lost)
     assert ended.result.failure.code == "CALL_TIMEOUT"
@@ -240,7 +241,7 @@ async def test_a_call_that_is_not_answered_in_time_is_unknown(world: World) -> N
 
 async def test_a_call_without_time_is_not_made(world: World) -> None:
     """When the deadline has passed, nothing is sent, and it is certain that nothing happened."""
-    ended = await world.caller.call(LambdaTransport("ok"), replace(CALL, timeout_ms=0))
+    ended = await world.caller.call(LambdaTransport("ok"), structs.replace(CALL, timeout_ms=0))
 
     assert isinstance(ended.result, Failed)
     assert world.invocations("ok") == 0
@@ -262,7 +263,7 @@ async def test_cancellation_goes_through(world: World) -> None:
 
 async def test_a_task_too_large_is_not_sent(world: World) -> None:
     """What Lambda cannot take is refused here, for good, without a request."""
-    call = replace(CALL, input={"text": "a" * 6_300_000})
+    call = structs.replace(CALL, input={"text": "a" * 6_300_000})
 
     ended = await world.caller.call(LambdaTransport("ok"), call)
 
@@ -275,7 +276,7 @@ async def test_waiting_for_a_connection_is_ours(real: HttpWorld) -> None:
     busy = [asyncio.create_task(real.caller.call(LambdaTransport("hang"), CALL)) for _ in range(2)]
     await real.invoked()
 
-    ended = await real.caller.call(LambdaTransport("ok"), replace(CALL, timeout_ms=50))
+    ended = await real.caller.call(LambdaTransport("ok"), structs.replace(CALL, timeout_ms=50))
     real.server.released.set()
     await asyncio.gather(*busy)
 
@@ -335,7 +336,7 @@ async def test_the_qualifier_and_the_task_are_sent(real: HttpWorld) -> None:
 
 async def test_what_is_no_json_is_not_sent(real: HttpWorld) -> None:
     """A task that JSON cannot express fails for good, without a request."""
-    ended = await real.caller.call(LambdaTransport("ok"), replace(CALL, input={"x": float("nan")}))
+    ended = await real.caller.call(LambdaTransport("ok"), structs.replace(CALL, input={"x": float("nan")}))
 
     assert fate_of(ended.result) == "never"
     assert not real.server.invocations

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import pytest
+from msgspec import structs
 
 from jada_orchestrator.adapters.journal.codec import KINDS, RecordCodec
 from jada_orchestrator.adapters.journal.postgres.address import Address
@@ -207,7 +208,7 @@ HEAD: Final = Head(
 
 def head(name: str = "web-1", **changes: Any) -> Head:
     """A head; `name` is its request id."""
-    return replace(HEAD, request_id=name, **changes)
+    return structs.replace(HEAD, request_id=name, **changes)
 
 
 def wf(name: str) -> WorkflowId:
@@ -793,14 +794,14 @@ async def test_a_retired_workflow_is_appended_to_after_its_last_number(journal: 
     asked = Entry(4, UtcMs(9_500), OutcomeReopened(OutcomeId("o-1")))
     with pytest.raises(JournalCorruptError, match="wf-a"):
         await journal.append([Append(wf("a"), entries(5, 5), tombstone("a", 3).head)])
-    again = replace(tombstone("a", 3).head, done=False)
+    again = structs.replace(tombstone("a", 3).head, done=False)
     for _ in range(2):
         await journal.append([Append(wf("a"), (asked,), again)])
     with pytest.raises(JournalCorruptError, match="wf-a"):
         await journal.append([Append(wf("a"), entries(4, 4), again)])
     assert await unfinished(journal) == [Stored(wf("a"), again, (*tombstone("a", 3).entries, asked))]
     done = entries(5, 5)
-    await journal.append([Append(wf("a"), done, replace(again, done=True))])
+    await journal.append([Append(wf("a"), done, structs.replace(again, done=True))])
     assert await everything(journal, "a") == {"a": (*tombstone("a", 3).entries, asked, *done)}
     assert await retirable(journal) == []
 
@@ -808,7 +809,7 @@ async def test_a_retired_workflow_is_appended_to_after_its_last_number(journal: 
 async def test_a_workflow_may_be_moved_here_with_its_tombstone(journal: Journal) -> None:
     """The first record of a new workflow may be a tombstone, with the number that it has; anything else may not."""
     moved = tombstone("a", 7)
-    whole = replace(moved, entries=(*moved.entries, Entry(8, UtcMs(9_500), OutcomeReopened(OutcomeId("o-1")))))
+    whole = structs.replace(moved, entries=(*moved.entries, Entry(8, UtcMs(9_500), OutcomeReopened(OutcomeId("o-1")))))
     for _ in range(2):
         await journal.append([whole])
     assert await journal.load([wf("a")]) == {wf("a"): Stored(wf("a"), whole.head, whole.entries)}

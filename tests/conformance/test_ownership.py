@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final, Protocol
 
 import pytest
+from msgspec import structs
 
 from jada_orchestrator.adapters.journal.codec import KINDS, SINCE, RecordCodec
 from jada_orchestrator.adapters.journal.postgres.address import Address
@@ -141,13 +141,13 @@ def about(name: str) -> Wanted:
 def appended(name: str, seq: int = 1, *, key: str | None = None, done: bool = False) -> Append:
     """The `seq`-th entry of a workflow."""
     entry = Entry(seq, UtcMs(seq), CallDue(TaskId(f"t{seq}"), "do"))
-    return Append(WorkflowId(name), (entry,), replace(HEAD, request_id=name, ordering_key=key, done=done))
+    return Append(WorkflowId(name), (entry,), structs.replace(HEAD, request_id=name, ordering_key=key, done=done))
 
 
 def stands(name: str, seq: int, *, key: str | None = None, done: bool = False) -> Append:
     """The same, of the kind that only new programs know."""
     before = appended(name, seq, key=key, done=done)
-    return replace(before, entries=(Entry(seq, UtcMs(seq), TaskStands(TaskId("t"), Failure("X", "x"))),))
+    return structs.replace(before, entries=(Entry(seq, UtcMs(seq), TaskStands(TaskId("t"), Failure("X", "x"))),))
 
 
 async def begin(instance: tuple[Journal, Ownership], *names: str, key: str | None = None) -> None:
@@ -377,7 +377,7 @@ async def test_an_old_program_takes_nothing_finished_that_it_cannot_read(mixed: 
 def finished(name: str, seq: int) -> Append:
     """The last entry of a workflow that ended."""
     last = appended(name, seq, done=True)
-    return replace(last, head=replace(last.head, status="completed", finished_at=UtcMs(seq)))
+    return structs.replace(last, head=structs.replace(last.head, status="completed", finished_at=UtcMs(seq)))
 
 
 def tombstone(name: str, last: int) -> Append:
@@ -386,7 +386,9 @@ def tombstone(name: str, last: int) -> Append:
     record = WorkflowRetired(
         name, Tenant("t"), "d", False, None, "completed", None, "m", False, 1, usage, at, at, None, at, last, at
     )
-    told = replace(finished(name, last).head, ordering_key=None, catalogue_version=CatalogueVersion(""), retired=True)
+    told = structs.replace(
+        finished(name, last).head, ordering_key=None, catalogue_version=CatalogueVersion(""), retired=True
+    )
     return Append(WorkflowId(name), (Entry(last, UtcMs(last), record),), told)
 
 

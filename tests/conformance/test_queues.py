@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from jada_orchestrator.adapters.aws.clients import AwsClients
 from jada_orchestrator.adapters.aws.fast_queues import FastQueues
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NAMES = count(1)
 FAILURE = Failure("NOT_JSON", "the body is not JSON: line 1")
-CALL = replace(
+CALL = structs.replace(
     testing.CALL,
     task_id=TaskId("check"),
     attempt=2,
@@ -307,7 +308,7 @@ async def test_a_task_is_put_on_the_workers_queue(world: World) -> None:
 
 async def test_many_tasks_at_once_all_arrive(world: World) -> None:
     """Tasks that are sent together arrive, each once."""
-    calls = [replace(CALL, attempt=number) for number in range(1, 36)]
+    calls = [structs.replace(CALL, attempt=number) for number in range(1, 36)]
 
     results = await asyncio.gather(*(world.workers.send(SqsTransport(world.queue), call) for call in calls))
 
@@ -324,7 +325,7 @@ async def _given(world: World, queue: str, call: AgentCall) -> CallEnded | None:
 
 async def test_tasks_that_are_posted_all_arrive(world: World) -> None:
     """What is given without a task that waits arrives as what is sent, each once."""
-    calls = [replace(CALL, attempt=number) for number in range(1, 36)]
+    calls = [structs.replace(CALL, attempt=number) for number in range(1, 36)]
 
     results = await asyncio.gather(*(_given(world, world.queue, call) for call in calls))
 
@@ -335,7 +336,7 @@ async def test_tasks_that_are_posted_all_arrive(world: World) -> None:
 
 async def test_what_cannot_be_posted_ends_as_if_it_had_been_sent(world: World) -> None:
     """A missing queue, and no time left: the same verdicts, and nothing arrives."""
-    bad = (("nowhere", CALL), (world.queue, replace(CALL, timeout_ms=0)))
+    bad = (("nowhere", CALL), (world.queue, structs.replace(CALL, timeout_ms=0)))
     for queue, call in bad:
         given, sent = await _given(world, queue, call), await world.workers.send(SqsTransport(queue), call)
         assert given is not None
@@ -356,7 +357,7 @@ async def test_a_task_for_a_missing_queue_failed_for_now(world: World) -> None:
 
 async def test_a_task_without_time_is_not_sent(world: World) -> None:
     """When the deadline has passed, nothing is put on the queue."""
-    ended = await world.workers.send(SqsTransport(world.queue), replace(CALL, timeout_ms=0))
+    ended = await world.workers.send(SqsTransport(world.queue), structs.replace(CALL, timeout_ms=0))
 
     assert ended is not None
     assert isinstance(ended.result, Failed)
@@ -422,7 +423,7 @@ async def test_a_refused_delete_is_reported(real: MotoWorld) -> None:
     [delivery] = await real.source.receive(1)
 
     with pytest.raises(QueueError, match="1 of 2"):
-        await real.source.delete([delivery, replace(delivery, handle="none")])
+        await real.source.delete([delivery, structs.replace(delivery, handle="none")])
 
 
 async def test_a_fifo_queue_gets_group_and_deduplication(real: MotoWorld) -> None:

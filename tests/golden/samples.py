@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
 
+from msgspec import Struct
+
 from jada_orchestrator.adapters.journal.codec import KINDS
 from jada_orchestrator.domain.documents import JsonObject, Packed, packed
 from jada_orchestrator.domain.records import Record
@@ -15,14 +17,23 @@ from jada_orchestrator.domain.records import Record
 
 def samples_of(kind: str) -> tuple[Record, ...]:
     """A full and a bare sample of a kind; one only where both are the same."""
-    full: Record = _dataclass(KINDS[kind], bare=False)
-    bare: Record = _dataclass(KINDS[kind], bare=True)
+    full: Record = _value_of(KINDS[kind], bare=False)
+    bare: Record = _value_of(KINDS[kind], bare=True)
     return (full,) if full == bare else (full, bare)
 
 
-def _dataclass(cls: type[Any], *, bare: bool) -> Any:
+def _value_of(cls: type[Any], *, bare: bool) -> Any:
     hints = get_type_hints(cls)
-    return cls(**{field.name: _value(hints[field.name], field.name, bare=bare) for field in fields(cls)})
+    return cls(**{name: _value(hints[name], name, bare=bare) for name in fields_of(cls) or ()})
+
+
+def fields_of(hint: Any) -> tuple[str, ...] | None:
+    """The fields of a class of values, a dataclass or one of msgspec's, in their order; None for any other type."""
+    if not isinstance(hint, type):
+        return None
+    if issubclass(hint, Struct):
+        return hint.__struct_fields__
+    return tuple(field.name for field in fields(hint)) if is_dataclass(hint) else None
 
 
 def _value(hint: Any, name: str, *, bare: bool) -> Any:
@@ -40,8 +51,8 @@ def _value(hint: Any, name: str, *, bare: bool) -> Any:
         return {} if bare else {f"{name}_key": _value(arguments[1], name, bare=False)}
     if hint is Packed:
         return packed(_value(JsonObject, name, bare=bare))
-    if is_dataclass(hint) and isinstance(hint, type):
-        return _dataclass(hint, bare=bare)
+    if fields_of(hint) is not None:
+        return _value_of(hint, bare=bare)
     return _plain(hint, name, bare=bare)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from benchmarks import moving
 from jada_orchestrator.adapters.journal.opening import open_store
@@ -44,8 +44,10 @@ def workflow(number: int) -> Append:
         Entry(1, UtcMs(number), CallDue(TaskId("t"), "do")),
         Entry(2, UtcMs(number + 1), TaskSucceeded(TaskId("t"), "call", 1, packed({"text": text}))),
     )
-    head = replace(HEAD, request_id=f"web-{number}-{text}", done=number % 3 != 0)
-    return Append(WorkflowId(f"wf-{number:06}"), entries, replace(head, catalogue_version=travel_catalogue().version))
+    head = structs.replace(HEAD, request_id=f"web-{number}-{text}", done=number % 3 != 0)
+    return Append(
+        WorkflowId(f"wf-{number:06}"), entries, structs.replace(head, catalogue_version=travel_catalogue().version)
+    )
 
 
 async def fill(url: str, numbers: Sequence[int]) -> None:
@@ -121,15 +123,17 @@ async def test_what_was_retired_moves_as_it_is(tmp_path: Path, database: str) ->
         2,
         at,
     )
-    ended = replace(HEAD, done=True, status="completed", finished_at=at)
-    retired = replace(ended, retired=True, ordering_key=None, catalogue_version=CatalogueVersion(""))
+    ended = structs.replace(HEAD, done=True, status="completed", finished_at=at)
+    retired = structs.replace(ended, retired=True, ordering_key=None, catalogue_version=CatalogueVersion(""))
     journal = open_store(before).journal
     await journal.open()
-    told, whole = (replace(workflow(number), head=ended) for number in range(2))
+    told, whole = (structs.replace(workflow(number), head=ended) for number in range(2))
     await journal.append([told, whole])
     tombstones = [Append(each.workflow_id, (Entry(2, at, record),), retired) for each in (told, whole)]
     assert await journal.retire(tombstones[:1]) == 1
-    asked = Append(told.workflow_id, (Entry(3, at, OutcomeReopened(OutcomeId("o"))),), replace(retired, done=False))
+    asked = Append(
+        told.workflow_id, (Entry(3, at, OutcomeReopened(OutcomeId("o"))),), structs.replace(retired, done=False)
+    )
     await journal.append([asked])
     await journal.close()
     assert await move(before, database) == Moved(2, 1, 4, 1, 0)
@@ -141,7 +145,9 @@ async def test_what_was_retired_moves_as_it_is(tmp_path: Path, database: str) ->
         Stored(told.workflow_id, asked.head, (*tombstones[0].entries, *asked.entries)),
         Stored(whole.workflow_id, ended, whole.entries),
     ]
-    await journal.append([replace(asked, entries=(Entry(4, at, OutcomeDelivered(OutcomeId("o"))),), head=retired)])
+    await journal.append(
+        [structs.replace(asked, entries=(Entry(4, at, OutcomeDelivered(OutcomeId("o"))),), head=retired)]
+    )
     assert await journal.retire(tombstones[1:]) == 1
     await journal.close()
 

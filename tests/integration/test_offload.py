@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from jada_orchestrator.adapters.aws.clients import AwsClients, Connections, open_clients
 from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
@@ -71,7 +71,7 @@ def payloads(clients: AwsClients) -> S3Payloads:
 def call(key: str, letters: int, action: str = "toy.echo") -> AgentCall:
     """A call whose input has so many letters, all of which the toy agent says again."""
     now = SystemClock().now()
-    return replace(
+    return structs.replace(
         CALL,
         idempotency_key=IdempotencyKey(key),
         action=ActionName(action),

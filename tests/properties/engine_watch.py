@@ -6,6 +6,8 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, Final, get_args
 
+from msgspec import Struct
+
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.documents import canonical_json
@@ -123,6 +125,9 @@ def snapshot(value: Any) -> Any:
         return [(key, snapshot(each)) for key, each in value.items()]
     if isinstance(value, list):
         return [snapshot(each) for each in value]
+    if isinstance(value, Struct):
+        names = value.__struct_fields__
+        return id(value) if value.__struct_config__.frozen else [snapshot(getattr(value, name)) for name in names]
     if isinstance(value, Enum) or not is_dataclass(value):
         return value
     if value.__dataclass_params__.frozen:  # type: ignore[union-attr] # every dataclass has it

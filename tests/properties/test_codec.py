@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, Literal, NewType, Union, get_args, get_origin, get_type_hints
@@ -16,6 +15,7 @@ from jada_orchestrator.adapters.journal.codec import KINDS, Encoded, RecordCodec
 from jada_orchestrator.domain.documents import Packed, canonical_json, packed
 from jada_orchestrator.domain.records import Record
 from jada_orchestrator.ports.journal import JournalCorruptError, JournalVersionError
+from tests.golden.samples import fields_of
 
 TEXTS: Final = st.text(max_size=20) | st.text(st.characters(), max_size=5)
 """The second kind has lone surrogates too."""
@@ -50,9 +50,9 @@ def values_of(hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(values_of(arguments[0]), max_size=2).map(tuple)
     if origin is dict:
         return st.dictionaries(values_of(arguments[0]), values_of(arguments[1]), max_size=2)
-    if is_dataclass(hint) and isinstance(hint, type):
+    if (names := fields_of(hint)) is not None:
         hints = get_type_hints(hint)
-        return st.builds(hint, **{field.name: values_of(hints[field.name]) for field in fields(hint)})
+        return st.builds(hint, **{name: values_of(hints[name]) for name in names})
     if isinstance(hint, type) and issubclass(hint, Enum):
         return st.sampled_from(hint)
     return PLAIN[hint]

@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
+from msgspec import structs
 
 from jada_orchestrator.adapters.aws.clients import AwsClients, Connections, open_clients
 from jada_orchestrator.adapters.aws.fast_invoke import FastInvoker
@@ -37,7 +37,7 @@ CONNECTIONS: Final = 200
 QUEUE_CONNECTIONS: Final = 32
 _POLLS: Final = 8
 
-ONE_CALL: Final = replace(
+ONE_CALL: Final = structs.replace(
     CALL,
     workflow_id=WorkflowId("wf-00000000000000000000000000"),
     idempotency_key=IdempotencyKey("jk-00000000000000000000000000"),

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from jada_orchestrator.adapters.journal.sqlite import SqliteJournal
 from jada_orchestrator.bench.figures import Timed
 from jada_orchestrator.bench.stage import Setting, new_folder, open_stage
@@ -45,7 +47,7 @@ async def recorded_booking(folder: Path, setting: Setting) -> list[Append]:
 def copies(pattern: Sequence[Append], number: int) -> list[Append]:
     """Return the commits of one booking under another id."""
     workflow_id = WorkflowId(f"wf-{number:026d}")
-    return [replace(append, workflow_id=workflow_id) for append in pattern]
+    return [structs.replace(append, workflow_id=workflow_id) for append in pattern]
 
 
 async def group_commit(folder: Path, pattern: Sequence[Append], bookings: int, at_once: int) -> Timed:

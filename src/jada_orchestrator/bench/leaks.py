@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec import structs
 
 from jada_orchestrator.adapters.aws.clients import Connections, open_clients
 from jada_orchestrator.adapters.host.descriptors import count_open
@@ -48,7 +50,7 @@ async def leaks(calls: int, seed: int = 1) -> Leaks:
                     kind = dice.choice(_KINDS)
                     function = "hang" if kind == "cancelled" else kind
                     timeout_ms = _TIMEOUT_MS if function == "hang" else 10_000
-                    call = functions.call(LambdaTransport(function), replace(ONE_CALL, timeout_ms=timeout_ms))
+                    call = functions.call(LambdaTransport(function), structs.replace(ONE_CALL, timeout_ms=timeout_ms))
                     if kind == "cancelled":
                         task = asyncio.create_task(call)
                         await asyncio.sleep(dice.random() * _TIMEOUT_MS / 1_000)

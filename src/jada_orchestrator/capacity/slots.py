@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from jada_orchestrator.capacity.health import Adaptive, AgentView, Breaker, Ending
 from jada_orchestrator.capacity.waiting import AGED_AFTER_MS, AGED_EVERY, Entry, WaitingCalls
 from jada_orchestrator.domain.catalogue import AgentLimits
@@ -59,8 +61,7 @@ class _Lane:
         return min(own, bulkhead)
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(Struct):
     """One call in flight."""
 
     agent: AgentName

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Final
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.workflow import CallRef
@@ -38,8 +40,7 @@ _PASSES_KEPT: Final = 1_000
 """Tenants without waiting calls whose passes are remembered, before those that mean nothing any more are dropped."""
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(Struct, eq=False):
     """One waiting call."""
 
     tenant: str

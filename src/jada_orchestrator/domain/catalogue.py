@@ -8,7 +8,6 @@ from typing import Final, Literal, TypeAlias
 
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion
-from jada_orchestrator.domain.making import made_often
 
 REPLAN_CODES: Final = frozenset(
     {
@@ -78,7 +77,6 @@ class RetryPolicy:
     max_ms: int
 
 
-@made_often
 @dataclass(frozen=True, slots=True)
 class Binding:
     """Where the value of an input field comes from: a JMESPath expression, or a constant when `expression` is empty.

@@ -6,25 +6,23 @@ be neither lost nor doubled within a process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from msgspec import Struct
 
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.ids import OutcomeId, TaskId, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.making import made_often
 
 
-@dataclass(frozen=True, slots=True)
-class AskPlanner:
+class AskPlanner(Struct, frozen=True, gc=False):
     """Put the `call`-th question to the model."""
 
     workflow_id: WorkflowId
     call: int
 
 
-@dataclass(frozen=True, slots=True)
-class AskChoice:
+class AskChoice(Struct, frozen=True, gc=False):
     """Have the model choose for a task; `revision` is the task's own."""
 
     workflow_id: WorkflowId
@@ -32,11 +30,9 @@ class AskChoice:
     revision: int
 
 
-class Dispatch(NamedTuple):
+class Dispatch(Struct, frozen=True, gc=False):
     """Make one attempt of one call, or of one lookup.
 
-    A named tuple, because most commands are of this kind, and each is made and compared anew in every turn that touches
-    its workflow: made, hashed and compared without running any Python, that costs a fifth.
     `revision` is the task's own: a task that is done anew begins with attempt 1 again, and that is another attempt.
     """
 
@@ -48,17 +44,14 @@ class Dispatch(NamedTuple):
     revision: int
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class WaitUntil:
+class WaitUntil(Struct, frozen=True, gc=False):
     """Wake the workflow at an instant."""
 
     workflow_id: WorkflowId
     instant: UtcMs
 
 
-@dataclass(frozen=True, slots=True)
-class PublishOutcome:
+class PublishOutcome(Struct, frozen=True, gc=False):
     """Tell the frontend. `telling` counts from 1, and goes up when the frontend asks again."""
 
     workflow_id: WorkflowId
@@ -66,8 +59,7 @@ class PublishOutcome:
     telling: int
 
 
-@dataclass(frozen=True, slots=True)
-class SendToDeadLetter:
+class SendToDeadLetter(Struct, frozen=True, gc=False):
     """Put the request into the dead-letter queue, whole."""
 
     workflow_id: WorkflowId

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.ids import IdempotencyKey, OutcomeId, RequestId, TaskId, Tenant
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.request import BookingRequest, Message
 from jada_orchestrator.domain.usage import Usage
 
@@ -105,9 +106,7 @@ class PlannerFailed:
     stop_reason: str = ""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class ChoiceEnded:
+class ChoiceEnded(Struct, frozen=True, gc=False):
     """The model chose for a task, or could not be had: then `failure` says why, and `text` is empty."""
 
     task_id: TaskId
@@ -120,9 +119,7 @@ class ChoiceEnded:
     first_token_ms: int = 0
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Succeeded:
+class Succeeded(Struct, frozen=True, gc=False):
     """The agent did it, and answered `output` (already checked against the action's output schema)."""
 
     output: JsonObject
@@ -152,9 +149,7 @@ class Lost:
 AttemptResult: TypeAlias = Succeeded | Failed | Lost
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(Struct, frozen=True, gc=False):
     """An attempt came to its end, or is said to have.
 
     `revision` is the task's own, as in `Dispatch`: attempt 1 of a task that is done anew is another attempt.
@@ -169,9 +164,7 @@ class AttemptEnded:
     usage: Usage | None = None
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class ReplyArrived:
+class ReplyArrived(Struct, frozen=True, gc=False):
     """A worker answered on the reply queue; which call it answers is told by its key and attempt."""
 
     task_id: TaskId
@@ -181,9 +174,7 @@ class ReplyArrived:
     usage: Usage | None = None
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class SlotGranted:
+class SlotGranted(Struct, frozen=True, gc=False):
     """Capacity lets one ready call of this task go now."""
 
     task_id: TaskId

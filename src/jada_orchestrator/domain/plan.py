@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.catalogue import Binding, Compensation, Effect, RetryPolicy, TransportKind
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.ids import ActionName, AgentName, CatalogueVersion, TaskId
-from jada_orchestrator.domain.making import made_often
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,7 @@ class Terms:
     """Codes of failures that another plan could get round; None: `domain.catalogue.REPLAN_CODES`."""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class PlannedTask:
+class PlannedTask(Struct, frozen=True, gc=False):
     """One node. `after` holds every direct predecessor; `needs`, its subset without whose outputs it cannot be called.
 
     Before it is called it may be decided upon: skipped because its condition does not hold, called once for each item

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.documents import Json, JsonObject, Packed
 from jada_orchestrator.domain.events import Purpose, Side
 from jada_orchestrator.domain.faults import Failure, Fault
 from jada_orchestrator.domain.foreseen import TaskForeseen
 from jada_orchestrator.domain.ids import CatalogueVersion, OutcomeId, RequestId, TaskId, Tenant
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.people_records import (
     ApprovalDecided,
     ApprovalRequested,
@@ -140,9 +141,7 @@ class WorkflowRejected:
     message: Message
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class AttemptStarted:
+class AttemptStarted(Struct, frozen=True, gc=False):
     """One dispatch. `input` stands on a call's first attempt (later ones send the same), and on every lookup."""
 
     task_id: TaskId
@@ -208,9 +207,7 @@ class CallDue:
     side: Side
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class TaskSucceeded:
+class TaskSucceeded(Struct, frozen=True, gc=False):
     """The task did what it should; by its own answer, or by what a lookup found."""
 
     task_id: TaskId
@@ -428,9 +425,7 @@ Record: TypeAlias = (
 )
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """A record in its place: `seq` counts from 1 within the workflow; `at` never goes back within it."""
 
     seq: int

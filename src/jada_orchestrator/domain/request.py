@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.ids import RequestId, Tenant
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.money import Money
 
 OnFailure = Literal["undo_all", "keep_partial", "ask"]
@@ -47,9 +48,7 @@ class BookingRequest:
     """W3C trace context of the frontend, when its message carried one."""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True, gc=False):
     """A queue message as it arrived, kept whole so that it can be moved to a dead-letter queue whole."""
 
     body: str

@@ -7,13 +7,13 @@ changes such a field of a task gives this task a value of its own. It is read an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final, Protocol, TypeVar
 
+from msgspec import Struct, structs
+
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.making import made_often
 
 _T = TypeVar("_T")
 
@@ -27,12 +27,12 @@ class _Field(Protocol[_T]):
 
 
 def _kept_in(name: str, part: str) -> Any:  # noqa: ANN401 - a field of whatever type
-    """Return the field that is the field `part` of the frozen dataclass which its owner has under `name`."""
+    """Return the field that is the field `part` of the frozen value which its owner has under `name`."""
     kept, known = attrgetter(name), attrgetter(f"{name}.{part}")
 
     def assign(owner: object, value: object) -> None:
         if known(owner) != value:
-            setattr(owner, name, replace(kept(owner), **{part: value}))
+            setattr(owner, name, structs.replace(kept(owner), **{part: value}))
 
     return property(known, assign)
 
@@ -40,9 +40,7 @@ def _kept_in(name: str, part: str) -> Any:  # noqa: ANN401 - a field of whatever
 # --- Of calls ---------------------------------------------------------------------------------------------------------
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True, gc=False):
     """What is known only of a call that did not go smoothly; read and changed through the `Call`, which says what."""
 
     refusals: int = 0
@@ -93,9 +91,7 @@ class WithTrouble:
 # --- Of tasks ---------------------------------------------------------------------------------------------------------
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Aftermath:
+class Aftermath(Struct, frozen=True, gc=False):
     """What is known only of a task that was not simply done; read and changed through the `Task`, which says what."""
 
     refreshes: int = 0

@@ -7,11 +7,14 @@ The status that people see (`TaskStatus`) is derived from them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
 
 from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.documents import Json, JsonObject, opened
@@ -101,8 +104,7 @@ LOOKUP_PHASES: frozenset[Phase] = frozenset({Phase.LOST, Phase.LOOKUP_READY, Pha
 GRANTABLE_PHASES: frozenset[Phase] = frozenset({Phase.READY, Phase.LOOKUP_READY})
 
 
-@dataclass(slots=True)
-class Call(WithTrouble):
+class Call(WithTrouble, Struct, gc=False):
     """One call of one action on behalf of a task, through all its attempts and lookups."""
 
     phase: Phase = Phase.WAITING
@@ -144,14 +146,9 @@ class Call(WithTrouble):
 class _NotCalled(Call):
     """The one call that stands for all that were never wanted; it cannot be changed, and copies of it are itself."""
 
-    __slots__ = ()
-
     def __setattr__(self, name: str, value: object) -> None:
         msg = f"{name} of a call that nobody has wanted yet is to change: `Task.own_call` makes it the task's own"
         raise AttributeError(msg)
-
-    __hash__ = object.__hash__
-    """There is one, and it never changes: a default of fields may be it."""
 
     def __copy__(self) -> Call:
         return self
@@ -160,27 +157,23 @@ class _NotCalled(Call):
         return self
 
 
-def _not_called() -> _NotCalled:
-    call = object.__new__(_NotCalled)
-    for each in fields(Call):
-        object.__setattr__(call, each.name, each.default)
-    return call
-
-
-NOT_CALLED: Final = _not_called()
+NOT_CALLED: Final = _NotCalled()
 """Tasks whose turn has not come, and all that need not be undone, share this."""
 
 
-@dataclass(slots=True)
-class Task(WithAftermath):
+def _not_called() -> Call:
+    return NOT_CALLED
+
+
+class Task(WithAftermath, Struct, gc=False):
     """A task of the adopted plan and what has become of it."""
 
     planned: PlannedTask
     terms: Terms
     waits_for: int
     """Direct predecessors that are not final yet."""
-    do: Call = NOT_CALLED
-    undo: Call = NOT_CALLED
+    do: Call = msgspec.field(default_factory=_not_called)
+    undo: Call = msgspec.field(default_factory=_not_called)
     output_text: bytes | None = None
     """What it answered, packed; `output` reads it."""
     released: bool = False

@@ -15,7 +15,7 @@ only: what may have been done is never done a second way.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.documents import Json
@@ -118,7 +118,7 @@ def as_called_now(workflow: Workflow, planned: PlannedTask) -> PlannedTask | tup
     if isinstance(items, tuple):
         return items
     if planned.index < len(items):
-        return replace(planned, item=items[planned.index])
+        return structs.replace(planned, item=items[planned.index])
     message = f"`{whole.planned.for_each}` has {len(items)} items by now, and none in its place"
     return (Fault("MISSING_AT_RUNTIME", f"tasks.{planned.id}", message),)
 

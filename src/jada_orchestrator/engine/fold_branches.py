@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Effect
 from jada_orchestrator.domain.ids import TaskId, call_id_of
@@ -36,13 +38,13 @@ def task_expanded(workflow: Workflow, record: r.TaskExpanded, at: UtcMs) -> None
     task = _decided(workflow, record.task_id)
     whole = task.planned
     calls = tuple(call_id_of(whole.id, index) for index in range(len(record.items)))
-    single = replace(whole, when="", for_each="")
+    single = structs.replace(whole, when="", for_each="")
     made = [
-        Task(replace(single, id=call, item=item, index=index), task.terms, 0)
+        Task(structs.replace(single, id=call, item=item, index=index), task.terms, 0)
         for index, (call, item) in enumerate(zip(calls, record.items, strict=True))
     ]
     readers = [workflow.tasks[name] for name in workflow.dependents.get(whole.id, ())]
-    task.planned = replace(whole, calls=calls, after=whole.after + calls)
+    task.planned = structs.replace(whole, calls=calls, after=whole.after + calls)
     for reader in readers:
         reader.planned = _behind(reader.planned, whole.id, calls)
         reader.waits_for += len(calls)
@@ -79,7 +81,7 @@ def _decided(workflow: Workflow, task_id: TaskId) -> Task:
 def _behind(planned: PlannedTask, whole: TaskId, calls: tuple[TaskId, ...]) -> PlannedTask:
     """Return a task that comes after another one, put behind each of that one's calls as well."""
     reads = planned.reads + calls if whole in planned.takes else planned.reads
-    return replace(planned, after=planned.after + calls, reads=reads)
+    return structs.replace(planned, after=planned.after + calls, reads=reads)
 
 
 # --- Going on from what failed ----------------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ def without_calls(planned: PlannedTask, gone: frozenset[TaskId]) -> PlannedTask:
     """Return a task as it was before a list became these calls."""
     if not gone.intersection(planned.after):
         return planned
-    return replace(
+    return structs.replace(
         planned,
         after=tuple(name for name in planned.after if name not in gone),
         reads=tuple(name for name in planned.reads if name not in gone),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final, Literal, TypeVar
+
+from msgspec import structs
 
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.documents import packed
@@ -358,7 +359,7 @@ def refresh_started(workflow: Workflow, record: r.RefreshStarted, at: UtcMs) -> 
 
 def _reserve_anew(workflow: Workflow, task: Task) -> None:
     """Let a task that was given back be done once more, under a new key, as a new revision of the plan."""
-    task.planned = replace(task.planned, revision=workflow.revision)
+    task.planned = structs.replace(task.planned, revision=workflow.revision)
     move(workflow, task, "undo", WAITING)
     task.undo = NOT_CALLED
     task.undoing = False

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import TaskId
@@ -335,7 +337,7 @@ def retry_started(workflow: Workflow, record: r.RetryStarted, at: UtcMs) -> None
             kept[task.planned.id] = _once_more(task)
             planned.append(task.planned)
         else:
-            planned.append(replace(task.planned, revision=record.revision))
+            planned.append(structs.replace(task.planned, revision=record.revision))
     workflow.plan = replace(workflow.plan, tasks=tuple(planned))
     workflow.revision = record.revision
     workflow.status = Status.RUNNING
@@ -358,7 +360,7 @@ def _waiting_again(call: Call) -> Call:
     """Return a call that may be made again under its key: with its numbers, its input, and what is not known of it."""
     if call is NOT_CALLED:
         return call
-    again = replace(call, phase=Phase.WAITING)
+    again = structs.replace(call, phase=Phase.WAITING)
     again.begin_anew()
     return again
 

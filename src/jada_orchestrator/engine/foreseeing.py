@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from msgspec import structs
+
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Catalogue
@@ -74,7 +76,7 @@ def adopted(workflow: Workflow, plan: Plan, now: UtcMs) -> r.PlanAdopted:
 
 def _of_revision(task: PlannedTask, revision: int) -> PlannedTask:
     """Return a task as one of that revision: as it is where it is one, since plans of a kind share their tasks."""
-    return task if task.revision == revision else shared(replace(task, revision=revision))
+    return task if task.revision == revision else shared(structs.replace(task, revision=revision))
 
 
 def _taken_over(
@@ -91,7 +93,7 @@ def _taken_over(
 
 def _is_same(foreseen: PlannedTask, task: PlannedTask) -> bool:
     """Compare but for the order of edges, which depends on the tasks around."""
-    return foreseen == replace(task, after=foreseen.after, needs=foreseen.needs) and all(
+    return foreseen == structs.replace(task, after=foreseen.after, needs=foreseen.needs) and all(
         _same_names(one, other) for one, other in ((foreseen.after, task.after), (foreseen.needs, task.needs))
     )
 

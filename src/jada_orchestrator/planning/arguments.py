@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Final
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.catalogue import Action, Binding, Effect
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.ids import ActionName, CatalogueVersion
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.planning.branches import Branches
 from jada_orchestrator.planning.conditions import are_opposite
 from jada_orchestrator.planning.findings import Findings, shown, suggestion
@@ -155,9 +156,7 @@ def read_reference(expression: str, around: Surroundings, findings: Findings) ->
     return expression, free
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class _Spot:
+class _Spot(Struct, frozen=True, gc=False):
     """Where an argument is, and whom to tell."""
 
     place: int

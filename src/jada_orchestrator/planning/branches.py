@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import structs
 
 from jada_orchestrator.domain.codes import can_fail_with
 from jada_orchestrator.planning.conditions import Demand, Demands, demands
@@ -160,4 +162,4 @@ def _turned(place: int, step: Step, steps: Sequence[Step], branches: Branches, f
     word = "required" if step.task.optional else "optional"
     first = steps[branches.primary[place]].task.id
     findings.note(f"`{step.task.id}` was made {word}, as `{first}` is, which it stands in for.")
-    return replace(step, task=replace(step.task, optional=not step.task.optional))
+    return structs.replace(step, task=structs.replace(step.task, optional=not step.task.optional))

@@ -6,19 +6,17 @@ The laws are numbered in the package's docstring. They are judged only where no 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from jada_orchestrator.domain.catalogue import Action, Catalogue, Effect
 from jada_orchestrator.domain.house import WAIT
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.planning.findings import Findings
 from jada_orchestrator.planning.graph import Graph
 from jada_orchestrator.planning.proposal import ProposedTask
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True, gc=False):
     """A proposed task with its action, if the catalogue has it."""
 
     task: ProposedTask

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from jada_orchestrator.domain.making import made_often
+from msgspec import Struct
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True, gc=False):
     """One task: `needs` are the places whose output it reads, `after` those that it only follows.
 
     `asks` are the places that decide whether or with what it is called, without being needed: what its condition looks

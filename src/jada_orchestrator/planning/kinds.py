@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from msgspec import structs
+
 from jada_orchestrator.domain.house import HOUSE
 from jada_orchestrator.domain.ids import ActionName
 from jada_orchestrator.domain.plan import Plan, PlannedTask, Terms
@@ -72,7 +74,7 @@ def kind_of(
     shapes = {name: shape for name, shape in around.shapes.items() if name != REQUEST_ROOT}
     return Kind(
         steps=tuple(
-            replace(step, task=replace(step.task, arguments=())) if place in varying else step
+            structs.replace(step, task=structs.replace(step.task, arguments=())) if place in varying else step
             for place, step in enumerate(steps)
         ),
         bound=tuple(
@@ -82,7 +84,7 @@ def kind_of(
         varying=tuple(sorted(varying)),
         around=replace(around, shapes=shapes, request={}, told=NOTHING_TOLD),
         graph=graph,
-        tasks=tuple(replace(task, bindings={}) if task.id in own else task for task in plan.tasks),
+        tasks=tuple(structs.replace(task, bindings={}) if task.id in own else task for task in plan.tasks),
         ranks=tuple(graph.order.index(place) for place in range(len(steps))),
         terms=plan.terms,
         notes=plan.notes,

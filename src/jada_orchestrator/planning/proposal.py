@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
 from jada_orchestrator.domain.limits import (
@@ -30,7 +32,6 @@ from jada_orchestrator.domain.limits import (
     QUESTIONS_MAX,
     TASK_ARGUMENTS_MAX,
 )
-from jada_orchestrator.domain.making import made_often
 
 Outcome: TypeAlias = Literal["plan", "clarify", "refuse"]
 ArgumentKind: TypeAlias = Literal["user", "const", "ref"]
@@ -59,9 +60,7 @@ _Where: TypeAlias = "tuple[_Where, str | int] | None"
 """A place in a document: a key or an index below another place. Put into words only where a fault is told of it."""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Argument:
+class Argument(Struct, frozen=True, gc=False):
     """One argument: `value` is text, typed later by the action's input schema, or a reference."""
 
     name: str
@@ -69,9 +68,7 @@ class Argument:
     value: str
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class ProposedTask:
+class ProposedTask(Struct, frozen=True, gc=False):
     """One proposed call. `id`, `action` and `after` are in lower case; `written_id` is as the model had it."""
 
     id: str

@@ -8,14 +8,15 @@ maxItems, enum, const, format, anyOf, oneOf, allOf (where one branch knows), and
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import reduce
 from itertools import islice
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.limits import COMPILED_CACHE_MAX
-from jada_orchestrator.domain.making import made_often
 
 EVERY_TYPE: Final = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 _TYPES_NAMED: Final = {name: frozenset({name}) for name in EVERY_TYPE} | {"number": frozenset({"number", "integer"})}
@@ -30,30 +31,24 @@ _ALTERNATIVES_NESTED_MAX: Final = 6
 _SAYS_ITSELF: Final = frozenset({"type", "properties", "enum", "const", "items"})
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(Struct, frozen=True, gc=False):
     """What a schema says; `document` is the whole that its local references point into."""
 
     schema: JsonObject
     document: JsonObject
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True, gc=False):
     """A list that a reference builds: every item has the shape `item`; `length` is known for ``[a, b]``."""
 
     item: Shape
     length: int | None = None
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True, gc=False):
     """An object that a reference builds, with exactly these fields."""
 
-    fields: Mapping[str, Shape] = field(hash=False)
+    fields: Mapping[str, Shape]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from jada_orchestrator.domain.catalogue import LambdaTransport, SqsTransport
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import AttemptResult
 from jada_orchestrator.domain.ids import ActionName, IdempotencyKey, RequestId, TaskId, Tenant, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.usage import Usage
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class AgentCall:
+class AgentCall(Struct, frozen=True, gc=False):
     """One attempt, as the contract's section 3 puts it on the wire."""
 
     workflow_id: WorkflowId
@@ -36,9 +34,7 @@ class AgentCall:
     traceparent: str | None
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class CallEnded:
+class CallEnded(Struct, frozen=True, gc=False):
     """What a call that is answered at once came to; outputs are not yet checked against a schema."""
 
     result: AttemptResult

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import CatalogueVersion, WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.model_calls import ModelCall
 from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.domain.template import Template
@@ -75,9 +76,7 @@ class JournalCorruptError(JournalError):
     """
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True, gc=False):
     """What lists show of a workflow without folding it; stored beside its records, in the same commit."""
 
     request_id: str
@@ -97,9 +96,7 @@ class Head:
     """Its records are deleted, and a tombstone stands in their place."""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True, gc=False):
     """The new entries of one workflow: `entries[0].seq` is one more than the last durable one (1 for a new one).
 
     A new one that is moved from another store may begin with its tombstone, which has a number of its own.

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import AttemptResult
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.ids import IdempotencyKey, TaskId, WorkflowId
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.request import Message
 from jada_orchestrator.domain.usage import Usage
 
@@ -23,9 +24,7 @@ class QueueError(Exception):
     """
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, gc=False):
     """One received message; `handle` is the queue's own token for settling it, `age_ms` how long it had waited."""
 
     message: Message
@@ -91,9 +90,7 @@ class OutcomeSink(Protocol):
         """Release connections. May be called twice."""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class AgentReply:
+class AgentReply(Struct, frozen=True, gc=False):
     """A ``jada.reply/1`` message, parsed."""
 
     workflow_id: WorkflowId

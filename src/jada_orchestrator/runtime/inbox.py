@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from jada_orchestrator.domain.events import Event
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.limits import INBOX_EVENTS_MAX, NEW_WORK_EVENTS_MAX, TURN_EVENTS_MAX
-from jada_orchestrator.domain.making import made_often
 
 
 class Receipt(Enum):
@@ -27,9 +27,7 @@ class Receipt(Enum):
     """It could not be decided: its workflow was set aside."""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True, gc=False):
     """An event for a workflow; `receipt` is called after the commit, inside the turn, and must not block."""
 
     workflow_id: WorkflowId

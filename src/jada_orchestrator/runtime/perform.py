@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any, assert_never
+
+from msgspec import structs
 
 from jada_orchestrator.domain.catalogue import Catalogue, LambdaTransport, SqsTransport
 from jada_orchestrator.domain.commands import (
@@ -148,7 +149,7 @@ class Performer:
                 target, call = _attempt(workflow, command, catalogue, self._world.clock.now())
                 context = self._world.tracing.context_of(workflow.workflow_id, command.task_id)
                 if context is not None:
-                    call = replace(call, traceparent=context)
+                    call = structs.replace(call, traceparent=context)
                 if isinstance(target, SqsTransport) and (posted := self._post(command, target, call)) is not None:
                     return posted
                 work = self._dispatch(command, target, call)
@@ -273,8 +274,15 @@ class Performer:
             running[command] = None
 
     def _ended(self, command: Dispatch, ended: CallEnded) -> None:
-        _, task_id, side, purpose, number, revision = command
-        event = AttemptEnded(task_id, side, purpose, number, revision, ended.result, ended.usage)
+        event = AttemptEnded(
+            command.task_id,
+            command.side,
+            command.purpose,
+            command.number,
+            command.revision,
+            ended.result,
+            ended.usage,
+        )
         self._report(command.workflow_id, event)
 
     async def _dispatch(self, command: Dispatch, target: LambdaTransport | SqsTransport, call: AgentCall) -> None:

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Fault
-from jada_orchestrator.domain.making import made_often
 
 DEPTH_MAX: Final = 64
 """Levels of nesting: a booking has about six; whatever is deeper is an attack or a mistake."""
@@ -42,9 +42,7 @@ _NAME_CHARS_KEPT: Final = 64
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class ReadJson:
+class ReadJson(Struct, frozen=True, gc=False):
     """What a text holds. `value` is the best that could be made of it, None where it is no JSON at all."""
 
     value: Json

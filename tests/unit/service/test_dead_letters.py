@@ -6,11 +6,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from jada_orchestrator.adapters.journal.opening import open_reader
 from jada_orchestrator.domain.events import RequestArrived
@@ -368,7 +369,7 @@ async def test_a_second_look_does_not_see_a_letter_twice() -> None:
     class Repeating(FakeDeadLetters):
         async def receive(self, messages_max: int) -> Any:
             found = await super().receive(messages_max)
-            return [*found, *(replace(each, handle="again") for each in found)]
+            return [*found, *(structs.replace(each, handle="again") for each in found)]
 
     desk.box = Repeating(desk.queues, letters="dlq", requests="requests")
     async with dead_letters.looking(desk.box, 100) as look:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from jada_orchestrator.domain.events import Failed, Lost, Succeeded
 from jada_orchestrator.domain.faults import Failure
@@ -20,7 +20,7 @@ from jada_orchestrator.testing import calls as testing
 from jada_orchestrator.wire import replies
 from jada_orchestrator.wire.strict_json import NAMES, NAMES_MAX
 
-CALL: Final = replace(testing.CALL, task_id=TaskId("hold_flight"), attempt=2)
+CALL: Final = structs.replace(testing.CALL, task_id=TaskId("hold_flight"), attempt=2)
 REPLY: Final[dict[str, Any]] = {
     "schema": "jada.reply/1",
     "workflow_id": "wf-1",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any, Final, get_args
 
 import pytest
+from msgspec import structs
 
 from jada_orchestrator.agent.task import Task, parse_task
 from jada_orchestrator.domain.instants import UtcMs
@@ -41,7 +41,9 @@ def test_a_task_for_a_function() -> None:
 
 def test_a_task_for_a_worker() -> None:
     """A worker is told where the answer goes; the agent kit and the published model both understand the message."""
-    text = tasks.encode(replace(CALL, model="claude-haiku-4-5", input={"name": "Évora 🛫"}), reply_to="jada-replies-h1")
+    text = tasks.encode(
+        structs.replace(CALL, model="claude-haiku-4-5", input={"name": "Évora 🛫"}), reply_to="jada-replies-h1"
+    )
     body = json.loads(text)
     assert (body["reply_to"], body["model"]) == ("jada-replies-h1", "claude-haiku-4-5")
     assert isinstance(parse_task(body), Task)
@@ -50,7 +52,7 @@ def test_a_task_for_a_worker() -> None:
 
 def test_the_trace_context_stands_where_the_agent_finds_it() -> None:
     """A function finds it in the task; a worker, in its message's attributes and not in the task again."""
-    traced = replace(CALL, traceparent="00-1")
+    traced = structs.replace(CALL, traceparent="00-1")
     function, worker = (json.loads(tasks.encode(traced, reply_to=to)) for to in (None, "jada-replies-h1"))
     read = parse_task(function)
     assert isinstance(read, Task)
@@ -63,7 +65,7 @@ def test_the_trace_context_stands_where_the_agent_finds_it() -> None:
 def test_a_task_that_json_cannot_say(broken: dict[str, Any]) -> None:
     """The caller is told before anything is sent."""
     with pytest.raises((TypeError, ValueError)):
-        tasks.encode(replace(CALL, input=broken), reply_to=None)
+        tasks.encode(structs.replace(CALL, input=broken), reply_to=None)
 
 
 @pytest.mark.parametrize("kind", get_args(OutcomeType))

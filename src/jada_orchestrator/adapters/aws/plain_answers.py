@@ -8,13 +8,11 @@ from its first byte, so nothing is understood here that it would not understand,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp.client_proto import ResponseHandler
+from msgspec import Struct
 from multidict import CIMultiDict
-
-from jada_orchestrator.domain.making import made_often
 
 _FIRST: Final = "HTTP/1.1 200"
 _HEAD_MAX: Final = 8_190
@@ -25,9 +23,7 @@ _ENDS_OTHERWISE: Final = frozenset({"transfer-encoding", "proxy-connection"})
 """With these the body, or what comes after it, may be another one than the length says."""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True, gc=False):
     """An answer; `body` is None when it is larger than allowed."""
 
     status: int

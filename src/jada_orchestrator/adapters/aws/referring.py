@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+from msgspec import structs
 
 from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.payloads import PayloadRef
@@ -97,4 +97,4 @@ class WholeReplies:
         body = await made_whole(message.body, self._payloads)
         if body is message.body:
             return delivery
-        return replace(delivery, message=Message(body, message.attributes), as_it_came=message)
+        return structs.replace(delivery, message=Message(body, message.attributes), as_it_came=message)

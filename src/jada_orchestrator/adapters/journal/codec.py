@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
 import msgspec
+from msgspec import Struct
 from pydantic import TypeAdapter, ValidationError
 
 from jada_orchestrator.adapters.journal.packed_decoders import (
@@ -28,7 +28,6 @@ from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.foreseen import TaskForeseen
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import JournalCorruptError, JournalVersionError
 
@@ -110,9 +109,7 @@ CATALOGUE_SINCE: Final = 1
 """The format in which the present form of catalogues came: every workflow needs one to be read."""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Struct, frozen=True, gc=False):
     """A record as it is stored. `payload` is one line of UTF-8 JSON."""
 
     kind: str

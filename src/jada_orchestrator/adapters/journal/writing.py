@@ -14,6 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from jada_orchestrator.adapters.journal import files, statements
 from jada_orchestrator.adapters.journal.codec import CATALOGUE_VERSION, RecordCodec, encode_catalogue, encode_template
 from jada_orchestrator.adapters.journal.complaints import complaints_of, journal_error_of
@@ -22,7 +24,6 @@ from jada_orchestrator.adapters.journal.rows import Row, begins_retired, entry_r
 from jada_orchestrator.domain.catalogue import Catalogue
 from jada_orchestrator.domain.ids import WorkflowId
 from jada_orchestrator.domain.instants import UtcMs
-from jada_orchestrator.domain.making import made_often
 from jada_orchestrator.domain.records import Entry
 from jada_orchestrator.domain.template import Template
 from jada_orchestrator.ports.journal import (
@@ -41,9 +42,7 @@ _KEEPS_THE_CONNECTION: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BU
 """After these a rolled back connection is as good as new; after others it is opened again."""
 
 
-@made_often
-@dataclass(frozen=True, slots=True)
-class _Position:
+class _Position(Struct, frozen=True, gc=False):
     """Where a workflow is in the store: its number, its last seq, and its head as it was last written, if known.
 
     Up to `retired` there are no records but the one with that number, which stands for all of them.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from jada_orchestrator.domain.catalogue import Action, Catalogue, Compensation, Effect
 from jada_orchestrator.domain.documents import JsonObject
 from jada_orchestrator.domain.events import ControlArrived
@@ -121,7 +123,7 @@ def _cases(base: Run, catalogue: Catalogue, whole: Run) -> Iterator[Finding]:
 
 def _turned(base: Run) -> Run:
     """Return the same run under opposite conditions: what is imagined makes each of them go one way only."""
-    entries = [replace(entry, record=_with_conditions_turned(entry.record)) for entry in base.entries]
+    entries = [structs.replace(entry, record=_with_conditions_turned(entry.record)) for entry in base.entries]
     workflow = fold(base.workflow.workflow_id, entries)
     return Run(workflow, base.world, entries, list(base.commits), base.now)
 
@@ -129,7 +131,7 @@ def _turned(base: Run) -> Run:
 def _with_conditions_turned(record: Record) -> Record:
     if not isinstance(record, PlanAdopted):
         return record
-    tasks = tuple(replace(task, when=f"!({task.when})") if task.when else task for task in record.plan.tasks)
+    tasks = tuple(structs.replace(task, when=f"!({task.when})") if task.when else task for task in record.plan.tasks)
     return replace(record, plan=replace(record.plan, tasks=tasks))
 
 
@@ -142,7 +144,7 @@ def _excuse(catalogue: Catalogue) -> tuple[Catalogue, tuple[ActionName, ...]]:
 
 def _bereft(base: Run, missing: tuple[ActionName, ...]) -> Run:
     """Return the same run with a plan that knows of no undoing where the catalogue names none."""
-    base.entries = [replace(entry, record=_without_undoing(entry.record, missing)) for entry in base.entries]
+    base.entries = [structs.replace(entry, record=_without_undoing(entry.record, missing)) for entry in base.entries]
     base.workflow = fold(base.workflow.workflow_id, base.entries)
     return base
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
@@ -94,7 +95,7 @@ def test_what_failed_before_its_plan_or_in_a_list_is_known_as_well() -> None:
     [adopted] = [record for record in records if isinstance(record, r.PlanAdopted)]
     [rooms] = adopted.plan.tasks
     before = records.index(adopted)
-    foreseen = TaskForeseen(1, "{}", replace(rooms, id=TaskId("early")), adopted.plan.terms_of(rooms))
+    foreseen = TaskForeseen(1, "{}", structs.replace(rooms, id=TaskId("early")), adopted.plan.terms_of(rooms))
     for more in (
         [*records[:before], foreseen, failed("early")],
         [*records, failed("rooms[1]")],
@@ -116,7 +117,7 @@ async def test_the_newest_are_taken() -> None:
     store = MemoryStore()
     for number in range(5):
         workflow_id = WorkflowId(f"wf-{number}")
-        head = replace(stored.head, request_id=f"web-{number}", rejected=number == 4)
+        head = structs.replace(stored.head, request_id=f"web-{number}", rejected=number == 4)
         store.workflows[workflow_id] = replace(stored, workflow_id=workflow_id, head=head)
     assert len(await from_journal(MemoryJournalReader(store), CATALOGUE, 3)) == 3
 
