@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
+from msgspec import Struct
+
 BATCH_ENTRIES_MAX: Final = 10
 """SQS's own limit for every batch operation."""
 BATCH_BYTES_MAX: Final = 1024 * 1024
@@ -32,8 +34,7 @@ def in_batches(items: Iterable[T], count_max: int = BATCH_ENTRIES_MAX) -> Iterat
         yield batch
 
 
-@dataclass(slots=True, eq=False)
-class Entry(Generic[T, R]):
+class Entry(Struct, Generic[T, R], eq=False):
     """One item on its way: `begun` once it may have left the process, `answer` what became of it, told by `tell`."""
 
     item: T
