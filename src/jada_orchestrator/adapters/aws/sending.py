@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -109,11 +110,18 @@ class SqsSender:
         self._batchers: dict[str, Batcher[Outgoing, SendResult]] = {}
 
     def add(
-        self, queue: str, message: Outgoing, tell: Callable[[SendResult], Any] | None = None
+        self,
+        queue: str,
+        message: Outgoing,
+        tell: Callable[[SendResult], Any] | None = None,
+        *,
+        timeout_s: float = math.inf,
+        late: Callable[[bool], SendResult] | None = None,
     ) -> Entry[Outgoing, SendResult]:
         """Send a message with the next batch; `answer` says what became of it, in the words of `tell` if there is one.
 
-        Nothing is sent twice. When the answer is cancelled before `begun`, the message is not sent.
+        Nothing is sent twice. When the answer is cancelled before `begun`, the message is not sent; nor when the time
+        is over by then, for which `late` has the answer.
         """
         size_bytes = message.size_bytes
         if size_bytes > MESSAGE_BYTES_MAX:
@@ -126,7 +134,7 @@ class SqsSender:
         if batcher is None:
             batcher = Batcher(functools.partial(self._send, queue), self._service.requests)
             self._batchers[queue] = batcher
-        return batcher.add(message, size_bytes, tell)
+        return batcher.add(message, size_bytes, tell, timeout_s=timeout_s, late=late)
 
     async def close(self) -> None:
         """Wait until everything that was added has its answer. May be called twice."""

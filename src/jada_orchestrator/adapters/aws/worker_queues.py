@@ -75,9 +75,7 @@ class SqsWorkers:
             verdict = CALL_TIMEOUT if begun else NO_TIME_TO_SEND
             return result_of(verdict, f"queue {queue}", f"the queue had not answered after {call.timeout_ms} ms.")
 
-        entry = self._sender.add(queue, message, _ended)
-        entry.within(call.timeout_ms / 1000, late)
-        return entry.answer
+        return self._sender.add(queue, message, _ended, timeout_s=call.timeout_ms / 1000, late=late).answer
 
     async def close(self) -> None:
         """Wait for what is being sent."""

@@ -118,12 +118,9 @@ async def test_what_is_late_before_it_began_is_not_sent() -> None:
     """Whoever waits no longer than a time is told when it is over; what had not begun by then never goes."""
     wire = Wire(gate=asyncio.Event())
     batcher = batcher_on(wire, at_once=1)
-    first = batcher.add("a", 1)
+    first = batcher.add("a", 1, timeout_s=0.005, late=lambda begun: f"late, {begun}")
     await settle()
-    second = batcher.add("b", 1)
-
-    for entry in (first, second):
-        entry.within(0.0, lambda begun: f"late, {begun}")
+    second = batcher.add("b", 1, timeout_s=0.0, late=lambda begun: f"late, {begun}")
 
     assert [await first.answer, await second.answer] == ["late, True", "late, False"]
     assert (first.begun, second.begun) == (True, False)
@@ -134,13 +131,20 @@ async def test_what_is_late_before_it_began_is_not_sent() -> None:
 
 
 async def test_an_answer_in_time_is_the_answer() -> None:
-    """What is answered within its time comes as it is, or as it is to be told; its timer is gone."""
-    entry = batcher_on(Wire()).add("a", 1, lambda answer: f"told {answer}")
-    entry.within(60.0, lambda _: "late")
+    """What is answered within its time comes as it is, or as it is to be told; the time of others goes on."""
+    wire = Wire()
+    batcher = batcher_on(wire, at_once=1)
+    soon = batcher.add("a", 1, lambda answer: f"told {answer}", timeout_s=0.02, late=lambda _: "late")
+    assert await soon.answer == "told A"
 
-    assert await entry.answer == "told A"
-    assert entry.timer is not None
-    assert entry.timer.cancelled()
+    wire.gate = asyncio.Event()
+    stuck = batcher.add("b", 1, lambda answer: f"told {answer}", timeout_s=0.03, late=lambda begun: f"late, {begun}")
+    patient = batcher.add("c", 1, timeout_s=60.0, late=lambda _: "late")
+    assert await stuck.answer == "told late, True"
+
+    wire.gate.set()
+    assert await patient.answer == "C"
+    await batcher.close()
 
 
 async def test_giving_up_one_that_is_on_its_way_does_not_disturb_the_others() -> None:
