@@ -28,13 +28,21 @@ CONNECTIONS_MAX: Final = 8
 """Operators at once; one more is turned away rather than taken out of the reserve of descriptors."""
 IDLE_S: Final = 30.0
 """A connection that asks nothing for this long is closed."""
+GIVES_WAY_AFTER_S: Final = 1.0
+"""One that has asked nothing for this long is closed for another that comes when all are taken: who has a question
+writes it as soon as there is a connection."""
 UNREAD_S: Final = 5.0
 """A connection whose answers nobody reads for this long is cut off: who reads at all reads at once."""
 
 
 @asynccontextmanager
 async def open_control(
-    path: Path, operations: Operations, *, idle_s: float = IDLE_S, unread_s: float = UNREAD_S
+    path: Path,
+    operations: Operations,
+    *,
+    idle_s: float = IDLE_S,
+    unread_s: float = UNREAD_S,
+    gives_way_after_s: float = GIVES_WAY_AFTER_S,
 ) -> AsyncIterator[None]:
     """Serve the control socket inside the context; the file is removed at the end.
 
@@ -42,7 +50,7 @@ async def open_control(
 
     Raises: ListenError.
     """
-    server = _Server(operations, idle_s, unread_s)
+    server = _Server(operations, idle_s, unread_s, gives_way_after_s)
     listening: asyncio.Server | None = None
     try:
         make_room(path)
@@ -66,11 +74,14 @@ async def open_control(
 class _Server:
     """Answers connections: a bounded number at once, each for as long as somebody asks and reads."""
 
-    def __init__(self, operations: Operations, idle_s: float, unread_s: float) -> None:
+    def __init__(self, operations: Operations, idle_s: float, unread_s: float, gives_way_after_s: float) -> None:
         self._operations = operations
         self._idle_s = idle_s
         self._unread_s = unread_s
+        self._gives_way_after_s = gives_way_after_s
         self._serving: set[asyncio.Task[object]] = set()
+        self._idle_since: dict[asyncio.Task[object], float] = {}
+        """Those that wait for a question, the longest first; in the loop's time."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection until it ends, asks nonsense too long for a line, is idle, or reads no answers."""
@@ -78,26 +89,41 @@ class _Server:
         assert task is not None, "streams are served by tasks"
         self._serving.add(task)
         try:
-            if len(self._serving) > CONNECTIONS_MAX:
+            if len(self._serving) > CONNECTIONS_MAX and not self._make_room():
                 await self._tell(writer, _refused("BUSY", "too many control connections are open; try again"))
                 return
             while True:
-                async with asyncio.timeout(self._idle_s):
-                    line = await reader.readline()
+                self._idle_since[task] = asyncio.get_running_loop().time()
+                try:
+                    async with asyncio.timeout(self._idle_s):
+                        line = await reader.readline()
+                finally:
+                    self._idle_since.pop(task, None)
                 if not line:
                     return
                 await self._tell(writer, await self._answer(line))
         except (TimeoutError, ValueError, OSError, asyncio.IncompleteReadError):
             pass  # idle, a line without end, or the other side has gone: nobody is there to be told
         except asyncio.CancelledError:
-            # The daemon ends, and waits for no reader. The task has nothing more to do, and streams would log an error
-            # of one that ends as cancelled.
+            # The daemon ends and waits for no reader, or another one takes the place of one that is idle. The task has
+            # nothing more to do, and streams would log an error of one that ends as cancelled.
             writer.transport.abort()
         finally:
             try:
                 await self._hang_up(writer)
             finally:
                 self._serving.discard(task)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest, if that is long enough, and say whether one was."""
+        longest = next(iter(self._idle_since), None)
+        if longest is None:
+            return False
+        if asyncio.get_running_loop().time() - self._idle_since[longest] < self._gives_way_after_s:
+            return False
+        del self._idle_since[longest]
+        longest.cancel()
+        return True
 
     async def _tell(self, writer: asyncio.StreamWriter, answer: JsonObject) -> None:
         """Write an answer. Raises: TimeoutError, when nobody reads; OSError."""

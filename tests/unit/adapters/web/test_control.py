@@ -83,13 +83,29 @@ async def test_a_line_without_end_is_cut_off(tmp_path: Path) -> None:
 
 
 async def test_connections_are_bounded(tmp_path: Path) -> None:
-    """One connection more than the bound is told so; those before it go on."""
-    async with open_control(tmp_path / "s", FakeOperations()):
+    """One connection more than the bound is told so, while none has been idle for long; those before it go on."""
+    async with open_control(tmp_path / "s", FakeOperations(), gives_way_after_s=3_600):
         held = [await asyncio.open_unix_connection(tmp_path / "s") for _ in range(CONNECTIONS_MAX)]
         for reader, writer in held:
             writer.write(b'{"command":"status"}\n')
             await reader.readline()
         assert json.loads(await raw(tmp_path / "s", b'{"command":"status"}\n'))["faults"][0]["code"] == "BUSY"
+        for _, writer in held:
+            writer.close()
+
+
+async def test_who_is_idle_gives_way(tmp_path: Path) -> None:
+    """Connections that are held open without a question keep nobody out: the one idle for longest is closed."""
+    async with open_control(tmp_path / "s", FakeOperations(), gives_way_after_s=0):
+        held = [await asyncio.open_unix_connection(tmp_path / "s") for _ in range(CONNECTIONS_MAX)]
+        for reader, writer in held[1:]:
+            writer.write(b'{"command":"status"}\n')
+            await reader.readline()
+        assert (await ask(tmp_path / "s", "status", timeout_s=5))["ok"]
+        assert await held[0][0].read() == b""
+        for reader, writer in held[1:]:
+            writer.write(b'{"command":"status"}\n')
+            assert json.loads(await reader.readline())["ok"]
         for _, writer in held:
             writer.close()
 
