@@ -8,9 +8,9 @@ inbox; no task changes state itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from msgspec import structs
 
@@ -59,8 +59,14 @@ _OUTCOME_COMPLAIN_AFTER = 3
 """A queue that fails once or twice is weather; from the third time on the operator is told."""
 
 
+Attempt: TypeAlias = tuple[LambdaTransport | SqsTransport, AgentCall]
+"""A call that may be made, and to whom."""
+Wanted: TypeAlias = dict[Command, Attempt | None]
+"""What is to be in flight, in the order in which it is started: no run could be replayed that depended on hashes."""
+
+
 class Performer:
-    """Starts and stops what is in flight. Everything it needs of a state it reads at once, in `reconcile`."""
+    """Starts and stops what is in flight. It reads of a state in `work_out` and `reconcile`, and nowhere else."""
 
     def __init__(
         self,
@@ -104,20 +110,32 @@ class Performer:
         """Tell whether a command was started in this process, and not cancelled."""
         return command in self._in_flight.get(workflow_id, {})
 
-    def reconcile(self, workflow: Workflow, commands: Iterable[Command], catalogue: Catalogue) -> None:
-        """Start what is outstanding and not in flight; cancel what is in flight and no longer outstanding.
+    def work_out(self, workflow: Workflow, commands: Iterable[Command], catalogue: Catalogue) -> Wanted:
+        """Return the commands with what those of them need that are calls and not in flight. Starts nothing.
 
         Waits are the timers' business and are not among `commands`.
         """
+        running: Collection[Command] = self._in_flight.get(workflow.workflow_id, ())
+        now = self._world.clock.now()
+        return {
+            command: _attempt(workflow, command, catalogue, now)
+            if isinstance(command, Dispatch) and command not in running
+            else None
+            for command in commands
+        }
+
+    def reconcile(self, workflow: Workflow, wanted: Wanted, catalogue: Catalogue) -> None:
+        """Start what is wanted and not in flight; cancel what is in flight and no longer wanted.
+
+        `wanted` was worked out of this very state.
+        """
         running = self._in_flight.get(workflow.workflow_id) or {}
-        # A dict, not a set: what is started first must not depend on hashes, or no run could be replayed.
-        wanted = dict.fromkeys(commands)
         if running:
             for command in [command for command in running if command not in wanted]:
                 _cancel(running.pop(command))
-        for command in wanted:
+        for command, attempt in wanted.items():
             if command not in running:
-                running[command] = self._start(workflow, command, catalogue)
+                running[command] = self._start(workflow, command, attempt, catalogue)
         if running:
             self._in_flight[workflow.workflow_id] = running
         else:
@@ -143,10 +161,16 @@ class Performer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self, workflow: Workflow, command: Command, catalogue: Catalogue) -> asyncio.Future[Any]:
+    def _start(
+        self, workflow: Workflow, command: Command, attempt: Attempt | None, catalogue: Catalogue
+    ) -> asyncio.Future[Any]:
         match command:
             case Dispatch():  # most are
-                target, call = _attempt(workflow, command, catalogue, self._world.clock.now())
+                assert attempt is not None, "a call that was not in flight was worked out"
+                target, call = attempt
+                left_ms = max(0, call.deadline - self._world.clock.now())
+                if left_ms != call.timeout_ms:  # a commit lies between
+                    call = structs.replace(call, timeout_ms=left_ms)
                 context = self._world.tracing.context_of(workflow.workflow_id, command.task_id)
                 if context is not None:
                     call = structs.replace(call, traceparent=context)
@@ -411,9 +435,7 @@ def _choice(workflow: Workflow, command: AskChoice, catalogue: Catalogue, now: U
     )
 
 
-def _attempt(
-    workflow: Workflow, command: Dispatch, catalogue: Catalogue, now: UtcMs
-) -> tuple[LambdaTransport | SqsTransport, AgentCall]:
+def _attempt(workflow: Workflow, command: Dispatch, catalogue: Catalogue, now: UtcMs) -> Attempt:
     request = workflow.request
     assert request is not None, "only accepted requests have tasks"
     task = workflow.tasks[command.task_id]

@@ -15,7 +15,6 @@ from typing import Final, TypeVar
 from jada_orchestrator.capacity.health import AgentView
 from jada_orchestrator.capacity.slots import Slots
 from jada_orchestrator.domain.catalogue import Catalogue
-from jada_orchestrator.domain.commands import Command, PublishOutcome, SendToDeadLetter, WaitUntil
 from jada_orchestrator.domain.events import (
     Event,
     LawBroken,
@@ -31,13 +30,14 @@ from jada_orchestrator.domain.instants import UtcMs
 from jada_orchestrator.domain.limits import TURN_EVENTS_MAX
 from jada_orchestrator.domain.records import AttemptStarted, Entry
 from jada_orchestrator.domain.workflow import Status, Workflow
-from jada_orchestrator.engine import fold, outstanding, step
+from jada_orchestrator.engine import fold, step
 from jada_orchestrator.engine.audit import breaches_near
 from jada_orchestrator.engine.lanes import Lanes
 from jada_orchestrator.ports.journal import Append, Stored
 from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.runtime.claiming import learn_ending, sync_slots
 from jada_orchestrator.runtime.counting import count, learn, note_first_call
+from jada_orchestrator.runtime.following import Following
 from jada_orchestrator.runtime.handing_over import idle_of
 from jada_orchestrator.runtime.heads import Heads
 from jada_orchestrator.runtime.health import CatalogueLostError, Health, tell_unreadable, through_trouble
@@ -55,7 +55,6 @@ _T = TypeVar("_T")
 
 _DURABLE: Final = Receipt.DURABLE
 """What nearly every event comes to; `domain.members` says what it costs to look it up."""
-_TELLING = (PublishOutcome, SendToDeadLetter)
 _RECOVERY_EXTENSION_S = 30.0
 
 
@@ -107,6 +106,7 @@ class Turns:
             lambda: self.keeper.is_trusted,
             lambda: self._tunables.read_plans_ahead,
         )
+        self._following = Following(self._performer, self._timers, self._catalogue_now, lambda: self.draining)
 
     # --- What others may see --------------------------------------------------------------------------------------
 
@@ -301,6 +301,13 @@ class Turns:
             )
         return catalogue
 
+    def _catalogue_now(self, workflow: Workflow) -> Catalogue:
+        """Return the catalogue for what is wanted of a workflow.
+
+        One whose own catalogue is lost was set aside: nothing that needs one is wanted for it.
+        """
+        return self._catalogues.get(workflow.catalogue_version, self._tunables.catalogue)
+
     def _admit(self, workflow: Workflow) -> None:
         self._workflows.hold(workflow)
         if workflow.lane is None:
@@ -449,7 +456,9 @@ class Turns:
             return
         # An empty batch is appended, too, where messages wait to be settled: a process that was superseded may find
         # nothing to do in what it remembers, and must not delete what is the other one's business.
+        meanwhile = asyncio.get_running_loop().call_soon(self._following.work_out, turn.touched.values())
         await self._through_trouble(lambda: self._world.journal.append(batch))
+        meanwhile.cancel()  # of a store that did not wait; then it is worked out as it is carried out
         self._heads.committed(batch)
         self.health.commits += 1
         self.health.records += sum(len(append.entries) for append in batch)
@@ -467,7 +476,9 @@ class Turns:
             self._teller.tell(workflow, entries)
             note_first_call(self._world.log, self.health, workflow, entries)
             learn(self._world.templates, workflow, entries, self._catalogues)
-            self._reconcile(workflow)
+            self._following.carry_out(workflow)
+            if workflow.is_done:
+                self._workflows.let_go(workflow.workflow_id)
         for workflow in self._brought_in:
             if workflow.is_done:
                 self._workflows.let_go(workflow.workflow_id)
@@ -475,22 +486,3 @@ class Turns:
         for item, receipt in turn.receipts:
             if item.receipt is not None:
                 item.receipt(receipt)
-
-    def _reconcile(self, workflow: Workflow) -> None:
-        instant: UtcMs | None = None
-        wanted: list[Command] = []
-        for command in outstanding(workflow):
-            if isinstance(command, WaitUntil):
-                instant = command.instant
-            elif (
-                not self.draining
-                or isinstance(command, _TELLING)
-                or self._performer.is_in_flight(workflow.workflow_id, command)
-            ):
-                wanted.append(command)
-        # A booking whose own catalogue is lost was set aside: nothing that needs one is wanted for it.
-        catalogue = self._catalogues.get(workflow.catalogue_version, self._tunables.catalogue)
-        self._performer.reconcile(workflow, wanted, catalogue)
-        self._timers.set(workflow.workflow_id, instant)
-        if workflow.is_done:
-            self._workflows.let_go(workflow.workflow_id)
