@@ -87,6 +87,26 @@ async def test_sigterm_while_it_starts_breaks_the_start_off(alone: Surroundings)
             assert not daemon.events("daemon.ready")
 
 
+async def test_sigterm_breaks_off_what_is_being_taken(alone: Surroundings, tmp_path: Path) -> None:
+    """A reload that waits for a model which does not answer holds no end up: it is broken off, and nothing said."""
+    settings = tmp_path / "settings.json"
+    settings.write_text("{}", "utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        endpoint = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        async with alone.daemon({"ANTHROPIC_BASE_URL": endpoint, "JADA_SETTINGS": str(settings)}) as daemon:
+            await daemon.ready()
+            asking, _ = await asyncio.to_thread(deaf.accept)  # after the model that it begins with
+            with asking:
+                settings.write_text(json.dumps({"model": "claude-haiku-4-5"}), "utf-8")
+                daemon.signal(signal.SIGHUP)
+                again, _ = await asyncio.to_thread(deaf.accept)  # after the one that it is to take
+                with again:
+                    assert await daemon.stop() == 0
+            assert [line["jada_event"] for line in daemon.lines][-1] == "daemon.drained"
+            assert daemon.raw == []
+            assert not daemon.events("daemon.reloaded")
+
+
 async def test_a_second_sigterm_hurries_nothing(alone: Surroundings) -> None:
     """Also while everything is being closed the daemon ends in its own time, and with status 0."""
     async with alone.daemon() as daemon:
