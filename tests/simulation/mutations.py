@@ -75,7 +75,7 @@ _put = Intake._put  # noqa: SLF001
 
 async def _act_then_commit(self: Turns, turn: Any) -> None:
     for workflow in turn.touched.values():
-        self._reconcile(workflow)
+        self._following.carry_out(workflow)
     await _commit(self, turn)
 
 

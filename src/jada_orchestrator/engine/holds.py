@@ -93,6 +93,25 @@ def outgrown(workflow: Workflow, task: Task, output: JsonObject) -> list[Record]
     return []
 
 
+def stands_on_nothing(workflow: Workflow) -> bool:
+    """Tell whether a task that cannot be undone stands, and was done with what is gone.
+
+    A retry does again what was undone, and that may fail, or have yet to come. Until it is there as it was, what was
+    done with it says what is not so.
+    """
+    if workflow.revision == 1 or workflow.request is None:
+        return False  # nothing was done again
+    for task in workflow.tasks.values():
+        if task.do.phase is not SUCCEEDED or task.terms.compensate is not None or task.aftermath.retired:
+            continue
+        if not task.has_effect or task.do.input_text is None:
+            continue
+        outputs = outputs_for(workflow, task.planned)
+        if resolve_input(task.planned, outputs, workflow.request) != task.do.input:
+            return True
+    return False
+
+
 def _is_otherwise_called(workflow: Workflow, user: Task, request: BookingRequest, renewed: Outputs) -> bool:
     """Tell whether a task that was decided upon would be decided otherwise now."""
     planned = user.planned

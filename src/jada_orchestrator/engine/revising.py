@@ -35,6 +35,7 @@ from jada_orchestrator.domain.records import Record
 from jada_orchestrator.domain.revision import Past, PastState, PastTask
 from jada_orchestrator.domain.workflow import FINAL_PHASES, IN_FLIGHT_PHASES, Phase, Task, Workflow
 from jada_orchestrator.engine.branches import output_of
+from jada_orchestrator.engine.holds import stands_on_nothing
 from jada_orchestrator.engine.keys import adopted_plan
 from jada_orchestrator.engine.undoing import is_settled, undo, undo_in_order
 from jada_orchestrator.planning import Told, facts_of, told_arguments, told_in
@@ -73,7 +74,9 @@ def _may_be_revised(workflow: Workflow) -> bool:
     failed = [workflow.tasks[task_id] for task_id in workflow.breaking]
     if not all(task.do.phase is FAILED and _failed_so(task) for task in failed):
         return False
-    return not any(_is_past_revising(task) for task in workflow.tasks.values())
+    if any(_is_past_revising(task) for task in workflow.tasks.values()):
+        return False
+    return not stands_on_nothing(workflow)  # whatever another plan did, that would be part of the booking
 
 
 def _is_past_revising(task: Task) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from jada_orchestrator.domain import events as e
 from jada_orchestrator.domain import records as r
 from jada_orchestrator.domain.commands import AskPlanner
-from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.documents import Json, JsonObject
 from jada_orchestrator.domain.faults import Failure
 from jada_orchestrator.domain.limits import CORRECTIONS_MAX, REVISION_WAIT_MAX_MS
 from jada_orchestrator.domain.revision import PastTask
@@ -360,6 +360,37 @@ def test_what_a_retry_has_yet_to_find_out_is_not_forgotten_by_a_revision() -> No
     driver.run()
     assert driver.told()[-1] == "needs_attention"
     assert driver.workflow.revisions == 0
+
+
+def told_by_mail(**told: Json) -> Driver:
+    """A booking that was cancelled when its mail was on the way, and is tried again: the mail stands."""
+    plan = stay()
+    plan["tasks"].append(task("mail", "mail.send", after=["book_seat", "book_room"], text="Booked.", **told))
+    driver = begun(plan)
+    driver.run(until={"mail"})
+    driver.control("cancel")
+    driver.run()
+    assert driver.told() == ["needs_attention"]
+    driver.control("retry")
+    return driver
+
+
+def test_what_cannot_be_undone_and_tells_of_what_is_gone_keeps_a_plan_from_being_revised() -> None:
+    """Another plan would be completed with a mail about a booking that was given back: it is told once more instead."""
+    driver = told_by_mail(order_id=Ref("book_room.booking_id"))
+    driver.mishap("hold_room", SOLD_OUT)
+    driver.run()
+    assert driver.told() == ["needs_attention", "needs_attention"]
+    assert driver.workflow.revisions == 0
+    assert driver.standing() == ["mail.send"]
+
+
+def test_what_cannot_be_undone_and_is_true_all_the_same_keeps_no_plan_from_being_revised() -> None:
+    """A mail that tells of nothing that is gone is no reason against another plan."""
+    driver = told_by_mail()
+    driver.mishap("hold_room", SOLD_OUT)
+    driver.run_until_quiet()
+    assert driver.workflow.status is Status.PLANNING
 
 
 def one_room_more(kept: str, action: str) -> JsonObject:
