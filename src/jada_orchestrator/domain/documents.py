@@ -66,7 +66,7 @@ def packed(value: JsonObject) -> Packed:
     if not value:
         return _NOTHING_SAID
     try:
-        return Packed(_write(value))
+        return Packed(bytes(memoryview(_write(value))))  # a copy: what msgspec writes keeps more room than it needs
     except UnicodeEncodeError:  # lone surrogates: a message may be anybody's
         return Packed(json.dumps(_finite(value), check_circular=False, separators=(",", ":")).encode())
 

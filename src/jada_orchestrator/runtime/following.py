@@ -1,7 +1,7 @@
 """What follows from a turn: worked out while its commit is under way, and begun once that is durable.
 
 A turn that waits for the disk has nothing else to do, and what should be in flight is known by then. So all that is
-left to do after the commit is to begin it: a lone booking waits a sixth less beyond its commits (`jada bench alone`).
+left to do after the commit is to begin it: what a lone booking takes beyond its commits is a tenth less.
 """
 
 from __future__ import annotations
