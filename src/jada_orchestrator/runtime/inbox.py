@@ -27,7 +27,7 @@ class Receipt(Enum):
     """It could not be decided: its workflow was set aside."""
 
 
-class Item(Struct, frozen=True, gc=False):
+class Item(Struct, frozen=True):
     """An event for a workflow; `receipt` is called after the commit, inside the turn, and must not block."""
 
     workflow_id: WorkflowId
