@@ -5,20 +5,31 @@ from __future__ import annotations
 import json
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jada_orchestrator.domain.documents import JsonObject, Packed, packed
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
+EXACT = st.none() | st.booleans() | st.integers() | st.text()
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@given(st.dictionaries(st.text(), VALUES, max_size=4))
+def values_of(leaves: st.SearchStrategy[object]) -> st.SearchStrategy[JsonObject]:
+    """Objects with such leaves."""
+    return st.dictionaries(
+        st.text(),
+        st.recursive(
+            leaves,
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+            max_leaves=8,
+        ),
+        max_size=4,
+    )
+
+
+@given(values_of(EXACT | NUMBERS))
 def test_what_was_packed_is_found_again(value: JsonObject) -> None:
     """An object that was packed is equal to what is opened of it, and to the packed one; its text is plain JSON."""
     kept = packed(value)
@@ -26,6 +37,13 @@ def test_what_was_packed_is_found_again(value: JsonObject) -> None:
     assert kept == value
     assert kept == packed(value)
     assert json.loads(kept.text) == value
+    assert kept.text == msgspec.json.format(kept.text, indent=-1), "no space is wasted"
+
+
+@given(values_of(EXACT))
+def test_its_text_is_the_shortest_there_is(value: JsonObject) -> None:
+    """But for numbers with a point, which have several short forms, the text is the standard library's, to the byte."""
+    assert packed(value).text == json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def test_who_looks_gets_an_object_of_their_own() -> None:

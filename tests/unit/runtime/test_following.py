@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 
 from jada_orchestrator.domain.documents import JsonObject
+from jada_orchestrator.domain.records import AttemptStarted
 from jada_orchestrator.ports.agents import AgentCall
-from jada_orchestrator.runtime.orchestrator import Orchestrator
+from jada_orchestrator.ports.journal import Append
 from jada_orchestrator.testing.catalogues import Ref, proposal, task
+from jada_orchestrator.testing.journal import MemoryJournal
 from jada_orchestrator.testing.virtual_time import run_virtually
 from tests.unit.runtime.house import House
 
@@ -15,6 +17,24 @@ ROOM = proposal(
     task("rooms", "trips.search", city="Lisbon"),
     task("hold", "rooms.hold", offer_id=Ref("rooms.offers[0].offer_id")),
 )
+
+
+class Slow(MemoryJournal):
+    """A journal that tells what is being committed."""
+
+    committing: Sequence[Append] = ()
+
+    async def append(self, batch: Sequence[Append]) -> None:
+        """Note the batch while it is on its way."""
+        self.committing = batch
+        await super().append(batch)
+        self.committing = ()
+
+    @property
+    def starts_a_call(self) -> bool:
+        """Whether the commit under way holds the start of a call."""
+        entries = (entry for append in self.committing for entry in append.entries)
+        return any(isinstance(entry.record, AttemptStarted) for entry in entries)
 
 
 def test_a_call_is_told_what_is_left_when_it_is_made() -> None:
@@ -45,21 +65,13 @@ def test_what_a_drain_finds_under_the_commit_is_not_begun() -> None:
 
     async def main() -> None:
         house = House(lambda _: ROOM)
-        house.append_delay_s = 3.0
-
-        async def stop_within_a_commit(orchestrator: Orchestrator) -> None:
-            await house.until(lambda: house.planner.questions)
-            commits = orchestrator.health.commits
-            await asyncio.sleep(1)  # the plan is there, and the commit with the first attempt on its way
-            assert orchestrator.health.commits == commits
-            orchestrator.stop()
-
-        async with house.process() as orchestrator:
+        journal = Slow(house.store, append_delay_s=3.0)
+        async with house.process(house.world(journal=journal)) as orchestrator:
             house.send()
-            await stop_within_a_commit(orchestrator)
+            await house.until(lambda: journal.starts_a_call)
+            orchestrator.stop()
             await house.until(lambda: "daemon.parked" in house.log.events())
         assert house.calls() == []
-        house.append_delay_s = 0.0
         async with house.process():
             await house.until(house.outcomes)
         assert house.calls() == ["trips.search", "rooms.hold"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from jada_orchestrator.adapters.aws.batching import Batcher, in_batches
+from jada_orchestrator.testing.virtual_time import run_virtually
 
 
 @dataclass(slots=True)
@@ -114,37 +115,49 @@ async def test_what_was_given_up_before_it_began_is_not_sent() -> None:
     assert wire.batches == [["a"]]
 
 
-async def test_what_is_late_before_it_began_is_not_sent() -> None:
+def test_what_is_late_before_it_began_is_not_sent() -> None:
     """Whoever waits no longer than a time is told when it is over; what had not begun by then never goes."""
-    wire = Wire(gate=asyncio.Event())
-    batcher = batcher_on(wire, at_once=1)
-    first = batcher.add("a", 1, timeout_s=0.005, late=lambda begun: f"late, {begun}")
-    await settle()
-    second = batcher.add("b", 1, timeout_s=0.0, late=lambda begun: f"late, {begun}")
 
-    assert [await first.answer, await second.answer] == ["late, True", "late, False"]
-    assert (first.begun, second.begun) == (True, False)
-    assert wire.gate is not None
-    wire.gate.set()
-    await batcher.close()
-    assert wire.batches == [["a"]]
+    async def main() -> None:
+        wire = Wire(gate=asyncio.Event())
+        batcher = batcher_on(wire, at_once=1)
+        first = batcher.add("a", 1, timeout_s=2.0, late=lambda begun: f"late, {begun}")
+        await settle()
+        second = batcher.add("b", 1, timeout_s=1.0, late=lambda begun: f"late, {begun}")
+
+        assert await second.answer == "late, False"
+        assert asyncio.get_running_loop().time() == 1.0
+        assert await first.answer == "late, True"
+        assert asyncio.get_running_loop().time() == 2.0
+        assert (first.begun, second.begun) == (True, False)
+        assert wire.gate is not None
+        wire.gate.set()
+        await batcher.close()
+        assert wire.batches == [["a"]]
+
+    run_virtually(main())
 
 
-async def test_an_answer_in_time_is_the_answer() -> None:
+def test_an_answer_in_time_is_the_answer() -> None:
     """What is answered within its time comes as it is, or as it is to be told; the time of others goes on."""
-    wire = Wire()
-    batcher = batcher_on(wire, at_once=1)
-    soon = batcher.add("a", 1, lambda answer: f"told {answer}", timeout_s=0.02, late=lambda _: "late")
-    assert await soon.answer == "told A"
 
-    wire.gate = asyncio.Event()
-    stuck = batcher.add("b", 1, lambda answer: f"told {answer}", timeout_s=0.03, late=lambda begun: f"late, {begun}")
-    patient = batcher.add("c", 1, timeout_s=60.0, late=lambda _: "late")
-    assert await stuck.answer == "told late, True"
+    async def main() -> None:
+        wire = Wire()
+        batcher = batcher_on(wire, at_once=1)
+        soon = batcher.add("a", 1, lambda answer: f"told {answer}", timeout_s=1.0, late=lambda _: "late")
+        assert await soon.answer == "told A"
 
-    wire.gate.set()
-    assert await patient.answer == "C"
-    await batcher.close()
+        wire.gate = asyncio.Event()
+        stuck = batcher.add("b", 1, lambda answer: f"told {answer}", timeout_s=3.0, late=lambda begun: f"late, {begun}")
+        patient = batcher.add("c", 1, timeout_s=60.0, late=lambda _: "late")
+        assert await stuck.answer == "told late, True"
+        assert asyncio.get_running_loop().time() == 3.0
+
+        wire.gate.set()
+        assert await patient.answer == "C"
+        await batcher.close()
+
+    run_virtually(main())
 
 
 async def test_giving_up_one_that_is_on_its_way_does_not_disturb_the_others() -> None:
