@@ -24,6 +24,7 @@ async def test_bookings_on_postgresql_survive_kills_and_crashes(
     """Killed amid holds, with the database restarted at once under it, every booking ends once and whole."""
     store = f"{postgres_server.url()}?schema=daemon"
     await around.order_fault("flights.ticket", "fail", "AIRLINE_REFUSED", request="pg-0")
+    await around.order_fault("hotels.search", "slow", "8", request="pg-1")  # so that there is something to claim
     await around.order_fault("payments.capture", "cut", "after:1", request="pg-2")
     daemon = around.daemon({"JADA_STORE": store, "JADA_LEASE": "5"})
     async with daemon:
