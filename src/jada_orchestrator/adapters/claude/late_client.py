@@ -5,10 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from jada_orchestrator.adapters.claude.client import ModelClient
+
+_LOADED_BESIDE: Final = ("anthropic", "anthropic.resources.messages", "anthropic.resources.models", "httpcore2")
+"""The SDK, and what it would load by itself in the midst of the first call, on the loop."""
+
+
+async def load_sdk() -> None:
+    """Have the SDK loaded beside the loop, whatever of it is not there yet. When cancelled, it goes on being loaded."""
+    await asyncio.to_thread(_load)
+
+
+def _load() -> None:
+    for name in _LOADED_BESIDE:
+        import_module(name)
 
 
 class LateClient:
@@ -28,7 +41,7 @@ class LateClient:
         if self._client is None:
             async with self._making:
                 if self._client is None:
-                    await asyncio.to_thread(import_module, "anthropic")
+                    await load_sdk()
                     self._client = self._make()
         return self._client
 

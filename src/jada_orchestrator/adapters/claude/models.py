@@ -98,11 +98,11 @@ async def learn(
 
     Never fails but by cancellation: a service that cannot be reached is a warning, and the table has to do.
     """
-    import anthropic
-
     table = known.facts_of(model)
     try:
         client = await client_of()
+        import anthropic  # loaded by now, beside the loop: before, this would be the loop's seconds
+
         if not isinstance(client, anthropic.AsyncAnthropic):
             return table, ()  # Bedrock has no Models API
         async with asyncio.timeout(ASKING_TIMEOUT_S):

@@ -20,7 +20,7 @@ from jada_orchestrator.adapters.claude.client import (
     create_client,
 )
 from jada_orchestrator.adapters.claude.estimating import Experience, Size
-from jada_orchestrator.adapters.claude.late_client import LateClient
+from jada_orchestrator.adapters.claude.late_client import LateClient, load_sdk
 from jada_orchestrator.adapters.claude.models import Effort, KnownModels, ModelFacts, learn
 from jada_orchestrator.adapters.claude.prices import PriceList
 from jada_orchestrator.adapters.claude.prompt import estimate_tokens, messages_of, system_blocks, system_text
@@ -349,10 +349,12 @@ async def open_planner(
     """
     client: ModelClient | LateClient
     if provider is not None and provider.kind == "bedrock":
+        await load_sdk()
         client = create_bedrock_client(client_settings, provider)
     elif _has_key(os.environ if environ is None else environ):
         client = LateClient(partial(create_client, client_settings, environ))
     else:
+        await load_sdk()
         client = create_client(client_settings, environ)
     planner = ClaudePlanner(
         client, connections=client_settings.connections, settings=settings, provider=provider, prices=prices
