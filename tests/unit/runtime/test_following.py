@@ -19,7 +19,7 @@ ROOM = proposal(
 )
 
 
-class Slow(MemoryJournal):
+class Watched(MemoryJournal):
     """A journal that tells what is being committed."""
 
     committing: Sequence[Append] = ()
@@ -65,7 +65,7 @@ def test_what_a_drain_finds_under_the_commit_is_not_begun() -> None:
 
     async def main() -> None:
         house = House(lambda _: ROOM)
-        journal = Slow(house.store, append_delay_s=3.0)
+        journal = Watched(house.store, append_delay_s=3.0)
         async with house.process(house.world(journal=journal)) as orchestrator:
             house.send()
             await house.until(lambda: journal.starts_a_call)
