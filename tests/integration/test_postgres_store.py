@@ -31,6 +31,7 @@ from jada_orchestrator.ports.journal import (
     JournalUnavailableError,
     JournalVersionError,
 )
+from jada_orchestrator.ports.ownership import Wanted
 from jada_orchestrator.testing.postgres_server import PostgresServer
 from jada_orchestrator.testing.tcp_proxy import TcpProxy, Weather
 from tests.integration.certificates import self_signed
@@ -231,6 +232,49 @@ async def test_an_instance_is_not_ended_under_a_commit(address: Address) -> None
         await slow.append(batch(2))
     await slow.close()
     await other.close()
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+async def test_takes_wait_for_one_another_in_turn(address: Address, known: bool) -> None:
+    """Whatever the order in which messages came, a take that waits holds nothing that a later one may wait for.
+
+    So two takes of the same ones never wait for one another: one that waits for b holds a, and not c, which came first.
+    """
+    one, two = PostgresJournal(address), PostgresJournal(address)
+    await one.open()
+    await two.open()
+    shell, watch = Link(address, "shell"), Link(address, "watch")
+    a, b, c = (Wanted(WorkflowId(name), may_begin=True) for name in "abc")
+    async with shell.use() as connection:
+        await connection.execute("INSERT INTO workflows (workflow_id) SELECT unnest($1::text[])", list("cba" * known))
+        async with connection.transaction():
+            await connection.execute(
+                "INSERT INTO workflows (workflow_id, owner) VALUES ('b', 0) "
+                "ON CONFLICT (workflow_id) DO UPDATE SET owner = excluded.owner"
+            )
+            waiting = asyncio.create_task(one.ownership.take([c, a, b]))
+            async with watch.use() as looking:
+                while not await looking.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                    pass
+            assert not (await two.ownership.take([c])).elsewhere
+            assert not waiting.done()
+        assert (await waiting).elsewhere == {b.workflow_id, c.workflow_id}
+    for each in (shell, watch, one, two):
+        await each.close()
+
+
+async def test_numbers_follow_the_order_of_arrival(address: Address) -> None:
+    """Requests that are taken together are numbered as they came, by which lists and claims are ordered."""
+    journal = PostgresJournal(address)
+    await journal.open()
+    names = ["c", "a", "d", "b"]
+    await journal.ownership.take([Wanted(WorkflowId(name), may_begin=True) for name in names])
+    shell = Link(address, "shell")
+    async with shell.use() as connection:
+        rows = await connection.fetch("SELECT workflow_id FROM workflows ORDER BY number")
+    assert [row[0] for row in rows] == names
+    await shell.close()
+    await journal.close()
 
 
 async def test_a_claim_whose_answer_was_lost_is_told_again(

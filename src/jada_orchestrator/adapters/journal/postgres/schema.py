@@ -17,7 +17,7 @@ from jada_orchestrator.adapters.journal.postgres.address import Address
 from jada_orchestrator.adapters.journal.postgres.connecting import Connection
 from jada_orchestrator.ports.journal import JournalUnavailableError, JournalVersionError
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 """The number of the last migration that this program knows."""
 
 SERVER_VERSION_MIN: Final = 14
